@@ -1,0 +1,1 @@
+//! TLS connectors for Postfix and Exim.

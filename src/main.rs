@@ -1,0 +1,3 @@
+//! The `connectord` command.
+
+fn main() {}
