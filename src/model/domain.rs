@@ -1,0 +1,260 @@
+//! Domain names in the one form in which they are compared.
+//!
+//! A [`Domain`] is lower-case A-labels without the trailing dot. Both sides of every comparison
+//! pass through [`Domain::parse`], because Postfix hands us names exactly as the sender typed
+//! them: in any case, and as U-labels when SMTPUTF8 is in use (`smtp_tls_policy_maps` keys are
+//! neither folded nor converted; dict_sockmap.c has no `DICT_FLAG_FOLD_MUL`).
+//!
+//! What is not exactly a domain is refused, with its reason; an answer turns that into `PERM`,
+//! never into "no connector".
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::sync::Arc;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+/// Longest name in octets without the trailing dot (RFC 1035 section 2.3.4).
+pub const MAX_NAME: usize = 253;
+
+/// Longest label in octets (RFC 1035 section 2.3.4).
+pub const MAX_LABEL: usize = 63;
+
+/// A domain name: lower-case A-labels, no trailing dot, at least one label.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Domain(Arc<str>);
+
+/// Why a text is no domain name. The texts may be sent to the MTA: they quote nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No name at all, or a lone dot.
+    #[error("empty domain name")]
+    Empty,
+    /// Two dots in a row, or a leading one.
+    #[error("empty label in domain name")]
+    EmptyLabel,
+    /// A label over [`MAX_LABEL`] or a name over [`MAX_NAME`].
+    #[error("domain name too long")]
+    TooLong,
+    /// A character that no host name has.
+    #[error("invalid character in domain name")]
+    Character,
+    /// A label that begins or ends with a hyphen.
+    #[error("label of domain name begins or ends with a hyphen")]
+    Hyphen,
+    /// Not UTF-8, or a label that UTS 46 refuses.
+    #[error("invalid internationalised domain name")]
+    Idna,
+}
+
+impl Domain {
+    /// Normalises a name as typed by a person, a sender or an MTA.
+    ///
+    /// One trailing dot is removed. `_` is allowed, as Postfix's `valid_hostname()` allows it.
+    ///
+    /// # Errors
+    /// [`Error`] when the text is not exactly one domain name.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Ok(Domain(normalise(text)?.as_ref().into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// How many labels it has: 1 for `com`.
+    pub fn labels(&self) -> usize {
+        self.0.split('.').count()
+    }
+
+    /// Whether it is a proper subdomain of `parent`.
+    pub fn is_below(&self, parent: &Domain) -> bool {
+        is_below(&self.0, &parent.0)
+    }
+}
+
+/// Whether `name` is a proper subdomain of `parent`, both normalised.
+pub fn is_below(name: &str, parent: &str) -> bool {
+    name.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// The parents of a normalised name, nearest first: `b.c`, `c` for `a.b.c`.
+pub fn parents(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(name.split_once('.'), |(_, rest)| rest.split_once('.')).map(|(_, rest)| rest)
+}
+
+/// The normal form of [`Domain::parse`], borrowed when the text is in it already: the lookup
+/// path of an answer allocates nothing for an ordinary name.
+///
+/// # Errors
+/// [`Error`] when the text is not exactly one domain name.
+pub fn normalise(text: &str) -> Result<Cow<'_, str>, Error> {
+    // 4: no UTF-8 character takes more octets than four times its share of an A-label name.
+    if text.len() > 4 * MAX_NAME {
+        return Err(Error::TooLong);
+    }
+    let name = if text.is_ascii() && !has_a_label(text) {
+        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(text.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(text)
+        }
+    } else {
+        // Non-transitional processing, as IDNA 2008 and Postfix (midna_domain.c) have it.
+        Uts46::new()
+            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
+            .map_err(|_| Error::Idna)?
+    };
+    let name = match name {
+        Cow::Borrowed(name) => Cow::Borrowed(name.strip_suffix('.').unwrap_or(name)),
+        Cow::Owned(mut name) => {
+            if name.ends_with('.') {
+                name.pop();
+            }
+            Cow::Owned(name)
+        }
+    };
+    validate(&name)?;
+    Ok(name)
+}
+
+/// A label in ACE form needs its own check: it may decode to something that is no name.
+fn has_a_label(text: &str) -> bool {
+    text.split('.').any(|label| label.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("xn--")))
+}
+
+fn validate(name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Error::Empty);
+    }
+    if name.len() > MAX_NAME {
+        return Err(Error::TooLong);
+    }
+    for label in name.split('.') {
+        if label.is_empty() {
+            return Err(Error::EmptyLabel);
+        }
+        if label.len() > MAX_LABEL {
+            return Err(Error::TooLong);
+        }
+        if !label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
+            return Err(Error::Character);
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Err(Error::Hyphen);
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl Borrow<str> for Domain {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spellings_of_one_name_are_one() {
+        let cases = [
+            ("contoso.com", "contoso.com"),
+            ("CONTOSO.Com", "contoso.com"),
+            ("contoso.com.", "contoso.com"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+            ("B\u{dc}CHER\u{3002}example.", "xn--bcher-kva.example"),
+            // Non-transitional: sharp s stays itself.
+            ("fa\u{df}.de", "xn--fa-hia.de"),
+            ("foo_bar.example", "foo_bar.example"),
+            ("_dmarc.example", "_dmarc.example"),
+            ("1.2.3.4", "1.2.3.4"),
+            ("a--b.example", "a--b.example"),
+            ("localhost", "localhost"),
+        ];
+        for (text, normal) in cases {
+            assert_eq!(Domain::parse(text).unwrap().as_str(), normal, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_name_is_refused() {
+        let label64 = format!("{}.com", "a".repeat(64));
+        let name254 = format!("{}.com", ["a".repeat(62).as_str(); 4].join(".").get(..250).unwrap());
+        let cases = [
+            ("", Error::Empty),
+            (".", Error::Empty),
+            ("..", Error::EmptyLabel),
+            ("a..b", Error::EmptyLabel),
+            (".a", Error::EmptyLabel),
+            ("a.b..", Error::EmptyLabel),
+            ("-a.example", Error::Hyphen),
+            ("a-.example", Error::Hyphen),
+            ("*.example", Error::Character),
+            ("a b", Error::Character),
+            ("a@b", Error::Character),
+            ("a/b", Error::Character),
+            ("a\0b", Error::Character),
+            ("a\nb", Error::Character),
+            ("a:b", Error::Character),
+            ("[a]", Error::Character),
+            ("xn--.example", Error::Idna),
+            ("xn--999999999.example", Error::Idna),
+            (label64.as_str(), Error::TooLong),
+            (name254.as_str(), Error::TooLong),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Domain::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_alike_is_another_name() {
+        // Cyrillic small letter ie
+        let other = Domain::parse("exampl\u{435}.com").unwrap();
+        assert_ne!(other.as_str(), "example.com");
+    }
+
+    #[test]
+    fn below_means_a_whole_label_more() {
+        let parent = Domain::parse("contoso.com").unwrap();
+        for (name, expected) in [("a.contoso.com", true), ("a.b.contoso.com", true), ("contoso.com", false), ("evilcontoso.com", false)] {
+            assert_eq!(Domain::parse(name).unwrap().is_below(&parent), expected, "{name}");
+        }
+        assert_eq!(parents("a.b.c").collect::<Vec<_>>(), ["b.c", "c"]);
+        assert_eq!(parents("c").count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_is_done_once(text in "\\PC{0,40}") {
+            if let Ok(name) = normalise(&text) {
+                prop_assert_eq!(normalise(&name).unwrap(), name.clone());
+                prop_assert!(name.is_ascii());
+            }
+        }
+
+        #[test]
+        fn case_and_dot_do_not_matter(text in "[a-z0-9_]{1,10}(\\.[a-z0-9_]{1,10}){0,4}") {
+            let upper = format!("{}.", text.to_ascii_uppercase());
+            prop_assert_eq!(normalise(&text).unwrap(), normalise(&upper).unwrap());
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What a connection can be made to, and the texts that name it.
+//!
+//! Postfix asks the TLS policy map for a *next-hop*: a recipient domain (`contoso.com`), or what
+//! a transport or `relayhost` says, verbatim: `[mail.contoso.com]:587`, `contoso.com:submission`,
+//! `[192.0.2.1]`, `[IPv6:2001:db8::1]`. A connector answers for the host behind it, whatever the
+//! port: another port must not lower the answer, so ports are read (they must be well formed)
+//! and then forgotten.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::domain::{self, Domain};
+
+/// Longest service name that is read as a port; the longest in the IANA registry has 15 octets
+/// (RFC 6335 section 5.1). A longer one makes the key invalid.
+const MAX_SERVICE: usize = 32;
+
+/// A host: a name or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// A host name, or a domain with MX records.
+    Name(Domain),
+    /// An address; an IPv4-mapped one is kept as IPv4.
+    Address(IpAddr),
+}
+
+/// Why a text names no next-hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Brackets that do not match.
+    #[error("unbalanced bracket in next-hop")]
+    Bracket,
+    /// Neither a number from 1 to 65535 nor a service name.
+    #[error("invalid port in next-hop")]
+    Port,
+    /// `IPv6:` with something else behind it.
+    #[error("invalid IPv6 address in next-hop")]
+    Ipv6,
+    /// The host is no domain name.
+    #[error("{0}")]
+    Domain(#[from] domain::Error),
+}
+
+/// A next-hop as read from a lookup key, borrowing what it can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key<'a> {
+    /// The host or domain.
+    pub host: KeyHost<'a>,
+    /// Neither brackets nor a port: what Postfix asks for a recipient domain.
+    pub bare: bool,
+}
+
+/// The host of a [`Key`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyHost<'a> {
+    /// A normalised domain name.
+    Name(Cow<'a, str>),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl<'a> Key<'a> {
+    /// Reads a next-hop as Postfix writes it.
+    ///
+    /// # Errors
+    /// [`Error`] when it is not exactly one next-hop.
+    pub fn parse(text: &'a str) -> Result<Self, Error> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, after) = rest.split_once(']').ok_or(Error::Bracket)?;
+                match after.strip_prefix(':') {
+                    Some(port) => (host, Some(port)),
+                    None if after.is_empty() => (host, None),
+                    None => return Err(Error::Bracket),
+                }
+            }
+            None if text.contains(']') => return Err(Error::Bracket),
+            None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
+            None => match text.rsplit_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        if let Some(port) = port {
+            validate_port(port)?;
+        }
+        let bare = port.is_none() && !text.starts_with('[');
+        Ok(Key { host: KeyHost::parse(host)?, bare })
+    }
+}
+
+impl<'a> KeyHost<'a> {
+    /// Reads a host without brackets.
+    ///
+    /// # Errors
+    /// [`Error`] when it is neither an address nor a domain name.
+    pub fn parse(text: &'a str) -> Result<Self, Error> {
+        const PREFIX: usize = "IPv6:".len();
+        if text.get(..PREFIX).is_some_and(|head| head.eq_ignore_ascii_case("IPv6:")) {
+            let address: Ipv6Addr = text.get(PREFIX..).unwrap_or_default().parse().map_err(|_| Error::Ipv6)?;
+            return Ok(KeyHost::Address(IpAddr::V6(address).to_canonical()));
+        }
+        match text.parse::<IpAddr>() {
+            Ok(address) => Ok(KeyHost::Address(address.to_canonical())),
+            Err(_) => Ok(KeyHost::Name(domain::normalise(text)?)),
+        }
+    }
+}
+
+/// A number, or a service name: Postfix keeps the name verbatim in the key and resolves it when
+/// it connects.
+fn validate_port(port: &str) -> Result<(), Error> {
+    let number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let valid = if number {
+        port.parse::<u16>().is_ok_and(|number| number > 0)
+    } else {
+        (1..=MAX_SERVICE).contains(&port.len())
+            && port.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if valid { Ok(()) } else { Err(Error::Port) }
+}
+
+/// A smart host as an administrator writes it: `[mail.contoso.com]:587`, or without brackets
+/// for a domain whose MX records are to be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    host: Host,
+    use_mx: bool,
+    port: Option<String>,
+}
+
+impl NextHop {
+    /// Reads a smart host.
+    ///
+    /// # Errors
+    /// [`Error`] when it is no next-hop.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let key = Key::parse(text)?;
+        let bracketed = text.starts_with('[');
+        let port = if key.bare {
+            None
+        } else {
+            text.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'))
+        };
+        let (host, use_mx) = match key.host {
+            KeyHost::Name(name) => (Host::Name(Domain::parse(&name)?), !bracketed),
+            KeyHost::Address(address) => (Host::Address(address), false),
+        };
+        Ok(NextHop { host, use_mx, port: port.map(str::to_owned) })
+    }
+
+    /// The host behind it.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl fmt::Display for NextHop {
+    /// As Postfix takes it in a transport table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.use_mx {
+            write!(f, "{}", self.host)?;
+        } else {
+            write!(f, "[{}]", self.host)?;
+        }
+        match &self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(domain) => write!(f, "{domain}"),
+            Host::Address(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_spelling_that_postfix_sends_is_read() {
+        let name = |text: &'static str| KeyHost::Name(Cow::Borrowed(text));
+        let address = |text: &str| KeyHost::Address(text.parse().unwrap());
+        let cases = [
+            ("contoso.com", name("contoso.com"), true),
+            ("Contoso.COM", name("contoso.com"), true),
+            ("contoso.com:25", name("contoso.com"), false),
+            ("contoso.com:submission", name("contoso.com"), false),
+            ("[mail.contoso.com]", name("mail.contoso.com"), false),
+            ("[MAIL.contoso.com]:587", name("mail.contoso.com"), false),
+            ("[mail.contoso.com]:smtp", name("mail.contoso.com"), false),
+            ("[192.0.2.10]", address("192.0.2.10"), false),
+            ("[192.0.2.10]:25", address("192.0.2.10"), false),
+            ("192.0.2.10", address("192.0.2.10"), true),
+            ("[IPv6:2001:db8::10]", address("2001:db8::10"), false),
+            ("[ipv6:2001:db8::10]:25", address("2001:db8::10"), false),
+            ("[2001:db8::10]:2525", address("2001:db8::10"), false),
+            ("2001:db8::10", address("2001:db8::10"), true),
+            ("[::ffff:192.0.2.10]", address("192.0.2.10"), false),
+        ];
+        for (text, host, bare) in cases {
+            assert_eq!(Key::parse(text), Ok(Key { host, bare }), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for text in [
+            "", "[", "]", "[]", "[a", "a]", "[a]b", "[a]:", "a:", ":25", "[a]:0", "[a]:65536", "[a]:-1", "[a]: 25",
+            "a:b:c", "[IPv6:zz]", "[IPv6:192.0.2.1]", "[a b]", "/run/lmtp.sock", "a@b.example", "*.example", "a,b",
+            "[a]:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
+            assert!(Key::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_smart_host_is_rendered_as_postfix_takes_it() {
+        for (text, rendered) in [
+            ("[Mail.Contoso.com]:587", "[mail.contoso.com]:587"),
+            ("[mail.contoso.com]", "[mail.contoso.com]"),
+            ("contoso.com", "contoso.com"),
+            ("contoso.com:2525", "contoso.com:2525"),
+            ("192.0.2.1", "[192.0.2.1]"),
+            ("[IPv6:2001:db8::1]:25", "[2001:db8::1]:25"),
+            ("2001:db8::1", "[2001:db8::1]"),
+        ] {
+            assert_eq!(NextHop::parse(text).unwrap().to_string(), rendered);
+        }
+    }
+}

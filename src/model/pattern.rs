@@ -1,0 +1,249 @@
+//! Patterns over domain names, and sets of them.
+//!
+//! Written as Exchange and Postfix administrators know them: `x` is `x` alone, `*.x` is `x` and
+//! everything below it (Exchange's address space), `.x` only what is below (Postfix's parent
+//! key), `*` everything. Compiled they are [`Entry`]s, of which there are three kinds only, so
+//! that two spellings of the same set cannot slip past each other.
+
+use std::fmt;
+
+use super::domain::{self, Domain};
+
+/// A pattern as written, normalised.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// `x`: the name alone.
+    Exact(Domain),
+    /// `*.x`: the name and everything below it.
+    Tree(Domain),
+    /// `.x`: everything below the name.
+    Below(Domain),
+    /// `*`: every name, and every address literal.
+    Any,
+}
+
+/// A compiled pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Entry<'a> {
+    /// One name.
+    Name(&'a str),
+    /// Every proper subdomain of a name.
+    Suffix(&'a str),
+    /// Everything.
+    Any,
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A star anywhere but as the whole first label.
+    #[error("a star can only stand alone or as the whole first label: \"*\" or \"*.contoso.com\"")]
+    EmbeddedWildcard,
+    /// The rest is no domain name.
+    #[error("{0}")]
+    Domain(#[from] domain::Error),
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`Error`] when it is not one of `x`, `*.x`, `.x`, `*`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if text == "*" {
+            return Ok(Pattern::Any);
+        }
+        let (make, rest): (fn(Domain) -> Pattern, &str) = if let Some(rest) = text.strip_prefix("*.") {
+            (Pattern::Tree, rest)
+        } else if let Some(rest) = text.strip_prefix('.') {
+            (Pattern::Below, rest)
+        } else {
+            (Pattern::Exact, text)
+        };
+        if rest.contains('*') {
+            return Err(Error::EmbeddedWildcard);
+        }
+        Ok(make(Domain::parse(rest)?))
+    }
+
+    /// The name it is about; none for `*`.
+    pub fn domain(&self) -> Option<&Domain> {
+        match self {
+            Pattern::Exact(domain) | Pattern::Tree(domain) | Pattern::Below(domain) => Some(domain),
+            Pattern::Any => None,
+        }
+    }
+
+    /// What it compiles to: one entry, or two for `*.x`.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let (first, second) = match self {
+            Pattern::Exact(domain) => (Entry::Name(domain.as_str()), None),
+            Pattern::Tree(domain) => (Entry::Name(domain.as_str()), Some(Entry::Suffix(domain.as_str()))),
+            Pattern::Below(domain) => (Entry::Suffix(domain.as_str()), None),
+            Pattern::Any => (Entry::Any, None),
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    /// Whether it covers a normalised name.
+    pub fn covers(&self, name: &str) -> bool {
+        self.entries().any(|entry| entry.covers(Entry::Name(name)))
+    }
+
+    /// Whether every name that `other` covers is covered.
+    pub fn includes(&self, other: &Pattern) -> bool {
+        other.entries().all(|part| self.entries().any(|entry| entry.covers(part)))
+    }
+}
+
+impl Entry<'_> {
+    /// Whether all that `other` stands for is in this entry too.
+    pub fn covers(self, other: Entry<'_>) -> bool {
+        match (self, other) {
+            (Entry::Any, _) => true,
+            (Entry::Name(own), Entry::Name(name)) => own == name,
+            (Entry::Suffix(own), Entry::Name(name)) => domain::is_below(name, own),
+            (Entry::Suffix(own), Entry::Suffix(name)) => own == name || domain::is_below(name, own),
+            (Entry::Name(_), Entry::Suffix(_)) | (Entry::Name(_) | Entry::Suffix(_), Entry::Any) => false,
+        }
+    }
+
+    /// Whether anything is in both.
+    pub fn meets(self, other: Entry<'_>) -> bool {
+        self.covers(other) || other.covers(self)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pattern::Exact(domain) => write!(f, "{domain}"),
+            Pattern::Tree(domain) => write!(f, "*.{domain}"),
+            Pattern::Below(domain) => write!(f, ".{domain}"),
+            Pattern::Any => f.write_str("*"),
+        }
+    }
+}
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Entry::Name(name) => f.write_str(name),
+            Entry::Suffix(name) => write!(f, ".{name}"),
+            Entry::Any => f.write_str("*"),
+        }
+    }
+}
+
+/// A set of patterns, for the short lists of a connector (`except`, `recipients`, `match`);
+/// the long ones are compiled into an index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PatternSet(Vec<Pattern>);
+
+impl PatternSet {
+    /// Keeps the patterns in the order written.
+    pub fn new(patterns: Vec<Pattern>) -> Self {
+        PatternSet(patterns)
+    }
+
+    /// The patterns, in the order written.
+    pub fn iter(&self) -> std::slice::Iter<'_, Pattern> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first pattern that covers a normalised name.
+    pub fn find(&self, name: &str) -> Option<&Pattern> {
+        self.0.iter().find(|pattern| pattern.covers(name))
+    }
+
+    /// Whether a whole entry is covered by one pattern.
+    pub fn covers(&self, entry: Entry<'_>) -> bool {
+        self.entries().any(|own| own.covers(entry))
+    }
+
+    /// Whether anything of an entry is covered.
+    pub fn meets(&self, entry: Entry<'_>) -> bool {
+        self.entries().any(|own| own.meets(entry))
+    }
+
+    /// Whether every name that `other` covers is covered.
+    pub fn includes(&self, other: &PatternSet) -> bool {
+        other.entries().all(|entry| self.covers(entry))
+    }
+
+    /// What all of it compiles to.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.0.iter().flat_map(Pattern::entries)
+    }
+}
+
+impl FromIterator<Pattern> for PatternSet {
+    fn from_iter<I: IntoIterator<Item = Pattern>>(patterns: I) -> Self {
+        PatternSet(patterns.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::parse(text).unwrap()
+    }
+
+    #[test]
+    fn each_form_covers_what_it_says() {
+        // name: x, *.x, .x, *
+        let table = [
+            ("contoso.com", [true, true, false, true]),
+            ("a.contoso.com", [false, true, true, true]),
+            ("a.b.contoso.com", [false, true, true, true]),
+            ("evilcontoso.com", [false, false, false, true]),
+            ("com", [false, false, false, true]),
+        ];
+        for (name, expected) in table {
+            let covered = ["contoso.com", "*.contoso.com", ".contoso.com", "*"].map(|p| pattern(p).covers(name));
+            assert_eq!(covered, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_star_inside_is_refused() {
+        for text in ["a.*.com", "*a.com", "*.*.com", "**", "a*", ".*"] {
+            assert_eq!(Pattern::parse(text), Err(Error::EmbeddedWildcard), "{text}");
+        }
+        assert_eq!(Pattern::parse("."), Err(Error::Domain(domain::Error::Empty)));
+        assert_eq!(Pattern::parse("*."), Err(Error::Domain(domain::Error::Empty)));
+        assert_eq!(Pattern::parse("a b"), Err(Error::Domain(domain::Error::Character)));
+    }
+
+    #[test]
+    fn it_prints_as_it_is_compared() {
+        for (text, normal) in [("*.Contoso.COM.", "*.contoso.com"), (".X", ".x"), ("*", "*"), ("b\u{fc}cher.example", "xn--bcher-kva.example")] {
+            assert_eq!(pattern(text).to_string(), normal);
+        }
+    }
+
+    #[test]
+    fn inclusion_is_of_sets() {
+        let cases = [
+            ("*.x.com", "x.com", true),
+            ("*.x.com", ".x.com", true),
+            ("*.x.com", "*.a.x.com", true),
+            (".x.com", "*.x.com", false),
+            (".x.com", "*.a.x.com", true),
+            ("x.com", "*.x.com", false),
+            ("*", "*.x.com", true),
+            ("*.x.com", "*", false),
+        ];
+        for (wide, narrow, expected) in cases {
+            assert_eq!(pattern(wide).includes(&pattern(narrow)), expected, "{wide} {narrow}");
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! What an outbound connector demands, as one value with one order of strength.
+//!
+//! "Weaker" means `<` on [`Requirement`], everywhere. The order is by component: a requirement is
+//! at least as strong as another when each of its components is: level, names, trust anchors,
+//! pins, minimum version, cipher grade. Two requirements of which each is stronger in something
+//! are not comparable, and then neither may silently take the place of the other.
+//!
+//! [`Requirement::join`] is the weakest requirement that is at least as strong as both, when one
+//! answer of an MTA can express it; when none can, it says why.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::certificate::Fingerprint;
+use super::domain::Domain;
+use super::level::Level;
+use super::names::Names;
+use super::pattern::{Entry, Pattern, PatternSet};
+
+/// Whose word on a certificate chain is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Anchors {
+    /// Chains are not judged at this level.
+    Any,
+    /// Those of the MTA's own settings (`smtp_tls_CAfile`, `smtp_tls_CApath`).
+    System,
+    /// Those of a file, and no others.
+    File(Arc<CaFile>),
+}
+
+/// A file of trust anchors, as read.
+#[derive(Clone, Debug)]
+pub struct CaFile {
+    /// Absolute path, as it was read.
+    pub path: PathBuf,
+    /// Its bytes: this is what is published for a chrooted smtp(8).
+    pub pem: Vec<u8>,
+    /// Lower-case hex of the SHA-256 of `pem`.
+    pub sha256: String,
+    /// The digests of the certificates in it.
+    pub certificates: BTreeSet<Fingerprint>,
+}
+
+impl PartialEq for CaFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificates == other.certificates
+    }
+}
+impl Eq for CaFile {}
+
+/// A minimum TLS version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsVersion {
+    /// TLS 1.0 (RFC 2246)
+    Tls10,
+    /// TLS 1.1 (RFC 4346)
+    Tls11,
+    /// TLS 1.2 (RFC 5246)
+    Tls12,
+    /// TLS 1.3 (RFC 8446)
+    Tls13,
+}
+
+impl TlsVersion {
+    /// Every version, oldest first.
+    pub const ALL: [TlsVersion; 4] = [TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
+
+    /// The word of Postfix and OpenSSL (`SSL_get_version`): `TLSv1` is TLS 1.0.
+    pub fn word(self) -> &'static str {
+        match self {
+            TlsVersion::Tls10 => "TLSv1",
+            TlsVersion::Tls11 => "TLSv1.1",
+            TlsVersion::Tls12 => "TLSv1.2",
+            TlsVersion::Tls13 => "TLSv1.3",
+        }
+    }
+
+    /// The version of that word; `TLSv1.0` is read too.
+    pub fn from_word(word: &str) -> Option<TlsVersion> {
+        let word = if word == "TLSv1.0" { "TLSv1" } else { word };
+        TlsVersion::ALL.into_iter().find(|version| version.word() == word)
+    }
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A cipher grade of Postfix (postconf(5), `smtp_tls_mandatory_ciphers`). The lower ones are not
+/// offered: they would weaken what main.cf gives by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CipherGrade {
+    /// Postfix's default.
+    Medium,
+    /// 128 bits or more, without the oldest algorithms.
+    High,
+}
+
+impl CipherGrade {
+    /// Postfix's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            CipherGrade::Medium => "medium",
+            CipherGrade::High => "high",
+        }
+    }
+}
+
+/// The name sent in the TLS SNI extension. It is no part of the strength.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerName {
+    /// The name of the host that is connected to (Postfix: `servername=hostname`).
+    HostName,
+    /// The next-hop domain (Postfix: `servername=nexthop`).
+    NextHop,
+    /// A name from the configuration.
+    Name(Domain),
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerName::HostName => f.write_str("hostname"),
+            ServerName::NextHop => f.write_str("nexthop"),
+            ServerName::Name(domain) => write!(f, "{domain}"),
+        }
+    }
+}
+
+/// The components, before they are known to fit together.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The TLS level.
+    pub level: Level,
+    /// The names written, if any.
+    pub names: Option<Names>,
+    /// The trust anchors written, if any.
+    pub ca_file: Option<Arc<CaFile>>,
+    /// The digests written and those of the certificates named; empty when there are none.
+    pub pins: BTreeSet<Fingerprint>,
+    /// The minimum TLS version written, if any.
+    pub min_version: Option<TlsVersion>,
+    /// The cipher grade written, if any.
+    pub ciphers: Option<CipherGrade>,
+    /// The SNI written, if any.
+    pub servername: Option<ServerName>,
+}
+
+impl Parts {
+    /// A level and nothing else.
+    pub fn of_level(level: Level) -> Self {
+        Parts { level, names: None, ca_file: None, pins: BTreeSet::new(), min_version: None, ciphers: None, servername: None }
+    }
+}
+
+/// What an outbound connector demands. Its parts fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    level: Level,
+    names: Names,
+    anchors: Anchors,
+    pins: Option<BTreeSet<Fingerprint>>,
+    min_version: Option<TlsVersion>,
+    ciphers: Option<CipherGrade>,
+    servername: Option<ServerName>,
+}
+
+/// Why parts do not fit together. [`Error::key`] names the configuration key to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// `secure` without names.
+    #[error("`secure` needs `match`: the names that the partner's certificate may show, or \"domain\"")]
+    NamesMissing,
+    /// Names at a level that checks none.
+    #[error("`match` has no meaning at this level; use it with `secure` or `verify`")]
+    NamesIdle,
+    /// Anchors at a level that checks no chain.
+    #[error("`ca_file` has no meaning at this level; use it with `secure` or `verify`")]
+    AnchorsIdle,
+    /// `fingerprint` without digests.
+    #[error("`fingerprint` needs `certificates` or `fingerprints`")]
+    PinsMissing,
+    /// Digests at another level.
+    #[error("`certificates` and `fingerprints` have no meaning at this level; use them with `fingerprint`")]
+    PinsIdle,
+    /// SNI at a DANE level.
+    #[error("`servername` is ignored by Postfix at the DANE levels; leave it out")]
+    ServerNameIdle,
+}
+
+impl Error {
+    /// The key that is missing or too much.
+    pub fn key(self) -> &'static str {
+        match self {
+            Error::NamesMissing => "tls",
+            Error::NamesIdle => "match",
+            Error::AnchorsIdle => "ca_file",
+            Error::PinsMissing => "tls",
+            Error::PinsIdle => "certificates",
+            Error::ServerNameIdle => "servername",
+        }
+    }
+}
+
+/// Why two requirements cannot be answered as one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unjoinable {
+    /// Neither level includes the other.
+    #[error("`{0}` and `{1}` cannot both be demanded in one answer")]
+    Levels(Level, Level),
+    /// No name satisfies both.
+    #[error("no certificate name satisfies both `match` lists")]
+    Names,
+    /// Two sets of trust anchors of which neither includes the other.
+    #[error("their trust anchors differ")]
+    Anchors,
+    /// No digest satisfies both.
+    #[error("they have no fingerprint in common")]
+    Pins,
+    /// Two different names to send.
+    #[error("their `servername` differs")]
+    ServerName,
+}
+
+impl Requirement {
+    /// Puts parts together.
+    ///
+    /// # Errors
+    /// Every [`Error`] there is, so that the operator sees all of them at once.
+    pub fn new(parts: Parts) -> Result<Self, Vec<Error>> {
+        let Parts { level, names, ca_file, pins, min_version, ciphers, servername } = parts;
+        let mut errors = Vec::new();
+        let mut refuse = |condition: bool, error: Error| {
+            if condition {
+                errors.push(error);
+            }
+        };
+        refuse(level == Level::Secure && names.is_none(), Error::NamesMissing);
+        refuse(!level.judges_chain() && names.is_some(), Error::NamesIdle);
+        refuse(!level.judges_chain() && ca_file.is_some(), Error::AnchorsIdle);
+        refuse(level == Level::Fingerprint && pins.is_empty(), Error::PinsMissing);
+        refuse(level != Level::Fingerprint && !pins.is_empty(), Error::PinsIdle);
+        refuse(matches!(level, Level::Dane | Level::DaneOnly) && servername.is_some(), Error::ServerNameIdle);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let (names, anchors) = if level.judges_chain() {
+            (names.unwrap_or(Names::MxHost), ca_file.map_or(Anchors::System, Anchors::File))
+        } else {
+            (Names::Any, Anchors::Any)
+        };
+        let pins = (level == Level::Fingerprint).then_some(pins);
+        Ok(Requirement { level, names, anchors, pins, min_version, ciphers, servername })
+    }
+
+    /// What main.cf gives at a level. Nothing is known of its names and digests but Postfix's
+    /// defaults; at `fingerprint` the empty set of digests makes it weaker than nothing.
+    pub fn of_main_cf(level: Level) -> Self {
+        let (names, anchors) = match level {
+            Level::Verify => (Names::MxHost, Anchors::System),
+            Level::Secure => (Names::Domain, Anchors::System),
+            Level::May | Level::Encrypt | Level::Fingerprint | Level::Dane | Level::DaneOnly => (Names::Any, Anchors::Any),
+        };
+        let pins = (level == Level::Fingerprint).then(BTreeSet::new);
+        Requirement { level, names, anchors, pins, min_version: None, ciphers: None, servername: None }
+    }
+
+    /// The TLS level.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+    /// The names the certificate may show.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+    /// The trust anchors.
+    pub fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+    /// The digests the certificate or its key may have; `None` below `fingerprint`.
+    pub fn pins(&self) -> Option<&BTreeSet<Fingerprint>> {
+        self.pins.as_ref()
+    }
+    /// The minimum TLS version, where it is not left to main.cf.
+    pub fn min_version(&self) -> Option<TlsVersion> {
+        self.min_version
+    }
+    /// The cipher grade, where it is not left to main.cf.
+    pub fn ciphers(&self) -> Option<CipherGrade> {
+        self.ciphers
+    }
+    /// The SNI, where it is not left to main.cf.
+    pub fn servername(&self) -> Option<&ServerName> {
+        self.servername.as_ref()
+    }
+
+    /// Whether it is at least as strong as `wide` for all that `entry` stands for.
+    ///
+    /// `match = "domain"` means other names for every domain, so it can be compared with a list
+    /// of names only where the domain is known.
+    pub fn holds_against(&self, wide: &Requirement, entry: Entry<'_>) -> bool {
+        match entry {
+            Entry::Name(name) => match Domain::parse(name) {
+                Ok(domain) => self.resolved(&domain) >= wide.resolved(&domain),
+                Err(_) => self >= wide,
+            },
+            Entry::Suffix(name) => match (&self.names, &wide.names, Domain::parse(name)) {
+                // Whatever is asked, its names lie below the suffix.
+                (Names::Domain, Names::Set(_), Ok(domain)) => {
+                    let below = Names::Set(PatternSet::new(vec![Pattern::Below(domain)]));
+                    Requirement { names: below, ..self.clone() } >= *wide
+                }
+                _ => self >= wide,
+            },
+            Entry::Any => self >= wide,
+        }
+    }
+
+    /// The same with `match = "domain"` spelt out for one domain.
+    #[must_use]
+    pub fn resolved(&self, domain: &Domain) -> Requirement {
+        Requirement { names: self.names.resolved(domain), ..self.clone() }
+    }
+
+    /// The weakest requirement that is at least as strong as both.
+    ///
+    /// # Errors
+    /// [`Unjoinable`] when no single answer can say both.
+    pub fn join(&self, other: &Requirement) -> Result<Requirement, Unjoinable> {
+        let level = match self.level.partial_cmp(&other.level) {
+            Some(Ordering::Less) => other.level,
+            Some(Ordering::Equal | Ordering::Greater) => self.level,
+            None => return Err(Unjoinable::Levels(self.level, other.level)),
+        };
+        let names = self.names.meet(&other.names).ok_or(Unjoinable::Names)?;
+        let anchors = match self.anchors.partial_cmp(&other.anchors) {
+            Some(Ordering::Less) => other.anchors.clone(),
+            Some(Ordering::Equal | Ordering::Greater) => self.anchors.clone(),
+            None => return Err(Unjoinable::Anchors),
+        };
+        let pins = match (&self.pins, &other.pins) {
+            (Some(a), Some(b)) => {
+                let both: BTreeSet<Fingerprint> = a.intersection(b).copied().collect();
+                if both.is_empty() {
+                    return Err(Unjoinable::Pins);
+                }
+                Some(both)
+            }
+            (a, b) => a.clone().or_else(|| b.clone()),
+        };
+        let servername = match (&self.servername, &other.servername) {
+            (Some(a), Some(b)) if a != b => return Err(Unjoinable::ServerName),
+            (a, b) => a.clone().or_else(|| b.clone()),
+        };
+        Ok(Requirement {
+            level,
+            names,
+            anchors,
+            pins,
+            min_version: self.min_version.max(other.min_version),
+            ciphers: self.ciphers.max(other.ciphers),
+            servername,
+        })
+    }
+}
+
+impl PartialOrd for Anchors {
+    /// Greater trusts fewer. The MTA's own set is unknown here, so it is comparable with no file.
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Anchors::Any, Anchors::Any) | (Anchors::System, Anchors::System) => Some(Ordering::Equal),
+            (Anchors::Any, Anchors::System | Anchors::File(_)) => Some(Ordering::Less),
+            (Anchors::System | Anchors::File(_), Anchors::Any) => Some(Ordering::Greater),
+            (Anchors::File(a), Anchors::File(b)) => fewer(&a.certificates, &b.certificates),
+            (Anchors::System, Anchors::File(_)) | (Anchors::File(_), Anchors::System) => None,
+        }
+    }
+}
+
+/// Greater is the smaller set.
+fn fewer(a: &BTreeSet<Fingerprint>, b: &BTreeSet<Fingerprint>) -> Option<Ordering> {
+    match (a.is_subset(b), b.is_subset(a)) {
+        (true, true) => Some(Ordering::Equal),
+        (true, false) => Some(Ordering::Greater),
+        (false, true) => Some(Ordering::Less),
+        (false, false) => None,
+    }
+}
+
+fn pins_order(a: Option<&BTreeSet<Fingerprint>>, b: Option<&BTreeSet<Fingerprint>>) -> Option<Ordering> {
+    match (a, b) {
+        (None, None) => Some(Ordering::Equal),
+        (None, Some(_)) => Some(Ordering::Less),
+        (Some(_), None) => Some(Ordering::Greater),
+        // The digests of main.cf are unknown; no set of ours can be held against them.
+        (Some(a), Some(b)) if a.is_empty() != b.is_empty() => None,
+        (Some(a), Some(b)) => fewer(a, b),
+    }
+}
+
+impl PartialOrd for Requirement {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        let components = [
+            self.level.partial_cmp(&other.level),
+            self.names.partial_cmp(&other.names),
+            self.anchors.partial_cmp(&other.anchors),
+            pins_order(self.pins.as_ref(), other.pins.as_ref()),
+            self.min_version.partial_cmp(&other.min_version),
+            self.ciphers.partial_cmp(&other.ciphers),
+        ];
+        components.into_iter().try_fold(Ordering::Equal, |so_far, component| match (so_far, component?) {
+            (Ordering::Equal, next) => Some(next),
+            (so_far, Ordering::Equal) => Some(so_far),
+            (so_far, next) if so_far == next => Some(so_far),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Requirement {
+    /// In words for a diff: `secure, names *.contoso.com, TLSv1.2 or newer`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.level)?;
+        if self.level.judges_chain() {
+            write!(f, ", {}", self.names)?;
+        }
+        if let Anchors::File(file) = &self.anchors {
+            write!(f, ", authorities of {}", file.path.display())?;
+        }
+        if let Some(pins) = self.pins.as_ref().filter(|pins| !pins.is_empty()) {
+            let known: Vec<String> = pins.iter().map(Fingerprint::to_string).collect();
+            write!(f, ", {}", known.join(" or "))?;
+        }
+        if let Some(version) = self.min_version {
+            write!(f, ", {version} or newer")?;
+        }
+        if let Some(grade) = self.ciphers {
+            write!(f, ", ciphers {}", grade.word())?;
+        }
+        if let Some(name) = &self.servername {
+            write!(f, ", servername {name}")?;
+        }
+        Ok(())
+    }
+}
