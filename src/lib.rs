@@ -1,1 +1,3 @@
 //! TLS connectors for Postfix and Exim.
+
+pub mod protocol;
