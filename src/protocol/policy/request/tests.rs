@@ -239,6 +239,23 @@ fn p_refused() {
 }
 
 #[test]
+fn p3_p4_forbidden_bytes_are_found_wherever_they_stand() {
+    for at in 0..3 * NAME_LIMIT {
+        for (byte, error) in [(b'\r', Error::CarriageReturn), (b'\0', Error::Nul)] {
+            let mut line = format!("sender={}\n", "x".repeat(3 * NAME_LIMIT)).into_bytes();
+            line[at] = byte;
+            let bytes = [FIRST.as_bytes(), &line, b"\n"].concat();
+            assert_eq!(decode(&bytes), Err(error), "{at}");
+            assert_eq!(
+                decode(&bytes[..=FIRST.len() + at]),
+                Err(error),
+                "{at}, at once"
+            );
+        }
+    }
+}
+
+#[test]
 fn p_every_attribute_is_refused_twice() {
     for (name, _) in fields(&Request::default()) {
         let bytes = wire(&format!("{name}=x\n{name}=\n"));
@@ -313,6 +330,7 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         8 => "(sender|recipient|instance|ccert_subject|a|b)=[a-z= @]{0,12}\n",
         2 => "[a-z]{60,66}=?x?\n",
+        1 => "a=[a-z]{60,70}[\r\x00]?[a-z]{0,9}\n",
         1 => "[a-z\r\x00= \n]{0,6}",
     ];
     let request = (prop::bool::weighted(0.9), prop::collection::vec(line, 0..4)).prop_map(
