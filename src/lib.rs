@@ -2,4 +2,5 @@
 
 pub mod answer;
 pub mod model;
+pub mod protocol;
 pub mod snapshot;
