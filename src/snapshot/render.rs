@@ -105,8 +105,12 @@ pub fn meaning(level: Level) -> &'static str {
     match level {
         Level::May => "uses TLS when the partner offers it, plaintext otherwise",
         Level::Encrypt => "delivers over TLS with any certificate, or defers",
-        Level::Verify => "delivers over TLS to a certificate that a trusted authority issued for the name, or defers",
-        Level::Secure => "delivers over TLS to a certificate that a trusted authority issued for one of the names, or defers",
+        Level::Verify => {
+            "delivers over TLS to a certificate that a trusted authority issued for the name, or defers"
+        }
+        Level::Secure => {
+            "delivers over TLS to a certificate that a trusted authority issued for one of the names, or defers"
+        }
         Level::Fingerprint => "delivers over TLS to a certificate or key with one of the digests, or defers",
         Level::Dane => "delivers as usable TLSA records demand; without them as at `may`, plaintext included",
         Level::DaneOnly => "delivers as usable TLSA records demand, or defers",
