@@ -52,6 +52,17 @@ pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>)
     for (number, outbound) in agreements.outbound.iter().enumerate() {
         let policy = render::tls_policy(&outbound.requirement, mta);
         let transport = render::transport(outbound, mta);
+        if let Some(path) = render::unspeakable_anchor(&outbound.requirement, mta) {
+            conflicts.push(Conflict {
+                direction: Direction::Outbound,
+                connector: number,
+                key: "ca_file",
+                text: None,
+                message: format!("the path {} cannot be told to Postfix, which knows no quoting", path.display()),
+                help: "set queue_directory in [mta], so that the file is copied, or use a path without spaces and commas"
+                    .to_owned(),
+            });
+        }
         for (key, reply) in [("tls", &policy), ("route", &transport)] {
             if reply.len() > render::MAX_REPLY {
                 conflicts.push(Conflict {

@@ -65,6 +65,18 @@ fn anchor_path(file: &CaFile, mta: &Mta) -> PathBuf {
     if mta.queue_directory.is_some() { published_name(file) } else { file.path.clone() }
 }
 
+/// The path of trust anchors that would be taken apart: Postfix splits a policy at commas and
+/// white space (smtp_tls_policy.c, `CHARS_COMMA_SP`), and a brace begins a quoted attribute.
+pub fn unspeakable_anchor(requirement: &Requirement, mta: &Mta) -> Option<PathBuf> {
+    let Anchors::File(file) = requirement.anchors() else {
+        return None;
+    };
+    let path = anchor_path(file, mta);
+    let plain =
+        |text: &str| text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !",{}".contains(c));
+    if path.to_str().is_some_and(plain) { None } else { Some(path) }
+}
+
 fn attribute(policy: &mut String, name: &str, value: &str) {
     write!(policy, " {name}={value}").expect("writing to a string cannot fail");
 }

@@ -244,12 +244,11 @@ impl AlternativeNames {
         let is_dns = |name: &GeneralName<'_>| {
             matches!(name, GeneralName::DNSName(_) | GeneralName::Invalid(Tag(2), _))
         };
-        let texts =
-            || {
-                names
-                    .iter()
-                    .filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None })
-            };
+        let texts = || {
+            names
+                .iter()
+                .filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None })
+        };
         Ok(AlternativeNames {
             any_dns: names.iter().any(is_dns),
             dns: texts().map(str::to_ascii_lowercase).collect(),
