@@ -44,7 +44,13 @@ fn read(policy: &str) -> Result<(Level, BTreeMap<String, String>), String> {
         Level::Secure | Level::Fingerprint if !attributes.contains_key("match") => {
             Err("nothing to match".into())
         }
-        _ => Ok((level, attributes)),
+        Level::May
+        | Level::Encrypt
+        | Level::Verify
+        | Level::Secure
+        | Level::Fingerprint
+        | Level::Dane
+        | Level::DaneOnly => Ok((level, attributes)),
     }
 }
 
