@@ -1,3 +1,6 @@
 //! TLS connectors for Postfix and Exim.
 
+pub mod answer;
 pub mod model;
+pub mod protocol;
+pub mod snapshot;

@@ -154,6 +154,11 @@ impl NextHop {
     pub fn host(&self) -> &Host {
         &self.host
     }
+
+    /// Whether Postfix asks for it as for a recipient domain, with neither brackets nor a port.
+    pub fn is_bare(&self) -> bool {
+        self.use_mx && self.port.is_none()
+    }
 }
 
 impl fmt::Display for NextHop {

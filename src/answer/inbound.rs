@@ -1,0 +1,341 @@
+//! The decision about a mail that comes in.
+//!
+//! Every enforcing connector that identifies the mail applies and their requirements add up;
+//! only `overrides` takes one out, and only one that is in force itself. Of several violations
+//! the most severe is told: reject before defer before hold, then TLS before certificate before
+//! address, then by name.
+//!
+//! Nothing here ever says OK: "nothing to object" is `DUNNO`, and the restrictions behind us go
+//! on (an OK in `smtpd_recipient_restrictions` could open a relay). What cannot be decided while
+//! a connector depends on it is deferred.
+//!
+//! A limit that the protocol sets: at DATA with several recipients Postfix names none, so
+//! connectors with `recipients` were decided at each RCPT and are not decided there again.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::mail::{Identity, Mail, ProtocolState};
+use super::text::{self, Part, Violation, listed};
+use crate::model::Inbound;
+use crate::model::certificate::PresentedName;
+use crate::model::inbound::{Action, CertificateRequirement, TlsRequirement, in_ranges};
+use crate::model::requirement::TlsVersion;
+use crate::snapshot::{InboundSide, Snapshot};
+
+/// What is decided about a mail, and from what.
+#[derive(Debug)]
+#[must_use]
+pub struct Decision<'s> {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why a mail passes though connectors could apply, or is deferred though none was violated.
+    pub because: Because,
+    /// The enforcing connectors that identify the mail, less those overridden.
+    pub applies: Vec<Judged<'s>>,
+    /// The reporting ones, for the log alone.
+    pub report: Vec<Judged<'s>>,
+    action: Cow<'static, str>,
+}
+
+/// The verdict about a mail, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Nothing to object.
+    Pass,
+    /// Put aside.
+    Hold,
+    /// Refused for now.
+    Defer,
+    /// Refused.
+    Reject,
+}
+
+impl Verdict {
+    /// The word in logs and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Hold => "hold",
+            Verdict::Defer => "defer",
+            Verdict::Reject => "reject",
+        }
+    }
+
+    fn of(action: Action) -> Verdict {
+        match action {
+            Action::Hold => Verdict::Hold,
+            Action::Defer => Verdict::Defer,
+            Action::Reject => Verdict::Reject,
+        }
+    }
+}
+
+/// The ground of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The connectors that apply, or that none does.
+    Connectors,
+    /// It is too early in the session, or about no mail.
+    State,
+    /// The client has logged in.
+    Authenticated,
+    /// The client's address is exempt.
+    Exempt,
+    /// A state that is not documented.
+    UnknownState,
+    /// No domain can be read from the sender, and a connector depends on it.
+    Sender,
+    /// The client's address cannot be read, and a connector depends on it.
+    Client,
+}
+
+impl Because {
+    /// The word in a decision line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Because::Connectors => "connectors",
+            Because::State => "state",
+            Because::Authenticated => "authenticated",
+            Because::Exempt => "exempt",
+            Because::UnknownState => "unknown-state",
+            Because::Sender => "sender",
+            Because::Client => "client",
+        }
+    }
+}
+
+/// A connector and what the mail does not show of what it requires.
+#[derive(Debug)]
+pub struct Judged<'s> {
+    /// The connector.
+    pub connector: &'s Inbound,
+    /// The pattern or range that identified the mail.
+    pub identified_by: String,
+    /// What is not met, in the order of the parts; empty when all is.
+    pub violations: Vec<Violation>,
+}
+
+impl Judged<'_> {
+    /// What this connector alone would decide.
+    pub fn verdict(&self) -> Verdict {
+        if self.violations.is_empty() { Verdict::Pass } else { Verdict::of(self.connector.on_violation) }
+    }
+
+    /// The action this connector alone would lead to.
+    pub fn action(&self) -> Cow<'static, str> {
+        let Some(violation) = self.violations.first() else {
+            return Cow::Borrowed(DUNNO);
+        };
+        let code = match (self.connector.on_violation, violation.part()) {
+            (Action::Hold, _) => "HOLD",
+            (Action::Reject, Part::Tls) => "530 5.7.0",
+            (Action::Reject, Part::Certificate | Part::Addresses) => "550 5.7.1",
+            (Action::Defer, Part::Tls) => "450 4.7.0",
+            (Action::Defer, Part::Certificate | Part::Addresses) => "450 4.7.1",
+        };
+        Cow::Owned(text::reply(code, &format!("connector {}: {violation}", self.connector.name)))
+    }
+}
+
+/// Nothing to object: the restrictions behind us go on.
+const DUNNO: &str = "DUNNO";
+
+impl Decision<'_> {
+    /// What follows `action=` in the reply of policy delegation.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    fn pass<'s>(because: Because) -> Decision<'s> {
+        Decision { verdict: Verdict::Pass, because, applies: Vec::new(), report: Vec::new(), action: Cow::Borrowed(DUNNO) }
+    }
+
+    fn defer<'s>(because: Because, action: &'static str) -> Decision<'s> {
+        Decision {
+            verdict: Verdict::Defer,
+            because,
+            applies: Vec::new(),
+            report: Vec::new(),
+            action: Cow::Borrowed(action),
+        }
+    }
+}
+
+/// Decides about a mail. `now` matters for the dates of registered certificates only.
+pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> Decision<'s> {
+    let state = match ProtocolState::of(mail.state) {
+        Some(ProtocolState::Early) => return Decision::pass(Because::State),
+        Some(state) => state,
+        None => {
+            return Decision::defer(Because::UnknownState, "450 4.7.1 connectord does not know this protocol state");
+        }
+    };
+    if !mail.sasl_username.is_empty() {
+        return Decision::pass(Because::Authenticated);
+    }
+    let client = mail.client();
+    if client.is_some_and(|client| snapshot.is_exempt(client)) {
+        return Decision::pass(Because::Exempt);
+    }
+    let identity = mail.identity();
+    let enforced = snapshot.inbound_enforced();
+    if enforced.has_domains() && identity == Identity::Unusable {
+        return Decision::defer(Because::Sender, "450 4.7.1 the domain of the sender cannot be determined");
+    }
+    if enforced.has_addresses() && client.is_none() {
+        return Decision::defer(Because::Client, "450 4.7.1 the address of the client cannot be determined");
+    }
+    let judge = |side: &InboundSide| {
+        let domain = match &identity {
+            Identity::Domain(name) => Some(name.as_ref()),
+            Identity::Literal | Identity::Unusable => None,
+        };
+        let identified = side.identify(snapshot.inbound(), domain, client);
+        let judged = identified.into_iter().filter_map(|identified| {
+            let connector = snapshot.inbound().get(identified.connector)?;
+            in_scope(connector, state, mail).then(|| Judged {
+                connector,
+                identified_by: identified.by,
+                violations: violations(connector, mail, now),
+            })
+        });
+        without_overridden(judged.collect())
+    };
+    let applies = judge(enforced);
+    let report = judge(snapshot.inbound_reported());
+    let worst = applies.iter().filter(|judged| !judged.violations.is_empty()).min_by(|a, b| {
+        let part = |judged: &Judged<'_>| judged.violations.first().map(Violation::part);
+        let severity = b.connector.on_violation.cmp(&a.connector.on_violation);
+        severity.then_with(|| part(a).cmp(&part(b))).then_with(|| a.connector.name.cmp(&b.connector.name))
+    });
+    let (verdict, action) = worst.map_or((Verdict::Pass, Cow::Borrowed(DUNNO)), |worst| (worst.verdict(), worst.action()));
+    Decision { verdict, because: Because::Connectors, applies, report, action }
+}
+
+/// Whether the mail goes to somebody the connector is about. A recipient without a usable domain
+/// is ours and in every scope.
+fn in_scope(connector: &Inbound, state: ProtocolState, mail: &Mail<'_>) -> bool {
+    let Some(recipients) = &connector.recipients else {
+        return true;
+    };
+    match state {
+        ProtocolState::Early | ProtocolState::Mail => false,
+        ProtocolState::Data if mail.recipient.is_empty() => false,
+        ProtocolState::Recipient | ProtocolState::Data => {
+            mail.recipient_domain().is_none_or(|domain| recipients.find(&domain).is_some())
+        }
+    }
+}
+
+/// Takes out what others override. One that is out itself takes nothing out: with A over B over
+/// C, C stays in force beside A. `overrides` has no cycles; that is checked at load.
+fn without_overridden(mut judged: Vec<Judged<'_>>) -> Vec<Judged<'_>> {
+    let overrides = |a: &Judged<'_>, b: &Judged<'_>| a.connector.overrides.iter().any(|name| name == b.connector.name.as_str());
+    let count = judged.len();
+    let mut standing: Vec<Option<bool>> = vec![None; count];
+    // Without cycles, each round settles at least one.
+    for _ in 0..count {
+        for (i, own) in judged.iter().enumerate() {
+            let above = || judged.iter().zip(&standing).filter(|(other, _)| overrides(other, own));
+            let settled = if above().any(|(_, standing)| *standing == Some(true)) {
+                Some(false)
+            } else if above().all(|(_, standing)| *standing == Some(false)) {
+                Some(true)
+            } else {
+                None
+            };
+            if let (Some(slot), Some(settled)) = (standing.get_mut(i), settled) {
+                slot.get_or_insert(settled);
+            }
+        }
+    }
+    // What is unsettled would be a cycle: it stays in force.
+    let mut standing = standing.into_iter();
+    judged.retain(|_| standing.next().flatten() != Some(false));
+    judged
+}
+
+fn violations(connector: &Inbound, mail: &Mail<'_>, now: Timestamp) -> Vec<Violation> {
+    let require = &connector.require;
+    let mut found = Vec::new();
+    if require.needs_tls() && mail.tls_version.is_empty() {
+        found.push(Violation::NoTls);
+    } else {
+        found.extend(require.tls.and_then(|wanted| tls_violation(wanted, mail.tls_version)));
+        found.extend(require.certificate.as_ref().and_then(|wanted| certificate_violation(wanted, mail, now)));
+    }
+    if let Some(ranges) = &require.addresses {
+        if !mail.client().is_some_and(|client| in_ranges(ranges, client)) {
+            found.push(Violation::OtherAddress);
+        }
+    }
+    found
+}
+
+fn tls_violation(wanted: TlsRequirement, presented: &[u8]) -> Option<Violation> {
+    let TlsRequirement::AtLeast(wanted) = wanted else {
+        return None;
+    };
+    let presented = std::str::from_utf8(presented).ok().and_then(TlsVersion::from_word);
+    // A version that we do not know may be any version.
+    if presented.is_some_and(|version| version >= wanted) { None } else { Some(Violation::OldTls { wanted, presented }) }
+}
+
+/// A certificate satisfies in one of two ways: a trusted chain with a name, or by being
+/// registered with a name of its own and within its dates.
+fn certificate_violation(wanted: &CertificateRequirement, mail: &Mail<'_>, now: Timestamp) -> Option<Violation> {
+    let presented = &mail.certificate;
+    if !presented.is_presented() {
+        return Some(Violation::NoCertificate);
+    }
+    let (digests, other_digest) = presented.digests();
+    let registered = wanted.registered.iter().filter(|registered| digests.iter().any(|digest| registered.has(digest)));
+    let mut dates = None;
+    let mut other_name = None;
+    for registered in registered {
+        let certificate = &registered.certificate;
+        if certificate.valid_at(now).is_err() {
+            dates = Some(Violation::RegisteredDates);
+        } else if wanted.names.is_none() || certificate.registered_identities().iter().any(|name| wanted.accepts_name(name)) {
+            return None;
+        } else {
+            other_name = certificate.registered_identities().first().map(|name| name_violation(wanted, Some(name)));
+        }
+    }
+    if wanted.names.is_some() || wanted.issuers.is_some() {
+        if presented.is_trusted() {
+            return trusted_violation(wanted, mail);
+        }
+    }
+    Some(dates.or(other_name).unwrap_or(if other_digest && !wanted.registered.is_empty() {
+        Violation::OtherDigest
+    } else {
+        Violation::Untrusted { registered: !wanted.registered.is_empty() }
+    }))
+}
+
+fn trusted_violation(wanted: &CertificateRequirement, mail: &Mail<'_>) -> Option<Violation> {
+    let text = |value| std::str::from_utf8(value).ok();
+    if let Some(issuers) = &wanted.issuers {
+        if !text(mail.certificate.issuer).is_some_and(|issuer| issuers.contains(issuer)) {
+            return Some(Violation::OtherIssuer);
+        }
+    }
+    wanted.names.as_ref()?;
+    let name = text(mail.certificate.common_name).and_then(PresentedName::of_common_name);
+    match name {
+        Some(name) if wanted.accepts_name(&name) => None,
+        name => Some(name_violation(wanted, name.as_ref())),
+    }
+}
+
+fn name_violation(wanted: &CertificateRequirement, presented: Option<&PresentedName>) -> Violation {
+    let wanted = wanted.names.as_ref().map(listed).unwrap_or_default();
+    match presented {
+        None => Violation::NoName { wanted },
+        Some(PresentedName::Exact(name)) => Violation::OtherName { presented: name.clone(), wanted },
+        Some(PresentedName::Wildcard(base)) => Violation::OtherName { presented: format!("*.{base}"), wanted },
+    }
+}

@@ -1,0 +1,145 @@
+//! Every answer there is, each from one pure function of a snapshot and a request.
+//!
+//! The daemon and `explain` call the same functions, so what `explain` says is what happens.
+//! Nothing here reads a file, a socket or the clock. A [`Reply`] or an [`inbound::Decision`] can
+//! only be made here, which is what keeps the vocabulary closed: no text of a peer gets into it
+//! but names that were parsed and written out again.
+//!
+//! What cannot be decided is never "no connector": it is `PERM`, or a deferral.
+
+pub mod inbound;
+mod mail;
+mod outbound;
+mod text;
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub use inbound::inbound;
+pub use mail::{Mail, ProtocolState};
+pub use outbound::{socketmap, tls, transport};
+
+use crate::snapshot::Connector;
+
+/// The reply to a map lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Reply<'s> {
+    /// This is what applies.
+    Ok(&'s str),
+    /// No connector applies: main.cf decides.
+    NotFound,
+    /// The question makes no sense; Postfix defers.
+    Perm(Refusal),
+    /// We cannot decide now; Postfix defers.
+    Temp(Refusal),
+}
+
+/// Why a question is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Only `tls` and `transport` exist.
+    #[error("unknown map; this server has the maps tls and transport")]
+    UnknownMap,
+    /// A request without a key, or with an empty one.
+    #[error("empty request")]
+    Empty,
+    /// A key that is not UTF-8.
+    #[error("key is not UTF-8")]
+    NotUtf8,
+    /// A key that is neither a domain nor a next-hop.
+    #[error("invalid key: {0}")]
+    Key(#[from] crate::model::host::Error),
+    /// Something that cannot happen did.
+    #[error("internal error, see the log of connectord")]
+    Internal,
+}
+
+impl Reply<'_> {
+    /// The payload of the reply, without its netstring. `OK` always has a value and `NOTFOUND`
+    /// its space: Postfix up to 3.7 takes a bare `OK` for "not found" (dict_sockmap.c).
+    pub fn payload(&self) -> Cow<'_, str> {
+        match self {
+            Reply::Ok(value) => Cow::Owned(format!("OK {value}")),
+            Reply::NotFound => Cow::Borrowed("NOTFOUND "),
+            Reply::Perm(reason) => Cow::Owned(format!("PERM {reason}")),
+            Reply::Temp(reason) => Cow::Owned(format!("TEMP {reason}")),
+        }
+    }
+
+    /// The verdict in a decision line.
+    pub fn verdict(&self) -> &'static str {
+        match self {
+            Reply::Ok(_) => "ok",
+            Reply::NotFound => "notfound",
+            Reply::Perm(_) => "perm",
+            Reply::Temp(_) => "temp",
+        }
+    }
+}
+
+/// The answer to a map lookup, with what it was made from.
+#[derive(Debug)]
+#[must_use]
+pub struct Lookup<'s> {
+    /// What is sent.
+    pub reply: Reply<'s>,
+    /// The enforcing connectors that made it.
+    pub applies: Vec<Applied<'s>>,
+    /// The reporting connectors that would have.
+    pub report: Vec<Reported<'s>>,
+}
+
+impl Lookup<'_> {
+    fn of(reply: Reply<'_>) -> Lookup<'_> {
+        // Empty vectors allocate nothing.
+        Lookup { reply, applies: Vec::new(), report: Vec::new() }
+    }
+}
+
+/// An enforcing connector that took part in an answer.
+pub struct Applied<'s> {
+    /// The connector.
+    pub connector: &'s Connector,
+    /// How it came to apply.
+    pub by: By<'s>,
+}
+
+/// A reporting connector, and what it would have answered.
+pub struct Reported<'s> {
+    /// The connector and how it would have come to apply.
+    pub applied: Applied<'s>,
+    /// Its reply.
+    pub would_reply: Reply<'s>,
+}
+
+/// How a connector came to apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By<'s> {
+    /// By a pattern of its domains.
+    Domain(crate::snapshot::index::Hit<'s>),
+    /// By a smart host of its route.
+    Route,
+}
+
+impl fmt::Display for By<'_> {
+    /// The pattern as written, or `route`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::Domain(hit) => write!(f, "{hit}"),
+            By::Route => f.write_str("route"),
+        }
+    }
+}
+
+impl fmt::Debug for Applied<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} by {}", self.connector.agreement.name, self.by)
+    }
+}
+
+impl fmt::Debug for Reported<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}, would reply {:?}", self.applied, self.would_reply)
+    }
+}

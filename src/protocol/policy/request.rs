@@ -1,0 +1,180 @@
+//! The request: smtpd's `name=value` lines, ended by an empty one.
+//!
+//! Promises: attributes may come in any order; those we decide on are returned as sent, absent ones as empty, which is the
+//! weakest each can say (no `encryption_protocol`: no TLS). A value begins behind the line's *first* `=`
+//! (`util/attr_scan_plain.c`) and may contain more. Other attributes are ignored, so that newer Postfix can add some. Lines
+//! are judged from the first to the last, as soon as their bytes are there, in time linear in the bytes: `\r\n` line ends,
+//! which never make an empty line, are refused at the first one and not when the deadline comes.
+//!
+//! Refuses: an attribute we decide on that comes twice, CR and NUL anywhere, a line without `=`, a request that is empty
+//! or not for `smtpd_access_policy`, and what is over the limits.
+//!
+//! Knows nothing of what the values mean: addresses, states and certificate names are the answer's to read.
+
+use super::super::Error;
+
+/// The longest request with the empty line that ends it. Ours; Postfix's are below 1 KiB unless an address is very long.
+/// A longer one closes the connection.
+pub const REQUEST_LIMIT: usize = 64 * 1024;
+
+/// The most attributes of a request. Ours; Postfix 3.12 sends 32. One more closes the connection.
+pub const ATTRIBUTE_LIMIT: usize = 256;
+
+/// The longest name of an attribute. Ours; Postfix's longest has 24 bytes. A longer one closes the connection.
+pub const NAME_LIMIT: usize = 64;
+
+const SERVICE: &[u8] = b"smtpd_access_policy";
+
+/// Name and value of one line.
+type Attribute<'a> = (&'a [u8], &'a [u8]);
+
+/// One list for the three places that must agree: the request's fields, which of them were seen, and their names.
+macro_rules! attributes {
+    ($($(#[$documentation:meta])* $name:ident)*) => {
+        /// What smtpd says about one moment of an SMTP session. Bytes as sent; empty if smtpd does not know or say it.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Request<'a> {
+            $($(#[$documentation])* pub $name: &'a [u8],)*
+        }
+
+        /// A request as far as it was read.
+        #[derive(Default)]
+        struct Attributes<'a> {
+            request: Option<&'a [u8]>,
+            $($name: Option<&'a [u8]>,)*
+        }
+
+        impl<'a> Attributes<'a> {
+            fn slot(&mut self, name: &[u8]) -> Option<(&'static str, &mut Option<&'a [u8]>)> {
+                match str::from_utf8(name).ok()? {
+                    "request" => Some(("request", &mut self.request)),
+                    $(stringify!($name) => Some((stringify!($name), &mut self.$name)),)*
+                    _ => None,
+                }
+            }
+
+            fn finish(self) -> Result<Request<'a>, Error> {
+                match self.request {
+                    None => Err(Error::ServiceMissing),
+                    Some(_) => Ok(Request { $($name: self.$name.unwrap_or_default(),)* }),
+                }
+            }
+        }
+    };
+}
+
+attributes! {
+    /// `CONNECT`, `EHLO`, `HELO`, `MAIL`, `RCPT`, `DATA`, `END-OF-MESSAGE`, `VRFY` or `ETRN`.
+    protocol_state
+    /// The client's IP address, without brackets or `IPv6:`.
+    client_address
+    /// The HELO or EHLO argument.
+    helo_name
+    /// The envelope sender without quoting or angle brackets, case kept; empty also for the null sender.
+    sender
+    /// The envelope recipient, likewise; empty at DATA and END-OF-MESSAGE if there are several.
+    recipient
+    /// How many recipients were accepted; other than `0` only at DATA and END-OF-MESSAGE.
+    recipient_count
+    /// Empty until the first recipient was accepted.
+    queue_id
+    /// The same for all requests about one message; empty before MAIL.
+    instance
+    /// The login name of an authenticated client.
+    sasl_username
+    /// The first CN of a *trusted* client certificate, in xtext.
+    ccert_subject
+    /// The issuer's CN, or its O, in xtext; empty if the client certificate is not trusted.
+    ccert_issuer
+    /// The digest of the client certificate, trusted or not: upper-case hexadecimal pairs with colons.
+    ccert_fingerprint
+    /// The digest of the client certificate's public key, likewise.
+    ccert_pubkey_fingerprint
+    /// `TLSv1.3` and so on; empty without TLS.
+    encryption_protocol
+}
+
+/// Decodes the request that `buffer` begins with, and how many bytes it takes. `None`: its empty line is yet to come.
+///
+/// # Errors
+/// What the first line that is wrong has wrong; see the module's *Refuses*.
+pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
+    let window = buffer.get(..REQUEST_LIMIT).unwrap_or(buffer);
+    let mut attributes = Attributes::default();
+    let mut consumed = 0;
+    for (number, piece) in window.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        consumed += piece.len();
+        if piece == b"\n" {
+            return match number {
+                0 => Err(Error::RequestEmpty),
+                _ => attributes.finish().map(|request| Some((request, consumed))),
+            };
+        }
+        if number >= ATTRIBUTE_LIMIT {
+            return Err(Error::TooManyAttributes {
+                limit: ATTRIBUTE_LIMIT,
+            });
+        }
+        let line = piece.strip_suffix(b"\n");
+        match (line, split(line.unwrap_or(piece))?) {
+            (Some(_), Some((name, value))) => attributes.add(name, value)?,
+            (Some(_), None) => return Err(Error::EqualsMissing),
+            // The line goes on; what there is of it is in order.
+            (None, _) => {}
+        }
+    }
+    if window.len() == REQUEST_LIMIT {
+        return Err(Error::RequestTooLong {
+            limit: REQUEST_LIMIT,
+        });
+    }
+    Ok(None)
+}
+
+impl<'a> Attributes<'a> {
+    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Error> {
+        let Some((name, slot)) = self.slot(name) else {
+            return Ok(());
+        };
+        if slot.replace(value).is_some() {
+            return Err(Error::AttributeTwice(name));
+        }
+        if name == "request" && value != SERVICE {
+            return Err(Error::ServiceUnknown);
+        }
+        Ok(())
+    }
+}
+
+/// Splits a line, or as much of it as there is, at its first `=`.
+///
+/// Judges strictly from left to right, so that a line is refused for the same reason whether it came whole or in pieces.
+fn split(line: &[u8]) -> Result<Option<Attribute<'_>>, Error> {
+    // A name of the full length and its `=`.
+    let (head, tail) = line.split_at_checked(NAME_LIMIT + 1).unwrap_or((line, &[]));
+    refuse_forbidden(head)?;
+    let Some(equals) = head.iter().position(|&byte| byte == b'=') else {
+        return match head.len() > NAME_LIMIT {
+            true => Err(Error::NameTooLong { limit: NAME_LIMIT }),
+            false => Ok(None),
+        };
+    };
+    refuse_forbidden(tail)?;
+    Ok(line
+        .split_at_checked(equals)
+        .and_then(|(name, value)| Some((name, value.strip_prefix(b"=")?))))
+}
+
+fn refuse_forbidden(bytes: &[u8]) -> Result<(), Error> {
+    // `contains` looks at many bytes at a time, and nearly all lines have neither.
+    if !bytes.contains(&b'\r') && !bytes.contains(&b'\0') {
+        return Ok(());
+    }
+    match bytes.iter().find(|byte| matches!(byte, b'\r' | b'\0')) {
+        Some(b'\r') => Err(Error::CarriageReturn),
+        _ => Err(Error::Nul),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! One generation of the configuration, compiled for lookup and never changed again.
+//!
+//! [`compile`] turns accepted agreements into a [`Snapshot`], or says which of them contradict
+//! each other: one domain in two connectors, a connector weaker than the wider one it hides,
+//! connectors that meet at one smart host and cannot be answered as one. What is in a snapshot
+//! has passed all of that, so that an answer only looks up.
+
+pub mod diff;
+mod inbound;
+pub mod index;
+mod outbound;
+pub mod render;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+pub use inbound::{Identified, InboundSide};
+pub use outbound::{Connector, HostAnswer, OutboundSide};
+
+use crate::model::requirement::{Anchors, CaFile};
+use crate::model::{Agreements, Inbound, Mode, Mta, inbound::in_ranges};
+
+/// An immutable generation of the configuration.
+pub struct Snapshot {
+    generation: u64,
+    sha256: String,
+    mta: Mta,
+    exempt: Vec<ipnet::IpNet>,
+    outbound: Vec<Connector>,
+    enforced: OutboundSide,
+    reported: OutboundSide,
+    inbound: Vec<Inbound>,
+    inbound_enforced: InboundSide,
+    inbound_reported: InboundSide,
+}
+
+/// The direction of a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// From us to a partner.
+    Outbound,
+    /// From a partner to us.
+    Inbound,
+}
+
+impl Direction {
+    /// The word in logs and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Direction::Outbound => "outbound",
+            Direction::Inbound => "inbound",
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A contradiction between connectors, or within one, that only shows when they are put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// In which list the connector stands.
+    pub direction: Direction,
+    /// Its index in that list of the agreements.
+    pub connector: usize,
+    /// The configuration key to point at.
+    pub key: &'static str,
+    /// The element of that key to point at, as it is written when normalised.
+    pub text: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Compiles agreements.
+///
+/// # Errors
+/// Every [`Conflict`] there is.
+pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Result<Snapshot, Vec<Conflict>> {
+    let mut conflicts = Vec::new();
+    let connectors = outbound::connectors(agreements, &mut conflicts);
+    let enforced = OutboundSide::build(agreements, Mode::Enforce, &mut conflicts);
+    let reported = OutboundSide::build(agreements, Mode::Report, &mut conflicts);
+    OutboundSide::build(agreements, Mode::Off, &mut conflicts);
+    let inbound_enforced = InboundSide::build(agreements, Mode::Enforce, &mut conflicts);
+    let inbound_reported = InboundSide::build(agreements, Mode::Report, &mut conflicts);
+    InboundSide::build(agreements, Mode::Off, &mut conflicts);
+    if !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    Ok(Snapshot {
+        generation,
+        sha256,
+        mta: agreements.mta.clone(),
+        exempt: agreements.inbound_exempt.clone(),
+        outbound: connectors,
+        enforced,
+        reported,
+        inbound: agreements.inbound.clone(),
+        inbound_enforced,
+        inbound_reported,
+    })
+}
+
+impl Snapshot {
+    /// The number of this load, from 1; 0 where no daemon is asked.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Lower-case hex of the SHA-256 of the effective configuration.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// What the administrator told us of the MTA.
+    pub fn mta(&self) -> &Mta {
+        &self.mta
+    }
+
+    /// Outbound connectors of every mode, in the order written.
+    pub fn outbound(&self) -> &[Connector] {
+        &self.outbound
+    }
+
+    /// Inbound connectors of every mode, in the order written.
+    pub fn inbound(&self) -> &[Inbound] {
+        &self.inbound
+    }
+
+    /// The enforcing outbound connectors, for lookup.
+    pub fn enforced(&self) -> &OutboundSide {
+        &self.enforced
+    }
+
+    /// The reporting outbound connectors, for lookup.
+    pub fn reported(&self) -> &OutboundSide {
+        &self.reported
+    }
+
+    /// The enforcing inbound connectors, for lookup.
+    pub fn inbound_enforced(&self) -> &InboundSide {
+        &self.inbound_enforced
+    }
+
+    /// The reporting inbound connectors, for lookup.
+    pub fn inbound_reported(&self) -> &InboundSide {
+        &self.inbound_reported
+    }
+
+    /// Whether a client is never judged.
+    pub fn is_exempt(&self, address: std::net::IpAddr) -> bool {
+        in_ranges(&self.exempt, address)
+    }
+
+    /// The ranges of clients that are never judged.
+    pub fn exempt(&self) -> &[ipnet::IpNet] {
+        &self.exempt
+    }
+
+    /// The files of trust anchors that replies of this snapshot name relative to the queue
+    /// directory: they have to be there before the first such reply leaves. Empty without one.
+    pub fn published(&self) -> BTreeMap<PathBuf, &CaFile> {
+        let mut files = BTreeMap::new();
+        if self.mta.queue_directory.is_some() {
+            for connector in &self.outbound {
+                if let Anchors::File(file) = connector.agreement.requirement.anchors() {
+                    files.insert(render::published_name(file), file.as_ref());
+                }
+            }
+        }
+        files
+    }
+}
