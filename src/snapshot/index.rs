@@ -74,7 +74,7 @@ impl Index {
             let text = match entry {
                 Entry::Name(name) => name,
                 Entry::Suffix(name) => {
-                    depths |= depth_bit(name);
+                    depths |= depth_bit(name.split('.').count());
                     name
                 }
                 Entry::Any => {

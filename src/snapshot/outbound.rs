@@ -13,7 +13,6 @@ use super::index::{Hit, Index};
 use super::{Conflict, Direction, render};
 use crate::model::name::MAIN_CF;
 use crate::model::names::Names;
-use crate::model::pattern::Entry;
 use crate::model::requirement::Requirement;
 use crate::model::{Agreements, Host, Mode, Outbound};
 
