@@ -72,9 +72,9 @@ fn files(reading: &mut Reading, item: Item<'_>, source: &Source) -> Vec<(String,
 /// The first certificate of a file: in a chain, that of the host.
 fn leaf(reading: &mut Reading, file: &PemFile, place: Place) -> Option<Certificate> {
     let certificate = file.certificates.first()?;
-    if let more @ 1.. = file.certificates.len() - 1 {
+    if let count @ 2.. = file.certificates.len() {
         let message = format!(
-            "{} holds {more} more certificates, which do not count",
+            "{} holds {count} certificates; only the first counts",
             shown(&file.path.display().to_string())
         );
         reading.warn(place, message, "leave only the certificate meant, or name each in a file of its own");

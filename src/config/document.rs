@@ -59,21 +59,21 @@ const DUPLICATE: &str = "duplicate key";
 const UNQUOTED: &str = "string values must be quoted";
 
 fn told(reading: &mut Reading, rank: usize, error: &Error, last: bool) {
-    let place = Place::new(rank, error.span().unwrap_or(0..0));
+    let span = error.span().unwrap_or(0..0);
     let message = error.message();
     let (message, help) = if message == DUPLICATE {
-        (
-            "this key is there already".to_owned(),
-            "keep one of the two; several connectors or sockets are written with double brackets, as in [[outbound]]",
-        )
+        let help = "keep one of the two; several connectors or sockets are written with double brackets, as in [[outbound]]";
+        ("this key is there already".to_owned(), help.to_owned())
     } else if message.starts_with(UNQUOTED) {
-        ("not valid TOML: a text stands in quotation marks".to_owned(), "write it as \"..\"")
+        let word =
+            reading.sources.get(rank).and_then(|source| source.text.get(span.clone())).unwrap_or_default();
+        (
+            "not valid TOML: a text stands in quotation marks".to_owned(),
+            format!("write \"{}\"", word.escape_default()),
+        )
     } else {
-        (format!("not valid TOML: {message}"), "")
+        (format!("not valid TOML: {message}"), String::new())
     };
-    let help = match (help, last) {
-        ("", _) | (_, true) => "what follows in this file was not judged",
-        (help, false) => help,
-    };
-    reading.problem(place, message, help);
+    let help = if last { "what follows in this file was not judged".to_owned() } else { help };
+    reading.problem(Place::new(rank, span), message, help);
 }

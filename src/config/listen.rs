@@ -167,12 +167,12 @@ fn group(reading: &mut Reading, item: Item<'_>) -> Option<String> {
 
 /// The permissions: those written, or the default of the protocol. Whoever may write may ask.
 fn mode(reading: &mut Reading, table: &Table<'_>, protocol: Option<ListenProtocol>) -> Option<u32> {
-    const HELP: &str = "write the permissions as octal digits in quotation marks, such as \"0660\"";
+    const OCTAL: &str = "octal digits in quotation marks, such as \"0660\"";
     let Some(item) = table.find("mode") else {
         return Some(protocol.unwrap_or(ListenProtocol::Control).default_mode());
     };
     let DeValue::String(text) = item.value() else {
-        item.wrong_type(reading, HELP);
+        item.wrong_type(reading, OCTAL);
         return None;
     };
     let digits = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
@@ -180,7 +180,7 @@ fn mode(reading: &mut Reading, table: &Table<'_>, protocol: Option<ListenProtoco
         reading.problem(
             item.place,
             format!("{} is no mode of a socket", shown(text)),
-            format!("{HELP}; nothing but read and write has a meaning"),
+            format!("write {OCTAL}; nothing but read and write has a meaning"),
         );
         return None;
     };

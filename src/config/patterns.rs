@@ -144,6 +144,7 @@ pub(super) fn list_file(
     let text = item.text(reading)?;
     let path = source.resolve(text.text);
     let (rank, list) = reading.text(&path, Role::List, Some(item.place))?;
+    let before = reading.problems.len();
     let mut patterns = Vec::new();
     for (at, line) in lines(&list) {
         match domain(line) {
@@ -151,7 +152,7 @@ pub(super) fn list_file(
             Err(refusal) => refusal.told(reading, Place::new(rank, at..at + line.len())),
         }
     }
-    if patterns.is_empty() {
+    if patterns.is_empty() && reading.problems.len() == before {
         let message = format!("{} names no domain", shown(&path.display().to_string()));
         reading.problem(item.place, message, "write one domain a line");
     }

@@ -67,7 +67,9 @@ impl fmt::Display for Problem {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
         write!(f, ": {}", self.message)?;
-        if let Some(SourceLine { text, indent, width }) = &self.source_line {
+        if let Some(SourceLine { text, indent, width }) =
+            self.source_line.as_ref().filter(|line| !line.text.is_empty())
+        {
             write!(f, "\n    {text}\n    {:indent$}{}", "", "^".repeat(*width))?;
         }
         if !self.help.is_empty() {
@@ -162,6 +164,9 @@ impl std::error::Error for Problems {}
 pub(super) fn shown(text: &str) -> String {
     /// Longest text that is quoted whole, in characters.
     const MAX: usize = 80;
+    if text.is_empty() {
+        return "the empty text".to_owned();
+    }
     let mut quoted = String::from("`");
     for (i, c) in text.chars().enumerate() {
         if i == MAX {

@@ -112,11 +112,8 @@ pub(super) fn min_version(reading: &mut Reading, item: Item<'_>) -> Option<TlsVe
             );
         }
         Some(old) if old < TlsVersion::Tls12 => {
-            reading.warn(
-                text.place,
-                format!("{old} is broken and nobody needs it (RFC 8996)"),
-                "write \">=TLSv1.2\"",
-            );
+            let message = format!("this lets {old} through, which is deprecated (RFC 8996)");
+            reading.warn(text.place, message, "write \">=TLSv1.2\"");
         }
         Some(_) => {}
     }
