@@ -116,6 +116,29 @@ fn what_may_not_be_read_is_said() {
     assert_eq!(problems.cause(), Cause::Permission, "{problems}");
 }
 
+/// A directory that cannot be looked into may hold connectors: it is not the same as an empty one.
+#[test]
+fn a_closed_directory_is_no_empty_one() {
+    let cases = [
+        ("closed/*.toml", "closed`: "),
+        ("closed/d/*.toml", "closed/d`: "),
+        ("closed/d/a.toml", "closed/d/a.toml`: permission denied"),
+        ("*/d/a.toml", "closed/d/a.toml`: "),
+        ("c*d/*/a.toml", "closed`: "),
+    ];
+    for (pattern, words) in cases {
+        let main = format!("version = 1\ninclude = [{pattern:?}]\n");
+        let directory = directory(&[("connectord.toml", &main), ("closed/d/a.toml", "version = 1\n")]);
+        let path = directory.path().join("connectord.toml");
+        config::load(&path, now()).unwrap();
+        fs::set_permissions(directory.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        let result = as_nobody(|| config::load(&path, now()));
+        fs::set_permissions(directory.path().join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+        let text = result.unwrap_err().to_string();
+        assert!(text.contains(":2:12: `") && text.contains(words), "{pattern}: {text}");
+    }
+}
+
 #[test]
 fn what_everybody_can_write_is_refused_and_the_group_is_told() {
     let main = "version = 1\ninclude = [\"sub/a.toml\"]\n";
