@@ -28,9 +28,7 @@ pub enum Error {
     #[error("no certificate here: no line reads `-----BEGIN CERTIFICATE-----`")]
     NoCertificate,
     /// The file is DER.
-    #[error(
-        "this is DER, not PEM; convert it with `openssl x509 -inform DER -in FILE -out FILE.pem`"
-    )]
+    #[error("this is DER, not PEM; convert it with `openssl x509 -inform DER -in FILE -out FILE.pem`")]
     Binary,
     /// A private key, which nobody but its owner should have.
     #[error("line {line}: contains a private key; give the certificate only")]
@@ -39,9 +37,7 @@ pub enum Error {
         line: usize,
     },
     /// A PEM block of another kind.
-    #[error(
-        "line {line}: `{label}` is not a certificate; leave only blocks of the kind `CERTIFICATE`"
-    )]
+    #[error("line {line}: `{label}` is not a certificate; leave only blocks of the kind `CERTIFICATE`")]
     OtherBlock {
         /// Where the block begins, from 1.
         line: usize,

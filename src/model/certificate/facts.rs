@@ -75,8 +75,7 @@ impl Certificate {
     fn of(der: &[u8], parsed: &X509Certificate<'_>) -> Result<Certificate, Error> {
         let (subject, issuer) = (parsed.subject(), parsed.issuer());
         let self_issued = subject.as_raw() == issuer.as_raw();
-        let common_name =
-            text::first(subject, &OID_X509_COMMON_NAME).filter(|name| !name.is_empty());
+        let common_name = text::first(subject, &OID_X509_COMMON_NAME).filter(|name| !name.is_empty());
         let names = AlternativeNames::of(parsed)?;
 
         let common_identity = common_name.as_deref().and_then(PresentedName::of_dns_name);
@@ -84,10 +83,7 @@ impl Certificate {
             names.identities.clone()
         } else {
             let common_names = text::all(subject, &OID_X509_COMMON_NAME);
-            common_names
-                .iter()
-                .filter_map(|name| PresentedName::of_dns_name(name))
-                .collect()
+            common_names.iter().filter_map(|name| PresentedName::of_dns_name(name)).collect()
         };
         let mut registered_identities = names.identities;
         registered_identities.extend(common_identity);
@@ -238,30 +234,20 @@ struct AlternativeNames {
 
 impl AlternativeNames {
     fn of(certificate: &TbsCertificate<'_>) -> Result<AlternativeNames, Error> {
-        let found: Option<SubjectAlternativeName<'_>> = extension(
-            certificate,
-            &OID_X509_EXT_SUBJECT_ALT_NAME,
-            "subject alternative name",
-        )?;
+        let found: Option<SubjectAlternativeName<'_>> =
+            extension(certificate, &OID_X509_EXT_SUBJECT_ALT_NAME, "subject alternative name")?;
         let names = found.map(|found| found.general_names).unwrap_or_default();
         if names.len() > MAX_ALTERNATIVE_NAMES {
             return Err(Error::TooManyNames(names.len()));
         }
         // An unreadable one counts too; [2] is the dNSName of RFC 5280 section 4.2.1.6.
         let is_dns = |name: &GeneralName<'_>| {
-            matches!(
-                name,
-                GeneralName::DNSName(_) | GeneralName::Invalid(Tag(2), _)
-            )
+            matches!(name, GeneralName::DNSName(_) | GeneralName::Invalid(Tag(2), _))
         };
         let texts = || {
-            names.iter().filter_map(|name| {
-                if let GeneralName::DNSName(text) = name {
-                    Some(*text)
-                } else {
-                    None
-                }
-            })
+            names
+                .iter()
+                .filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None })
         };
         Ok(AlternativeNames {
             any_dns: names.iter().any(is_dns),
@@ -281,9 +267,7 @@ pub(super) fn extension<'a, T>(
 where
     T: FromDer<'a, X509Error>,
 {
-    let found = certificate
-        .get_extension_unique(oid)
-        .map_err(|_| Error::Extension(name))?;
+    let found = certificate.get_extension_unique(oid).map_err(|_| Error::Extension(name))?;
     match found.map(|found| T::from_der(found.value)) {
         None => Ok(None),
         Some(Ok(([], value))) => Ok(Some(value)),
@@ -299,20 +283,12 @@ fn issuer_label(issuer: &X509Name<'_>) -> Option<String> {
 }
 
 fn serial(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes
-        .iter()
-        .take(MAX_SERIAL)
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let pairs: Vec<String> = bytes.iter().take(MAX_SERIAL).map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
 }
 
 /// jiff ends a day before RFC 5280's last second; what is later never comes.
 fn timestamp(time: ASN1Time) -> Timestamp {
     let seconds = time.timestamp();
-    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
+    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -103,14 +103,8 @@ impl Fingerprint {
         if value.is_empty() {
             return Presented::None;
         }
-        let as_postfix_writes = value
-            .iter()
-            .all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F' | b':'));
-        let pairs = || {
-            std::str::from_utf8(value)
-                .ok()
-                .filter(|text| text.len() == 2 || text.contains(':'))
-        };
+        let as_postfix_writes = value.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F' | b':'));
+        let pairs = || std::str::from_utf8(value).ok().filter(|text| text.len() == 2 || text.contains(':'));
         let Some(bytes) = pairs().filter(|_| as_postfix_writes).and_then(decode) else {
             return Presented::Malformed;
         };
@@ -140,11 +134,7 @@ impl Presented {
 /// The bytes of hexadecimal pairs, with a colon between all of them or none.
 fn decode(text: &str) -> Option<Vec<u8>> {
     fn pair(text: &[u8]) -> Option<u8> {
-        let digit = |b: u8| {
-            char::from(b)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-        };
+        let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
         match text {
             [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
             _ => None,
@@ -208,7 +198,8 @@ mod tests {
     use super::*;
 
     const PLAIN: &str = "b193cf384671289138f5a08a6d2f6a635b8e6acafd2ca279d581b4eaef095d10";
-    const COLONS: &str = "B1:93:CF:38:46:71:28:91:38:F5:A0:8A:6D:2F:6A:63:5B:8E:6A:CA:FD:2C:A2:79:D5:81:B4:EA:EF:09:5D:10";
+    const COLONS: &str =
+        "B1:93:CF:38:46:71:28:91:38:F5:A0:8A:6D:2F:6A:63:5B:8E:6A:CA:FD:2C:A2:79:D5:81:B4:EA:EF:09:5D:10";
 
     #[test]
     fn every_way_to_write_it_is_the_same_digest() {
@@ -218,11 +209,7 @@ mod tests {
             format!("SHA256:{}", PLAIN.to_uppercase()),
             format!("sha256:{}", COLONS.to_lowercase()),
         ] {
-            assert_eq!(
-                Fingerprint::parse(&text).unwrap().to_string(),
-                COLONS,
-                "{text}"
-            );
+            assert_eq!(Fingerprint::parse(&text).unwrap().to_string(), COLONS, "{text}");
         }
     }
 
@@ -232,34 +219,13 @@ mod tests {
         let cases = [
             (PLAIN.to_owned(), NoAlgorithm),
             (COLONS.to_owned(), NoAlgorithm),
-            (
-                format!("sha256:{}", &PLAIN[..32]),
-                OtherAlgorithm("as long as an MD5 digest"),
-            ),
-            (
-                format!("sha256:{}", &COLONS[..59]),
-                OtherAlgorithm("as long as a SHA-1 digest"),
-            ),
-            (
-                PLAIN[..40].to_owned(),
-                OtherAlgorithm("as long as a SHA-1 digest"),
-            ),
-            (
-                COLONS[..47].to_owned(),
-                OtherAlgorithm("as long as an MD5 digest"),
-            ),
-            (
-                format!("sha1:{}", &PLAIN[..40]),
-                OtherAlgorithm("a SHA-1 digest"),
-            ),
-            (
-                format!("md5:{}", &PLAIN[..32]),
-                OtherAlgorithm("an MD5 digest"),
-            ),
-            (
-                format!("sha256:{}", PLAIN.repeat(2)),
-                OtherAlgorithm("as long as a SHA-512 digest"),
-            ),
+            (format!("sha256:{}", &PLAIN[..32]), OtherAlgorithm("as long as an MD5 digest")),
+            (format!("sha256:{}", &COLONS[..59]), OtherAlgorithm("as long as a SHA-1 digest")),
+            (PLAIN[..40].to_owned(), OtherAlgorithm("as long as a SHA-1 digest")),
+            (COLONS[..47].to_owned(), OtherAlgorithm("as long as an MD5 digest")),
+            (format!("sha1:{}", &PLAIN[..40]), OtherAlgorithm("a SHA-1 digest")),
+            (format!("md5:{}", &PLAIN[..32]), OtherAlgorithm("an MD5 digest")),
+            (format!("sha256:{}", PLAIN.repeat(2)), OtherAlgorithm("as long as a SHA-512 digest")),
             (format!("sha256:{}", &PLAIN[..63]), Length(63)),
             (format!("sha256:{PLAIN}00"), Length(66)),
             ("sha256:".to_owned(), Length(0)),
@@ -296,23 +262,17 @@ mod tests {
             ("\u{00e9}", Presented::Malformed),
         ];
         for (value, expected) in cases {
-            assert_eq!(
-                Fingerprint::from_postfix(value.as_bytes()),
-                expected,
-                "{value}"
-            );
+            assert_eq!(Fingerprint::from_postfix(value.as_bytes()), expected, "{value}");
         }
-        assert_eq!(
-            Fingerprint::from_postfix(&[0xff, b':']),
-            Presented::Malformed
-        );
+        assert_eq!(Fingerprint::from_postfix(&[0xff, b':']), Presented::Malformed);
         assert_eq!(sha256.sha256().unwrap().to_string(), COLONS);
         assert_eq!(Presented::OtherDigest { bytes: 16 }.sha256(), None);
     }
 
     #[test]
     fn the_digest_of_nothing_is_the_well_known_one() {
-        let digest = "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
+        let digest =
+            "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
         assert_eq!(Fingerprint::of(b"").to_string(), digest);
     }
 }

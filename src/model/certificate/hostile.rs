@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use rcgen::string::Ia5String;
 use rcgen::{
-    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType,
+    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 
 use super::*;
@@ -17,11 +17,7 @@ fn with(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     change(&mut params);
-    params
-        .self_signed(&KeyPair::generate().unwrap())
-        .unwrap()
-        .der()
-        .to_vec()
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
 }
 
 fn parsed(change: impl FnOnce(&mut CertificateParams)) -> Certificate {
@@ -52,12 +48,7 @@ fn purposes_as_openssl_verify_has_them() {
     type Case<'a> = (&'a [Extended], &'a [Usage], bool, bool);
     let cases: &[Case<'_>] = &[
         (&[], &[], true, true),
-        (
-            &[Extended::ServerAuth, Extended::ClientAuth],
-            &[],
-            true,
-            true,
-        ),
+        (&[Extended::ServerAuth, Extended::ClientAuth], &[], true, true),
         (&[Extended::ServerAuth], &[], true, false),
         (&[Extended::ClientAuth], &[], false, true),
         (&[Extended::Any], &[], false, false),
@@ -67,12 +58,7 @@ fn purposes_as_openssl_verify_has_them() {
         (&[], &[Usage::KeyAgreement], true, true),
         (&[], &[Usage::DigitalSignature], true, true),
         (&[], &[Usage::CrlSign], false, false),
-        (
-            &[Extended::ClientAuth],
-            &[Usage::KeyEncipherment],
-            false,
-            false,
-        ),
+        (&[Extended::ClientAuth], &[Usage::KeyEncipherment], false, false),
     ];
     for (extended, usage, server, client) in cases {
         let purposes = parsed(|params| {
@@ -96,90 +82,38 @@ fn identities_are_the_dns_names_or_else_the_common_names() {
     let cases: Vec<Case<'_>> = vec![
         ("cn.example", vec![], &["cn.example"], &["cn.example"]),
         ("*.cn.example", vec![], &["*.cn.example"], &["*.cn.example"]),
-        (
-            "cn.example",
-            vec![dns("san.example")],
-            &["san.example"],
-            &["cn.example", "san.example"],
-        ),
-        (
-            "san.example",
-            vec![dns("SAN.Example")],
-            &["san.example"],
-            &["san.example"],
-        ),
-        (
-            "cn.example",
-            vec![email()],
-            &["cn.example"],
-            &["cn.example"],
-        ),
-        (
-            "cn.example",
-            vec![dns("f*o.san.example")],
-            &[],
-            &["cn.example"],
-        ),
-        (
-            "cn.example",
-            vec![dns("a b"), dns("ok.example")],
-            &["ok.example"],
-            &["cn.example", "ok.example"],
-        ),
+        ("cn.example", vec![dns("san.example")], &["san.example"], &["cn.example", "san.example"]),
+        ("san.example", vec![dns("SAN.Example")], &["san.example"], &["san.example"]),
+        ("cn.example", vec![email()], &["cn.example"], &["cn.example"]),
+        ("cn.example", vec![dns("f*o.san.example")], &[], &["cn.example"]),
+        ("cn.example", vec![dns("a b"), dns("ok.example")], &["ok.example"], &["cn.example", "ok.example"]),
         ("a.example,b.example", vec![], &[], &[]),
         ("192.0.2.1", vec![], &[], &[]),
     ];
     for (common_name, names, identities, registered) in cases {
         let certificate = parsed(|params| {
-            params
-                .distinguished_name
-                .push(DnType::CommonName, common_name);
+            params.distinguished_name.push(DnType::CommonName, common_name);
             params.subject_alt_names = names.clone();
         });
-        let shown = |names: &[PresentedName]| {
-            names
-                .iter()
-                .map(|name| name.to_string())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            shown(certificate.identities()),
-            identities,
-            "{common_name} {names:?}"
-        );
-        assert_eq!(
-            shown(certificate.registered_identities()),
-            registered,
-            "{common_name} {names:?}"
-        );
+        let shown = |names: &[PresentedName]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(shown(certificate.identities()), identities, "{common_name} {names:?}");
+        assert_eq!(shown(certificate.registered_identities()), registered, "{common_name} {names:?}");
     }
 }
 
 #[test]
 fn names_that_lie_about_their_length_are_no_names() {
-    let names: [&[u8]; 4] = [
-        b"bank.example\0.evil.example",
-        b"bank.example\0",
-        b"\xff\xfe.example",
-        "bänk.example".as_bytes(),
-    ];
+    let names: [&[u8]; 4] =
+        [b"bank.example\0.evil.example", b"bank.example\0", b"\xff\xfe.example", "bänk.example".as_bytes()];
     for name in names {
         let certificate = parsed(|params| {
-            params
-                .distinguished_name
-                .push(DnType::CommonName, "cn.example");
+            params.distinguished_name.push(DnType::CommonName, "cn.example");
             params.custom_extensions.push(raw_san(&[name]));
         });
-        assert_eq!(
-            certificate.identities(),
-            [],
-            "{name:?}: and it keeps the common name out"
-        );
+        assert_eq!(certificate.identities(), [], "{name:?}: and it keeps the common name out");
     }
     let certificate = parsed(|params| {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "bank.example\0.evil.example");
+        params.distinguished_name.push(DnType::CommonName, "bank.example\0.evil.example");
     });
     assert_eq!(certificate.common_name(), None);
     assert_eq!(certificate.subject(), "CN=bank.example\\u{0}.evil.example");
@@ -189,14 +123,9 @@ fn names_that_lie_about_their_length_are_no_names() {
 fn the_issuer_is_called_by_common_name_or_organisation() {
     let both = |cn: Option<&str>, organisation: Option<&str>| {
         parsed(|params| {
-            for (kind, value) in [
-                (DnType::CommonName, cn),
-                (DnType::OrganizationName, organisation),
-            ] {
+            for (kind, value) in [(DnType::CommonName, cn), (DnType::OrganizationName, organisation)] {
                 if let Some(value) = value {
-                    params
-                        .distinguished_name
-                        .push(kind, DnValue::Utf8String(value.to_owned()));
+                    params.distinguished_name.push(kind, DnValue::Utf8String(value.to_owned()));
                 }
             }
         })
@@ -212,33 +141,19 @@ fn the_issuer_is_called_by_common_name_or_organisation() {
         (None, None, None),
     ];
     for (cn, organisation, expected) in cases {
-        assert_eq!(
-            both(cn, organisation).issuer(),
-            expected,
-            "{cn:?} {organisation:?}"
-        );
+        assert_eq!(both(cn, organisation).issuer(), expected, "{cn:?} {organisation:?}");
     }
 }
 
 #[test]
 fn a_name_for_people_is_short_and_harmless() {
     let certificate = parsed(|params| {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "\u{202e}knab\u{1b}[2J \"ä\"");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "x".repeat(5000));
+        params.distinguished_name.push(DnType::OrganizationName, "\u{202e}knab\u{1b}[2J \"ä\"");
+        params.distinguished_name.push(DnType::CommonName, "x".repeat(5000));
     });
     let subject = certificate.subject();
-    assert!(
-        subject.starts_with("O=\\u{202e}knab\\u{1b}[2J \"ä\", CN=xxx"),
-        "{subject}"
-    );
-    assert!(
-        subject.ends_with("x…") && subject.chars().count() < 230,
-        "{subject}"
-    );
+    assert!(subject.starts_with("O=\\u{202e}knab\\u{1b}[2J \"ä\", CN=xxx"), "{subject}");
+    assert!(subject.ends_with("x…") && subject.chars().count() < 230, "{subject}");
 }
 
 #[test]
@@ -250,46 +165,25 @@ fn extensions_that_decide_must_be_readable_and_single() {
     let cut = |params: &mut CertificateParams| {
         params
             .custom_extensions
-            .push(CustomExtension::from_oid_content(
-                OID_SAN,
-                vec![0x30, 0x05, 0x82, 0x01, b'a'],
-            ));
+            .push(CustomExtension::from_oid_content(OID_SAN, vec![0x30, 0x05, 0x82, 0x01, b'a']));
     };
     let trailing = |params: &mut CertificateParams| {
-        params
-            .custom_extensions
-            .push(CustomExtension::from_oid_content(
-                OID_EKU,
-                vec![0x30, 0x00, 0x00],
-            ));
+        params.custom_extensions.push(CustomExtension::from_oid_content(OID_EKU, vec![0x30, 0x00, 0x00]));
     };
     let name = Error::Extension("subject alternative name");
     assert_eq!(Certificate::from_der(&with(twice)), Err(name.clone()));
     assert_eq!(Certificate::from_der(&with(cut)), Err(name));
-    assert_eq!(
-        Certificate::from_der(&with(trailing)),
-        Err(Error::Extension("extended key usage"))
-    );
+    assert_eq!(Certificate::from_der(&with(trailing)), Err(Error::Extension("extended key usage")));
 }
 
 #[test]
 fn limits() {
-    let names = |count: usize| {
-        (0..count)
-            .map(|at| dns(&format!("a{at}.example")))
-            .collect::<Vec<_>>()
-    };
+    let names = |count: usize| (0..count).map(|at| dns(&format!("a{at}.example"))).collect::<Vec<_>>();
     let most = parsed(|params| params.subject_alt_names = names(MAX_ALTERNATIVE_NAMES));
     assert_eq!(most.dns_names().len(), MAX_ALTERNATIVE_NAMES);
     let too_many = with(|params| params.subject_alt_names = names(MAX_ALTERNATIVE_NAMES + 1));
-    assert_eq!(
-        Certificate::from_der(&too_many),
-        Err(Error::TooManyNames(MAX_ALTERNATIVE_NAMES + 1))
-    );
-    assert_eq!(
-        Certificate::from_der(&vec![0x30; MAX_DER + 1]),
-        Err(Error::TooLarge)
-    );
+    assert_eq!(Certificate::from_der(&too_many), Err(Error::TooManyNames(MAX_ALTERNATIVE_NAMES + 1)));
+    assert_eq!(Certificate::from_der(&vec![0x30; MAX_DER + 1]), Err(Error::TooLarge));
     let mut longer = with(|_| ());
     longer.extend([0, 0]);
     assert_eq!(Certificate::from_der(&longer), Err(Error::Trailing(2)));
@@ -298,12 +192,8 @@ fn limits() {
 /// A certificate with every extension that is read, and a name of every kind.
 fn rich() -> Vec<u8> {
     with(|params| {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "mail.partner.example");
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Partner");
+        params.distinguished_name.push(DnType::CommonName, "mail.partner.example");
+        params.distinguished_name.push(DnType::OrganizationName, "Partner");
         let uri = SanType::URI(Ia5String::try_from("https://partner.example/").unwrap());
         params.subject_alt_names = vec![
             dns("mail.partner.example"),
@@ -311,14 +201,9 @@ fn rich() -> Vec<u8> {
             uri,
             SanType::IpAddress([192, 0, 2, 1].into()),
         ];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.is_ca = rcgen::IsCa::ExplicitNoCa;
     })
 }
@@ -327,11 +212,7 @@ fn rich() -> Vec<u8> {
 fn every_truncation_is_refused() {
     let der = rich();
     for length in 0..der.len() {
-        assert!(
-            Certificate::from_der(&der[..length]).is_err(),
-            "{length} bytes of {}",
-            der.len()
-        );
+        assert!(Certificate::from_der(&der[..length]).is_err(), "{length} bytes of {}", der.len());
     }
 }
 
@@ -349,10 +230,7 @@ fn every_flipped_bit_is_another_certificate_or_none() {
             accepted += 1;
         }
     }
-    assert!(
-        accepted > 0,
-        "flipping bits of the signature alone leaves a certificate"
-    );
+    assert!(accepted > 0, "flipping bits of the signature alone leaves a certificate");
 }
 
 proptest! {

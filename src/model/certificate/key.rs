@@ -10,8 +10,7 @@ use x509_parser::der_parser::oid;
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_HASH_SHA1, OID_KEY_TYPE_DSA, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384,
     OID_NIST_EC_P521, OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_RSASSAPSS,
-    OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA, OID_SIG_DSA_WITH_SHA1, OID_SIG_ED448,
-    OID_SIG_ED25519,
+    OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA, OID_SIG_DSA_WITH_SHA1, OID_SIG_ED448, OID_SIG_ED25519,
 };
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
@@ -98,13 +97,9 @@ fn modulus_bits(info: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
 /// From the curve's name; a key with parameters of its own has no size that would mean anything.
 fn curve_bits(algorithm: &AlgorithmIdentifier<'_>) -> Option<usize> {
     let curve = algorithm.parameters.as_ref()?.as_oid().ok()?;
-    [
-        (OID_EC_P256, 256),
-        (OID_NIST_EC_P384, 384),
-        (OID_NIST_EC_P521, 521),
-    ]
-    .into_iter()
-    .find_map(|(oid, bits)| (curve == oid).then_some(bits))
+    [(OID_EC_P256, 256), (OID_NIST_EC_P384, 384), (OID_NIST_EC_P521, 521)]
+        .into_iter()
+        .find_map(|(oid, bits)| (curve == oid).then_some(bits))
 }
 
 impl WeakDigest {
@@ -112,12 +107,7 @@ impl WeakDigest {
     /// certificate, whose signature nobody relies on.
     pub(super) fn under(signature: &AlgorithmIdentifier<'_>) -> Option<WeakDigest> {
         let oid = &signature.algorithm;
-        let sha1 = [
-            OID_PKCS1_SHA1WITHRSA,
-            OID_SHA1_WITH_RSA,
-            OID_ECDSA_WITH_SHA1,
-            OID_SIG_DSA_WITH_SHA1,
-        ];
+        let sha1 = [OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA, OID_ECDSA_WITH_SHA1, OID_SIG_DSA_WITH_SHA1];
         if sha1.contains(oid) {
             return Some(WeakDigest::Sha1);
         }
@@ -176,8 +166,8 @@ mod tests {
     fn broken_digests_under_a_signature() {
         let empty_parameters = || Any::from_tag_and_data(Tag::Sequence, &[]);
         let pss_sha256 = [
-            0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
-            0x01, 0x05, 0x00,
+            0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+            0x00,
         ];
         let sha256_parameters = Any::from_tag_and_data(Tag::Sequence, &pss_sha256);
         let cases = [
@@ -188,11 +178,7 @@ mod tests {
             (oid!(1.2.840.113549.1.1.4), None, Some(WeakDigest::Md5)),
             (oid!(1.2.840.113549.1.1.2), None, Some(WeakDigest::Md2)),
             (oid!(1.2.840.113549.1.1.10), None, Some(WeakDigest::Sha1)),
-            (
-                oid!(1.2.840.113549.1.1.10),
-                Some(empty_parameters()),
-                Some(WeakDigest::Sha1),
-            ),
+            (oid!(1.2.840.113549.1.1.10), Some(empty_parameters()), Some(WeakDigest::Sha1)),
             (oid!(1.2.840.113549.1.1.10), Some(sha256_parameters), None),
             (oid!(1.2.840.113549.1.1.11), None, None),
             (oid!(1.2.840.10045.4.3.2), None, None),

@@ -45,10 +45,7 @@ pub fn certificates(text: &[u8]) -> Result<Vec<Certificate>, Error> {
             Some(b"CERTIFICATE" | b"X509 CERTIFICATE") => {}
             Some(label) => {
                 let label = String::from_utf8_lossy(label).into_owned();
-                return Err(Error::OtherBlock {
-                    line: line.number,
-                    label,
-                });
+                return Err(Error::OtherBlock { line: line.number, label });
             }
             None => return Err(Error::Boundary { line: line.number }),
         }
@@ -63,20 +60,15 @@ pub fn certificates(text: &[u8]) -> Result<Vec<Certificate>, Error> {
         return Ok(found);
     }
     // 0x30: a SEQUENCE, with which every DER certificate begins, and no text of a person.
-    Err(
-        if text.starts_with(&[0x30]) && Certificate::from_der(text).is_ok() {
-            Error::Binary
-        } else {
-            Error::NoCertificate
-        },
-    )
+    Err(if text.starts_with(&[0x30]) && Certificate::from_der(text).is_ok() {
+        Error::Binary
+    } else {
+        Error::NoCertificate
+    })
 }
 
 /// Reads on to the end of the block that begins at `first`; the offset behind it.
-fn block_end<'a>(
-    first: &Line<'a>,
-    lines: &mut impl Iterator<Item = Line<'a>>,
-) -> Result<usize, Error> {
+fn block_end<'a>(first: &Line<'a>, lines: &mut impl Iterator<Item = Line<'a>>) -> Result<usize, Error> {
     for line in lines {
         if line.bytes.starts_with(BEGIN) {
             break;
@@ -86,21 +78,14 @@ fn block_end<'a>(
         }
         if line.bytes.starts_with(END) {
             let same = line.bytes.strip_prefix(END) == first.bytes.strip_prefix(BEGIN);
-            return if same {
-                Ok(line.end)
-            } else {
-                Err(Error::Boundary { line: line.number })
-            };
+            return if same { Ok(line.end) } else { Err(Error::Boundary { line: line.number }) };
         }
     }
     Err(Error::Unterminated { line: first.number })
 }
 
 fn certificate(line: usize, block: &[u8]) -> Result<Certificate, Error> {
-    let in_block = |problem| Error::Block {
-        line,
-        problem: Box::new(problem),
-    };
+    let in_block = |problem| Error::Block { line, problem: Box::new(problem) };
     if block.len() > MAX_BLOCK {
         return Err(in_block(Error::TooLarge));
     }
@@ -122,19 +107,12 @@ struct Line<'a> {
 
 fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> + Clone {
     let mut next = 0;
-    text.split(|&b| b == b'\n')
-        .zip(1..)
-        .map(move |(bytes, number)| {
-            let start = next;
-            next += bytes.len() + 1;
-            let bytes = bytes.trim_ascii_end();
-            Line {
-                number,
-                start,
-                end: start + bytes.len(),
-                bytes,
-            }
-        })
+    text.split(|&b| b == b'\n').zip(1..).map(move |(bytes, number)| {
+        let start = next;
+        next += bytes.len() + 1;
+        let bytes = bytes.trim_ascii_end();
+        Line { number, start, end: start + bytes.len(), bytes }
+    })
 }
 
 impl<'a> Line<'a> {
@@ -177,24 +155,15 @@ mod tests {
     fn certificates_in_their_order_and_in_every_dress() {
         let names = |text: &str| -> Vec<String> {
             let found = certificates(text.as_bytes()).unwrap();
-            found
-                .iter()
-                .map(|certificate| certificate.subject().to_owned())
-                .collect()
+            found.iter().map(|certificate| certificate.subject().to_owned()).collect()
         };
-        assert_eq!(
-            names(CHAIN),
-            ["CN=mail.partner.example", "CN=Lab Intermediate CA"]
-        );
+        assert_eq!(names(CHAIN), ["CN=mail.partner.example", "CN=Lab Intermediate CA"]);
         assert_eq!(names(&format!("{CHAIN}{ONE}")).len(), 3);
         let one = ["CN=mail.partner.example"];
         assert_eq!(names(&ONE.replace('\n', "\r\n")), one);
         assert_eq!(names(&ONE.replace('\n', "  \n")), one);
         assert_eq!(names(ONE.trim_end()), one);
-        assert_eq!(
-            names(&format!("subject=CN = mail\n# bönk\n\n{ONE}\nnotes\n")),
-            one
-        );
+        assert_eq!(names(&format!("subject=CN = mail\n# bönk\n\n{ONE}\nnotes\n")), one);
         assert_eq!(names(&ONE.replace("CERTIFICATE", "X509 CERTIFICATE")), one);
     }
 
@@ -204,107 +173,52 @@ mod tests {
         let body = lines[1..lines.len() - 1].join("\n");
         let line = 3 + ONE.lines().count();
         let after = |rest: &str| format!("one\ntwo\n{ONE}{rest}");
-        let other = |label: &str| Error::OtherBlock {
-            line,
-            label: label.to_owned(),
-        };
+        let other = |label: &str| Error::OtherBlock { line, label: label.to_owned() };
         let cases = [
             (String::new(), Error::NoCertificate),
             ("nothing here\n".to_owned(), Error::NoCertificate),
             (body.clone(), Error::NoCertificate),
             (after(&key("PRIVATE KEY")), Error::PrivateKey { line }),
             (after(&key("RSA PRIVATE KEY")), Error::PrivateKey { line }),
-            (
-                after(&key("ENCRYPTED PRIVATE KEY")),
-                Error::PrivateKey { line },
-            ),
-            (
-                after(&format!("  {}", key("EC PRIVATE KEY"))),
-                Error::PrivateKey { line },
-            ),
+            (after(&key("ENCRYPTED PRIVATE KEY")), Error::PrivateKey { line }),
+            (after(&format!("  {}", key("EC PRIVATE KEY"))), Error::PrivateKey { line }),
             // Told before what stands earlier in the file.
-            (
-                format!("-----BEGIN X\n{}", key("PRIVATE KEY")),
-                Error::PrivateKey { line: 2 },
-            ),
-            (
-                after(&key("CERTIFICATE REQUEST")),
-                other("CERTIFICATE REQUEST"),
-            ),
-            (
-                after(&key("TRUSTED CERTIFICATE")),
-                other("TRUSTED CERTIFICATE"),
-            ),
+            (format!("-----BEGIN X\n{}", key("PRIVATE KEY")), Error::PrivateKey { line: 2 }),
+            (after(&key("CERTIFICATE REQUEST")), other("CERTIFICATE REQUEST")),
+            (after(&key("TRUSTED CERTIFICATE")), other("TRUSTED CERTIFICATE")),
             (after(&key("PUBLIC KEY")), other("PUBLIC KEY")),
             (after(&key("PKCS7")), other("PKCS7")),
             (after(&format!(" {ONE}")), Error::Boundary { line }),
             (format!("\u{feff}{ONE}"), Error::Boundary { line: 1 }),
-            (
-                after(&ONE.replacen("CERTIFICATE-----", "CERTIFICATE----", 1)),
-                Error::Boundary { line },
-            ),
-            (
-                after(&ONE.replacen("CERTIFICATE", "certificate", 1)),
-                Error::Boundary { line },
-            ),
-            (
-                after("-----END CERTIFICATE-----\n"),
-                Error::Boundary { line },
-            ),
+            (after(&ONE.replacen("CERTIFICATE-----", "CERTIFICATE----", 1)), Error::Boundary { line }),
+            (after(&ONE.replacen("CERTIFICATE", "certificate", 1)), Error::Boundary { line }),
+            (after("-----END CERTIFICATE-----\n"), Error::Boundary { line }),
             (
                 after(&ONE.replace("-----END CERT", "-----END X509 CERT")),
                 Error::Boundary { line: 2 * line - 4 },
             ),
-            (
-                after(&format!("-----BEGIN CERTIFICATE-----\n{body}")),
-                Error::Unterminated { line },
-            ),
-            (
-                after(&format!("-----BEGIN CERTIFICATE-----\n{ONE}")),
-                Error::Unterminated { line },
-            ),
-            (
-                after(&key("CERTIFICATE").replace("AAAA", "AA-A")),
-                Error::Encoding { line },
-            ),
-            (
-                after(&key("CERTIFICATE").replace("AAAA", "AAA")),
-                Error::Encoding { line },
-            ),
-            (
-                after(&key("CERTIFICATE")),
-                Error::Block {
-                    line,
-                    problem: Box::new(Error::NotACertificate),
-                },
-            ),
+            (after(&format!("-----BEGIN CERTIFICATE-----\n{body}")), Error::Unterminated { line }),
+            (after(&format!("-----BEGIN CERTIFICATE-----\n{ONE}")), Error::Unterminated { line }),
+            (after(&key("CERTIFICATE").replace("AAAA", "AA-A")), Error::Encoding { line }),
+            (after(&key("CERTIFICATE").replace("AAAA", "AAA")), Error::Encoding { line }),
+            (after(&key("CERTIFICATE")), Error::Block { line, problem: Box::new(Error::NotACertificate) }),
             (
                 after(&key("CERTIFICATE").replace("AAAA", &"AAAA".repeat(MAX_BLOCK / 4))),
-                Error::Block {
-                    line,
-                    problem: Box::new(Error::TooLarge),
-                },
+                Error::Block { line, problem: Box::new(Error::TooLarge) },
             ),
         ];
         for (text, expected) in cases {
             let found = certificates(text.as_bytes()).unwrap_err();
             assert_eq!(found, expected, "{}", text.get(..200).unwrap_or(&text));
             let shown = found.to_string();
-            assert_eq!(
-                found.line().is_some(),
-                shown.starts_with("line "),
-                "{shown}"
-            );
+            assert_eq!(found.line().is_some(), shown.starts_with("line "), "{shown}");
         }
     }
 
     #[test]
     fn a_file_cut_anywhere_is_refused() {
         for length in 0..ONE.trim_end().len() {
-            assert!(
-                certificates(&ONE.as_bytes()[..length]).is_err(),
-                "{length} bytes"
-            );
+            assert!(certificates(&ONE.as_bytes()[..length]).is_err(), "{length} bytes");
         }
     }
 
@@ -318,10 +232,7 @@ mod tests {
     #[test]
     fn a_bundle_has_its_limit() {
         let most = ONE.repeat(MAX_CERTIFICATES);
-        assert_eq!(
-            certificates(most.as_bytes()).unwrap().len(),
-            MAX_CERTIFICATES
-        );
+        assert_eq!(certificates(most.as_bytes()).unwrap().len(), MAX_CERTIFICATES);
         let line = most.lines().count() + 1;
         let refused = certificates(format!("{most}{ONE}").as_bytes());
         assert_eq!(refused, Err(Error::TooManyCertificates { line }));

@@ -46,16 +46,11 @@ impl PresentedName {
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let last_is_number = text
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let last_is_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     text.len() <= MAX_NAME && text.split('.').all(label) && !last_is_number
 }
 
@@ -82,13 +77,7 @@ mod tests {
 
     #[test]
     fn names_to_rely_on() {
-        let longest = format!(
-            "{}.{}.{}.{}",
-            "a".repeat(63),
-            "b".repeat(63),
-            "c".repeat(63),
-            "d".repeat(61)
-        );
+        let longest = format!("{}.{}.{}.{}", "a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61));
         let cases = [
             ("mail.partner.example", exact("mail.partner.example")),
             ("Mail.PARTNER.Example", exact("mail.partner.example")),
@@ -125,28 +114,16 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(PresentedName::of_dns_name(text), expected, "{text}");
             let through_postfix = expected.filter(|name| matches!(name, PresentedName::Exact(_)));
-            assert_eq!(
-                PresentedName::of_common_name(text),
-                through_postfix,
-                "{text}"
-            );
+            assert_eq!(PresentedName::of_common_name(text), through_postfix, "{text}");
         }
         assert_eq!(PresentedName::of_dns_name(&format!("{longest}d")), None);
-        assert_eq!(
-            PresentedName::of_dns_name(&format!("{}.example", "a".repeat(64))),
-            None
-        );
+        assert_eq!(PresentedName::of_dns_name(&format!("{}.example", "a".repeat(64))), None);
     }
 
     #[test]
     fn a_name_is_shown_as_certificates_show_it() {
         for text in ["mail.partner.example", "*.partner.example"] {
-            assert_eq!(
-                PresentedName::of_dns_name(text)
-                    .map(|name| name.to_string())
-                    .as_deref(),
-                Some(text)
-            );
+            assert_eq!(PresentedName::of_dns_name(text).map(|name| name.to_string()).as_deref(), Some(text));
         }
     }
 }

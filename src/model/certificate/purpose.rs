@@ -30,39 +30,23 @@ pub struct Purposes {
 }
 
 impl Purposes {
-    pub(super) fn of(
-        certificate: &TbsCertificate<'_>,
-        self_issued: bool,
-    ) -> Result<Purposes, Error> {
-        let extended: Option<ExtendedKeyUsage<'_>> = extension(
-            certificate,
-            &OID_X509_EXT_EXTENDED_KEY_USAGE,
-            "extended key usage",
-        )?;
+    pub(super) fn of(certificate: &TbsCertificate<'_>, self_issued: bool) -> Result<Purposes, Error> {
+        let extended: Option<ExtendedKeyUsage<'_>> =
+            extension(certificate, &OID_X509_EXT_EXTENDED_KEY_USAGE, "extended key usage")?;
         let usage: Option<KeyUsage> = extension(certificate, &OID_X509_EXT_KEY_USAGE, "key usage")?;
-        let netscape: Option<NSCertType> = extension(
-            certificate,
-            &OID_X509_EXT_CERT_TYPE,
-            "Netscape certificate type",
-        )?;
-        let constraints: Option<BasicConstraints> = extension(
-            certificate,
-            &OID_X509_EXT_BASIC_CONSTRAINTS,
-            "basic constraints",
-        )?;
+        let netscape: Option<NSCertType> =
+            extension(certificate, &OID_X509_EXT_CERT_TYPE, "Netscape certificate type")?;
+        let constraints: Option<BasicConstraints> =
+            extension(certificate, &OID_X509_EXT_BASIC_CONSTRAINTS, "basic constraints")?;
 
         let signs = usage.is_none_or(|usage| usage.digital_signature());
         let agrees = usage.is_none_or(|usage| usage.key_agreement());
         let enciphers = usage.is_none_or(|usage| usage.key_encipherment());
         Ok(Purposes {
-            server_auth: extended
-                .as_ref()
-                .is_none_or(|extended| extended.server_auth)
+            server_auth: extended.as_ref().is_none_or(|extended| extended.server_auth)
                 && (signs || agrees || enciphers)
                 && netscape.as_ref().is_none_or(|kind| kind.ssl_server()),
-            client_auth: extended
-                .as_ref()
-                .is_none_or(|extended| extended.client_auth)
+            client_auth: extended.as_ref().is_none_or(|extended| extended.client_auth)
                 && (signs || agrees)
                 && netscape.as_ref().is_none_or(|kind| kind.ssl_client()),
             // v3_purp.c:check_ca; old roots of version 1 could not say that they are one.

@@ -23,20 +23,14 @@ const MAX_OID: usize = 32;
 /// Outer `None`: there is no usable one. It is the first one that counts: when that one is
 /// unusable, a second one does not take its place. An empty text is `Some("")`.
 pub(super) fn first(name: &X509Name<'_>, kind: &Oid<'_>) -> Option<String> {
-    let value = name
-        .iter_attributes()
-        .find(|attribute| attribute.attr_type() == kind)?;
+    let value = name.iter_attributes().find(|attribute| attribute.attr_type() == kind)?;
     usable(value.attr_value())
 }
 
 /// The texts of all usable attributes of this kind, in their order.
 pub(super) fn all(name: &X509Name<'_>, kind: &Oid<'_>) -> Vec<String> {
-    let values = name
-        .iter_attributes()
-        .filter(|attribute| attribute.attr_type() == kind);
-    values
-        .filter_map(|attribute| usable(attribute.attr_value()))
-        .collect()
+    let values = name.iter_attributes().filter(|attribute| attribute.attr_type() == kind);
+    values.filter_map(|attribute| usable(attribute.attr_value())).collect()
 }
 
 /// Trailing NULs are dropped, an embedded one or another ASCII control character makes the text
@@ -52,11 +46,9 @@ fn decoded(value: &Any<'_>) -> Option<String> {
     let bytes = value.as_bytes();
     match value.tag() {
         Tag::Utf8String => String::from_utf8(bytes.to_vec()).ok(),
-        Tag::NumericString
-        | Tag::PrintableString
-        | Tag::T61String
-        | Tag::Ia5String
-        | Tag::VisibleString => Some(bytes.iter().copied().map(char::from).collect()),
+        Tag::NumericString | Tag::PrintableString | Tag::T61String | Tag::Ia5String | Tag::VisibleString => {
+            Some(bytes.iter().copied().map(char::from).collect())
+        }
         Tag::BmpString => wide::<2>(bytes),
         Tag::UniversalString => wide::<4>(bytes),
         _ => None,
@@ -68,14 +60,8 @@ fn wide<const WIDTH: usize>(bytes: &[u8]) -> Option<String> {
     if !bytes.len().is_multiple_of(WIDTH) {
         return None;
     }
-    let point = |unit: &[u8]| {
-        unit.iter()
-            .fold(0u32, |value, &byte| value << 8 | u32::from(byte))
-    };
-    bytes
-        .chunks(WIDTH)
-        .map(|unit| char::from_u32(point(unit)))
-        .collect()
+    let point = |unit: &[u8]| unit.iter().fold(0u32, |value, &byte| value << 8 | u32::from(byte));
+    bytes.chunks(WIDTH).map(|unit| char::from_u32(point(unit))).collect()
 }
 
 /// `CN=mail.partner.example, O=Partner`, in the certificate's order, at most [`MAX_RENDERED`]
@@ -89,11 +75,7 @@ pub(super) fn rendered(name: &X509Name<'_>) -> String {
         let value = decoded(attribute.attr_value());
         let value = value.as_deref().unwrap_or("?");
         let kind = kind(attribute.attr_type());
-        let text = separator
-            .chars()
-            .chain(kind.chars())
-            .chain(['='])
-            .chain(value.chars());
+        let text = separator.chars().chain(kind.chars()).chain(['=']).chain(value.chars());
         for c in text {
             let plain = c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
             if left == 0 {
@@ -130,22 +112,14 @@ mod tests {
         let cases: &[(Tag, &[u8], Option<&str>)] = &[
             (Tag::Utf8String, "Bänk".as_bytes(), Some("Bänk")),
             (Tag::Utf8String, b"B\xe4nk", None),
-            (
-                Tag::PrintableString,
-                b"mail.a.example",
-                Some("mail.a.example"),
-            ),
+            (Tag::PrintableString, b"mail.a.example", Some("mail.a.example")),
             (Tag::PrintableString, b"*.a.example", Some("*.a.example")),
             (Tag::T61String, b"B\xe4nk", Some("Bänk")),
             (Tag::Ia5String, b"", Some("")),
             (Tag::BmpString, b"\0B\0\xe4", Some("Bä")),
             (Tag::BmpString, b"\0B\0", None),
             (Tag::BmpString, b"\xd8\x3d\xde\x00", None),
-            (
-                Tag::UniversalString,
-                b"\0\0\0B\0\x01\xf6\0",
-                Some("B\u{1f600}"),
-            ),
+            (Tag::UniversalString, b"\0\0\0B\0\x01\xf6\0", Some("B\u{1f600}")),
             (Tag::UniversalString, b"\0\x11\0\0", None),
             (Tag::OctetString, b"mail.a.example", None),
             (Tag::Utf8String, b"a.example\0\0", Some("a.example")),
@@ -156,11 +130,7 @@ mod tests {
             (Tag::Utf8String, long.as_bytes(), None),
         ];
         for (tag, bytes, expected) in cases {
-            assert_eq!(
-                usable(&Any::from_tag_and_data(*tag, bytes)).as_deref(),
-                *expected,
-                "{tag} {bytes:?}"
-            );
+            assert_eq!(usable(&Any::from_tag_and_data(*tag, bytes)).as_deref(), *expected, "{tag} {bytes:?}");
         }
     }
 }

@@ -30,14 +30,10 @@ impl Certificate {
     /// [`DateProblem`] says which date is in the way.
     pub fn valid_at(&self, now: Timestamp) -> Result<(), DateProblem> {
         if now < self.not_before() {
-            return Err(DateProblem::NotYetValid {
-                not_before: self.not_before(),
-            });
+            return Err(DateProblem::NotYetValid { not_before: self.not_before() });
         }
         if now >= self.not_after() {
-            return Err(DateProblem::Expired {
-                not_after: self.not_after(),
-            });
+            return Err(DateProblem::Expired { not_after: self.not_after() });
         }
         Ok(())
     }
