@@ -31,5 +31,6 @@
 
 pub mod answer;
 pub mod model;
+pub mod mta;
 pub mod protocol;
 pub mod snapshot;
