@@ -4,6 +4,7 @@
 //! nothing of the peer but names that were parsed and written out again. `\n`, NUL or an empty
 //! text would make Postfix accept the mail (smtpd_check.c:check_table_result).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::PatternSet;
@@ -93,6 +94,40 @@ impl Violation {
             Violation::OtherAddress => Part::Addresses,
         }
     }
+
+    /// What the mail had to show, for `explain`.
+    pub fn expected(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Violation::NoTls => "TLS",
+            Violation::OldTls { wanted, .. } => return Cow::Owned(format!("{wanted} or newer")),
+            Violation::NoCertificate => "a client certificate",
+            Violation::Untrusted { registered: false } => "a client certificate that is trusted",
+            Violation::Untrusted { registered: true } => "a client certificate that is registered",
+            Violation::OtherDigest => "a client certificate known by its SHA-256 digest",
+            Violation::RegisteredDates => "a registered client certificate within its dates",
+            Violation::OtherIssuer => "a client certificate from an agreed issuer",
+            Violation::NoName { wanted } | Violation::OtherName { wanted, .. } => wanted,
+            Violation::OtherAddress => "an address in the agreed ranges",
+        })
+    }
+
+    /// What it showed instead, for `explain`.
+    pub fn presented(&self) -> &str {
+        match self {
+            Violation::NoTls => "plaintext",
+            Violation::OldTls { presented: Some(version), .. } => version.word(),
+            Violation::OldTls { presented: None, .. } => "an unknown version",
+            Violation::NoCertificate => "none",
+            Violation::Untrusted { registered: false } => "one that is not trusted",
+            Violation::Untrusted { registered: true } => "one that is not registered",
+            Violation::OtherDigest => "a digest that is not SHA-256",
+            Violation::RegisteredDates => "one that is not valid at this time",
+            Violation::OtherIssuer => "one from another issuer",
+            Violation::NoName { .. } => "no name",
+            Violation::OtherName { presented, .. } => presented,
+            Violation::OtherAddress => "another address",
+        }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -164,6 +199,24 @@ mod tests {
         ];
         for (violation, text) in table {
             assert_eq!(violation.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_was_expected_and_what_was_shown_are_told_apart() {
+        let wanted = TlsVersion::Tls12;
+        let (presented, wanted_names) = ("a.example".to_owned(), "*.contoso.com".to_owned());
+        let table = [
+            (Violation::NoTls, "TLS", "plaintext"),
+            (Violation::OldTls { wanted, presented: Some(TlsVersion::Tls11) }, "TLSv1.2 or newer", "TLSv1.1"),
+            (Violation::OldTls { wanted, presented: None }, "TLSv1.2 or newer", "an unknown version"),
+            (Violation::NoCertificate, "a client certificate", "none"),
+            (Violation::OtherName { presented, wanted: wanted_names.clone() }, "*.contoso.com", "a.example"),
+            (Violation::NoName { wanted: wanted_names }, "*.contoso.com", "no name"),
+            (Violation::OtherAddress, "an address in the agreed ranges", "another address"),
+        ];
+        for (violation, expected, presented) in table {
+            assert_eq!((&*violation.expected(), violation.presented()), (expected, presented));
         }
     }
 
