@@ -128,3 +128,7 @@ pub fn meaning(level: Level) -> &'static str {
         Level::DaneOnly => "delivers as usable TLSA records demand, or defers",
     }
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;
