@@ -30,6 +30,7 @@
 //! are said only when the whole index was consulted and no connector applies.
 
 pub mod answer;
+pub mod cli;
 pub mod config;
 pub mod load;
 pub mod model;
