@@ -1,4 +1,33 @@
 //! TLS connectors for Postfix and Exim.
+//!
+//! A *connector* is a named agreement with a partner: mail to and from these domains always
+//! travels over TLS, and it is known who is at the other end. This crate is the daemon that
+//! answers an MTA for such agreements, and the command line beside it.
+//!
+//! # The map
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! TOML -> config -> model -> snapshot -> answer -> bytes
+//! ```
+//!
+//! | module | what it is | what it knows |
+//! |---|---|---|
+//! | [`model`] | connectors, requirements and their one order of strength, certificate facts | no file, no socket, no clock |
+//! | [`snapshot`] | one generation compiled for lookup; the difference between two | the model |
+//! | [`answer`] | (snapshot, request) to answer, pure | the snapshot |
+//! | [`protocol`] | bytes to requests and replies to bytes: socketmap, policy delegation, control | no connector |
+//!
+//! Nothing points up: the four modules above import neither tokio nor serde. `answer` is the only
+//! place where a reply can be made, so the vocabulary of replies is closed, and `explain` calls
+//! the same functions as the daemon.
+//!
+//! # What must never happen
+//!
+//! An answer weaker than a connector demands. Whatever cannot be decided is deferred: a key that
+//! is no name, a map that does not exist, a state that nobody documents. `NOTFOUND` and `DUNNO`
+//! are said only when the whole index was consulted and no connector applies.
 
 pub mod answer;
 pub mod model;

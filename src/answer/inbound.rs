@@ -149,7 +149,13 @@ impl Decision<'_> {
     }
 
     fn pass<'s>(because: Because) -> Decision<'s> {
-        Decision { verdict: Verdict::Pass, because, applies: Vec::new(), report: Vec::new(), action: Cow::Borrowed(DUNNO) }
+        Decision {
+            verdict: Verdict::Pass,
+            because,
+            applies: Vec::new(),
+            report: Vec::new(),
+            action: Cow::Borrowed(DUNNO),
+        }
     }
 
     fn defer<'s>(because: Because, action: &'static str) -> Decision<'s> {
@@ -169,7 +175,10 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
         Some(ProtocolState::Early) => return Decision::pass(Because::State),
         Some(state) => state,
         None => {
-            return Decision::defer(Because::UnknownState, "450 4.7.1 connectord does not know this protocol state");
+            return Decision::defer(
+                Because::UnknownState,
+                "450 4.7.1 connectord does not know this protocol state",
+            );
         }
     };
     if !mail.sasl_username.is_empty() {
@@ -181,12 +190,13 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
     }
     let identity = mail.identity();
     let enforced = snapshot.inbound_enforced();
-    if enforced.has_domains() && identity == Identity::Unusable {
-        return Decision::defer(Because::Sender, "450 4.7.1 the domain of the sender cannot be determined");
-    }
-    if enforced.has_addresses() && client.is_none() {
-        return Decision::defer(Because::Client, "450 4.7.1 the address of the client cannot be determined");
-    }
+    let unreadable = if enforced.has_domains() && identity == Identity::Unusable {
+        Some((Because::Sender, "450 4.7.1 the domain of the sender cannot be determined"))
+    } else if enforced.has_addresses() && client.is_none() {
+        Some((Because::Client, "450 4.7.1 the address of the client cannot be determined"))
+    } else {
+        None
+    };
     let judge = |side: &InboundSide| {
         let domain = match &identity {
             Identity::Domain(name) => Some(name.as_ref()),
@@ -210,8 +220,15 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
         let severity = b.connector.on_violation.cmp(&a.connector.on_violation);
         severity.then_with(|| part(a).cmp(&part(b))).then_with(|| a.connector.name.cmp(&b.connector.name))
     });
-    let (verdict, action) = worst.map_or((Verdict::Pass, Cow::Borrowed(DUNNO)), |worst| (worst.verdict(), worst.action()));
-    Decision { verdict, because: Because::Connectors, applies, report, action }
+    let (verdict, action) =
+        worst.map_or((Verdict::Pass, Cow::Borrowed(DUNNO)), |worst| (worst.verdict(), worst.action()));
+    match unreadable {
+        // What is refused without the missing part stays refused.
+        Some((because, action)) if verdict < Verdict::Defer => {
+            Decision { applies, report, ..Decision::defer(because, action) }
+        }
+        _ => Decision { verdict, because: Because::Connectors, applies, report, action },
+    }
 }
 
 /// Whether the mail goes to somebody the connector is about. A recipient without a usable domain
@@ -232,7 +249,9 @@ fn in_scope(connector: &Inbound, state: ProtocolState, mail: &Mail<'_>) -> bool 
 /// Takes out what others override. One that is out itself takes nothing out: with A over B over
 /// C, C stays in force beside A. `overrides` has no cycles; that is checked at load.
 fn without_overridden(mut judged: Vec<Judged<'_>>) -> Vec<Judged<'_>> {
-    let overrides = |a: &Judged<'_>, b: &Judged<'_>| a.connector.overrides.iter().any(|name| name == b.connector.name.as_str());
+    let overrides = |a: &Judged<'_>, b: &Judged<'_>| {
+        a.connector.overrides.iter().any(|name| name == b.connector.name.as_str())
+    };
     let count = judged.len();
     let mut standing: Vec<Option<bool>> = vec![None; count];
     // Without cycles, each round settles at least one.
@@ -264,12 +283,13 @@ fn violations(connector: &Inbound, mail: &Mail<'_>, now: Timestamp) -> Vec<Viola
         found.push(Violation::NoTls);
     } else {
         found.extend(require.tls.and_then(|wanted| tls_violation(wanted, mail.tls_version)));
-        found.extend(require.certificate.as_ref().and_then(|wanted| certificate_violation(wanted, mail, now)));
+        found
+            .extend(require.certificate.as_ref().and_then(|wanted| certificate_violation(wanted, mail, now)));
     }
-    if let Some(ranges) = &require.addresses {
-        if !mail.client().is_some_and(|client| in_ranges(ranges, client)) {
-            found.push(Violation::OtherAddress);
-        }
+    if let Some(ranges) = &require.addresses
+        && !mail.client().is_some_and(|client| in_ranges(ranges, client))
+    {
+        found.push(Violation::OtherAddress);
     }
     found
 }
@@ -280,34 +300,44 @@ fn tls_violation(wanted: TlsRequirement, presented: &[u8]) -> Option<Violation> 
     };
     let presented = std::str::from_utf8(presented).ok().and_then(TlsVersion::from_word);
     // A version that we do not know may be any version.
-    if presented.is_some_and(|version| version >= wanted) { None } else { Some(Violation::OldTls { wanted, presented }) }
+    if presented.is_some_and(|version| version >= wanted) {
+        None
+    } else {
+        Some(Violation::OldTls { wanted, presented })
+    }
 }
 
 /// A certificate satisfies in one of two ways: a trusted chain with a name, or by being
 /// registered with a name of its own and within its dates.
-fn certificate_violation(wanted: &CertificateRequirement, mail: &Mail<'_>, now: Timestamp) -> Option<Violation> {
+fn certificate_violation(
+    wanted: &CertificateRequirement,
+    mail: &Mail<'_>,
+    now: Timestamp,
+) -> Option<Violation> {
     let presented = &mail.certificate;
     if !presented.is_presented() {
         return Some(Violation::NoCertificate);
     }
     let (digests, other_digest) = presented.digests();
-    let registered = wanted.registered.iter().filter(|registered| digests.iter().any(|digest| registered.has(digest)));
+    let registered =
+        wanted.registered.iter().filter(|registered| digests.iter().any(|digest| registered.has(digest)));
     let mut dates = None;
     let mut other_name = None;
     for registered in registered {
         let certificate = &registered.certificate;
         if certificate.valid_at(now).is_err() {
             dates = Some(Violation::RegisteredDates);
-        } else if wanted.names.is_none() || certificate.registered_identities().iter().any(|name| wanted.accepts_name(name)) {
+        } else if wanted.names.is_none()
+            || certificate.registered_identities().iter().any(|name| wanted.accepts_name(name))
+        {
             return None;
         } else {
-            other_name = certificate.registered_identities().first().map(|name| name_violation(wanted, Some(name)));
+            other_name =
+                certificate.registered_identities().first().map(|name| name_violation(wanted, Some(name)));
         }
     }
-    if wanted.names.is_some() || wanted.issuers.is_some() {
-        if presented.is_trusted() {
-            return trusted_violation(wanted, mail);
-        }
+    if (wanted.names.is_some() || wanted.issuers.is_some()) && presented.is_trusted() {
+        return trusted_violation(wanted, mail);
     }
     Some(dates.or(other_name).unwrap_or(if other_digest && !wanted.registered.is_empty() {
         Violation::OtherDigest
@@ -318,10 +348,10 @@ fn certificate_violation(wanted: &CertificateRequirement, mail: &Mail<'_>, now: 
 
 fn trusted_violation(wanted: &CertificateRequirement, mail: &Mail<'_>) -> Option<Violation> {
     let text = |value| std::str::from_utf8(value).ok();
-    if let Some(issuers) = &wanted.issuers {
-        if !text(mail.certificate.issuer).is_some_and(|issuer| issuers.contains(issuer)) {
-            return Some(Violation::OtherIssuer);
-        }
+    if let Some(issuers) = &wanted.issuers
+        && !text(mail.certificate.issuer).is_some_and(|issuer| issuers.contains(issuer))
+    {
+        return Some(Violation::OtherIssuer);
     }
     wanted.names.as_ref()?;
     let name = text(mail.certificate.common_name).and_then(PresentedName::of_common_name);
@@ -336,6 +366,8 @@ fn name_violation(wanted: &CertificateRequirement, presented: Option<&PresentedN
     match presented {
         None => Violation::NoName { wanted },
         Some(PresentedName::Exact(name)) => Violation::OtherName { presented: name.clone(), wanted },
-        Some(PresentedName::Wildcard(base)) => Violation::OtherName { presented: format!("*.{base}"), wanted },
+        Some(PresentedName::Wildcard(base)) => {
+            Violation::OtherName { presented: format!("*.{base}"), wanted }
+        }
     }
 }

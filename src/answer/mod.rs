@@ -8,15 +8,21 @@
 //! What cannot be decided is never "no connector": it is `PERM`, or a deferral.
 
 pub mod inbound;
+#[cfg(test)]
+mod inbound_tests;
 mod mail;
 mod outbound;
-mod text;
+#[cfg(test)]
+mod outbound_tests;
+#[cfg(test)]
+mod properties;
+pub mod text;
 
 use std::borrow::Cow;
 use std::fmt;
 
 pub use inbound::inbound;
-pub use mail::{Mail, ProtocolState};
+pub use mail::{ClientCertificate, Mail, ProtocolState};
 pub use outbound::{socketmap, tls, transport};
 
 use crate::snapshot::Connector;

@@ -56,7 +56,8 @@ fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
         lookup.reply = Reply::Ok(&connector.policy);
         lookup.applies.push(Applied { connector, by: By::Domain(hit) });
     }
-    let would = |applied: Applied<'s>| Reported { would_reply: Reply::Ok(&applied.connector.policy), applied };
+    let would =
+        |applied: Applied<'s>| Reported { would_reply: Reply::Ok(&applied.connector.policy), applied };
     let own = domain_hit(reported, all, &key.host);
     if let Some(answer) = host_answer(reported, key) {
         lookup.report.extend(users(all, answer, None).map(would));
@@ -97,7 +98,11 @@ fn users<'s>(
 }
 
 /// The connector whose domains match a host; an address matches `*` alone.
-fn domain_hit<'s>(side: &'s OutboundSide, all: &'s [Connector], host: &KeyHost<'_>) -> Option<(Hit<'s>, &'s Connector)> {
+fn domain_hit<'s>(
+    side: &'s OutboundSide,
+    all: &'s [Connector],
+    host: &KeyHost<'_>,
+) -> Option<(Hit<'s>, &'s Connector)> {
     let hit = match host {
         KeyHost::Name(name) => side.find(all, name)?,
         KeyHost::Address(_) => side.index().any()?,

@@ -111,9 +111,13 @@ impl fmt::Display for Violation {
             Violation::OtherDigest => {
                 f.write_str("client certificate cannot be recognised, its digest is not SHA-256")
             }
-            Violation::RegisteredDates => f.write_str("registered client certificate is not valid at this time"),
+            Violation::RegisteredDates => {
+                f.write_str("registered client certificate is not valid at this time")
+            }
             Violation::OtherIssuer => f.write_str("client certificate is from another issuer"),
-            Violation::NoName { wanted } => write!(f, "client certificate shows no name, {wanted} is required"),
+            Violation::NoName { wanted } => {
+                write!(f, "client certificate shows no name, {wanted} is required")
+            }
             Violation::OtherName { presented, wanted } => {
                 write!(f, "certificate name {presented} does not match {wanted}")
             }
@@ -171,7 +175,8 @@ mod tests {
 
     #[test]
     fn long_lists_are_counted() {
-        let set: PatternSet = ["a.b", "c.d", "e.f", "g.h"].iter().map(|text| Pattern::parse(text).unwrap()).collect();
+        let set: PatternSet =
+            ["a.b", "c.d", "e.f", "g.h"].iter().map(|text| Pattern::parse(text).unwrap()).collect();
         assert_eq!(listed(&set), "a.b or c.d or 2 more");
     }
 }

@@ -235,7 +235,12 @@ mod tests {
     #[test]
     fn below_means_a_whole_label_more() {
         let parent = Domain::parse("contoso.com").unwrap();
-        for (name, expected) in [("a.contoso.com", true), ("a.b.contoso.com", true), ("contoso.com", false), ("evilcontoso.com", false)] {
+        for (name, expected) in [
+            ("a.contoso.com", true),
+            ("a.b.contoso.com", true),
+            ("contoso.com", false),
+            ("evilcontoso.com", false),
+        ] {
             assert_eq!(Domain::parse(name).unwrap().is_below(&parent), expected, "{name}");
         }
         assert_eq!(parents("a.b.c").collect::<Vec<_>>(), ["b.c", "c"]);

@@ -98,7 +98,8 @@ impl<'a> KeyHost<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Error> {
         const PREFIX: usize = "IPv6:".len();
         if text.get(..PREFIX).is_some_and(|head| head.eq_ignore_ascii_case("IPv6:")) {
-            let address: Ipv6Addr = text.get(PREFIX..).unwrap_or_default().parse().map_err(|_| Error::Ipv6)?;
+            let address: Ipv6Addr =
+                text.get(PREFIX..).unwrap_or_default().parse().map_err(|_| Error::Ipv6)?;
             return Ok(KeyHost::Address(IpAddr::V6(address).to_canonical()));
         }
         match text.parse::<IpAddr>() {
@@ -108,15 +109,18 @@ impl<'a> KeyHost<'a> {
     }
 }
 
-/// A number, or a service name: Postfix keeps the name verbatim in the key and resolves it when
-/// it connects.
+/// A number, or a service name (RFC 6335 section 5.1: it has a letter, and no hyphen at its edge):
+/// Postfix keeps the name verbatim in the key and resolves it when it connects.
 fn validate_port(port: &str) -> Result<(), Error> {
-    let number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let number = port.bytes().all(|b| b.is_ascii_digit());
     let valid = if number {
         port.parse::<u16>().is_ok_and(|number| number > 0)
     } else {
-        (1..=MAX_SERVICE).contains(&port.len())
+        port.len() <= MAX_SERVICE
             && port.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && port.bytes().any(|b| b.is_ascii_alphabetic())
+            && !port.starts_with('-')
+            && !port.ends_with('-')
     };
     if valid { Ok(()) } else { Err(Error::Port) }
 }
@@ -219,8 +223,28 @@ mod tests {
     #[test]
     fn what_names_nothing_is_refused() {
         for text in [
-            "", "[", "]", "[]", "[a", "a]", "[a]b", "[a]:", "a:", ":25", "[a]:0", "[a]:65536", "[a]:-1", "[a]: 25",
-            "a:b:c", "[IPv6:zz]", "[IPv6:192.0.2.1]", "[a b]", "/run/lmtp.sock", "a@b.example", "*.example", "a,b",
+            "",
+            "[",
+            "]",
+            "[]",
+            "[a",
+            "a]",
+            "[a]b",
+            "[a]:",
+            "a:",
+            ":25",
+            "[a]:0",
+            "[a]:65536",
+            "[a]:-1",
+            "[a]: 25",
+            "a:b:c",
+            "[IPv6:zz]",
+            "[IPv6:192.0.2.1]",
+            "[a b]",
+            "/run/lmtp.sock",
+            "a@b.example",
+            "*.example",
+            "a,b",
             "[a]:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         ] {
             assert!(Key::parse(text).is_err(), "{text:?}");

@@ -5,8 +5,8 @@
 //!
 //! - [`domain`] names as they are compared, and [`pattern`]s over them;
 //! - [`host`] what a connection can be made to, and the next-hops that name it;
-//! - [`level`] and [`requirement`] what an outbound connector demands, with the one order of
-//!   strength that the word "weaker" stands for everywhere;
+//! - [`level`], [`names`], [`anchors`], [`tls`] and, of these, [`requirement`]: what an outbound
+//!   connector demands, with the one order of strength that "weaker" stands for everywhere;
 //! - [`outbound`] and [`inbound`] the two kinds of connector;
 //! - [`certificate`] facts and judgement about certificates;
 //! - [`mta`] what the administrator told us of the MTA that asks.
@@ -14,6 +14,7 @@
 //! A constructor that can refuse says why in words for the operator; where the offending text
 //! stands in a file is known to `config`, which puts the two together.
 
+pub mod anchors;
 pub mod certificate;
 pub mod domain;
 pub mod host;
@@ -25,6 +26,9 @@ pub mod names;
 pub mod outbound;
 pub mod pattern;
 pub mod requirement;
+#[cfg(test)]
+pub mod sample;
+pub mod tls;
 
 use std::sync::Arc;
 

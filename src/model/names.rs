@@ -172,7 +172,15 @@ mod tests {
     #[test]
     fn a_presented_wildcard_stands_for_one_label() {
         let wildcard = PresentedName::Wildcard("b.c".into());
-        for (pattern, expected) in [("a.b.c", true), ("x.a.b.c", false), ("b.c", false), (".b.c", true), (".c", true), (".a.b.c", false), ("*", true)] {
+        for (pattern, expected) in [
+            ("a.b.c", true),
+            ("x.a.b.c", false),
+            ("b.c", false),
+            (".b.c", true),
+            (".c", true),
+            (".a.b.c", false),
+            ("*", true),
+        ] {
             let patterns = PatternSet::new(vec![Pattern::parse(pattern).unwrap()]);
             assert_eq!(satisfied_by(&patterns, &wildcard), expected, "{pattern}");
         }

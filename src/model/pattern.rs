@@ -208,7 +208,8 @@ mod tests {
             ("com", [false, false, false, true]),
         ];
         for (name, expected) in table {
-            let covered = ["contoso.com", "*.contoso.com", ".contoso.com", "*"].map(|p| pattern(p).covers(name));
+            let covered =
+                ["contoso.com", "*.contoso.com", ".contoso.com", "*"].map(|p| pattern(p).covers(name));
             assert_eq!(covered, expected, "{name}");
         }
     }
@@ -225,7 +226,12 @@ mod tests {
 
     #[test]
     fn it_prints_as_it_is_compared() {
-        for (text, normal) in [("*.Contoso.COM.", "*.contoso.com"), (".X", ".x"), ("*", "*"), ("b\u{fc}cher.example", "xn--bcher-kva.example")] {
+        for (text, normal) in [
+            ("*.Contoso.COM.", "*.contoso.com"),
+            (".X", ".x"),
+            ("*", "*"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+        ] {
             assert_eq!(pattern(text).to_string(), normal);
         }
     }

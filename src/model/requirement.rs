@@ -11,126 +11,16 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::anchors::fewer;
+pub use super::anchors::{Anchors, CaFile};
 use super::certificate::Fingerprint;
 use super::domain::Domain;
 use super::level::Level;
 use super::names::Names;
 use super::pattern::{Entry, Pattern, PatternSet};
-
-/// Whose word on a certificate chain is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Anchors {
-    /// Chains are not judged at this level.
-    Any,
-    /// Those of the MTA's own settings (`smtp_tls_CAfile`, `smtp_tls_CApath`).
-    System,
-    /// Those of a file, and no others.
-    File(Arc<CaFile>),
-}
-
-/// A file of trust anchors, as read.
-#[derive(Clone, Debug)]
-pub struct CaFile {
-    /// Absolute path, as it was read.
-    pub path: PathBuf,
-    /// Its bytes: this is what is published for a chrooted smtp(8).
-    pub pem: Vec<u8>,
-    /// Lower-case hex of the SHA-256 of `pem`.
-    pub sha256: String,
-    /// The digests of the certificates in it.
-    pub certificates: BTreeSet<Fingerprint>,
-}
-
-impl PartialEq for CaFile {
-    fn eq(&self, other: &Self) -> bool {
-        self.certificates == other.certificates
-    }
-}
-impl Eq for CaFile {}
-
-/// A minimum TLS version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TlsVersion {
-    /// TLS 1.0 (RFC 2246)
-    Tls10,
-    /// TLS 1.1 (RFC 4346)
-    Tls11,
-    /// TLS 1.2 (RFC 5246)
-    Tls12,
-    /// TLS 1.3 (RFC 8446)
-    Tls13,
-}
-
-impl TlsVersion {
-    /// Every version, oldest first.
-    pub const ALL: [TlsVersion; 4] = [TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
-
-    /// The word of Postfix and OpenSSL (`SSL_get_version`): `TLSv1` is TLS 1.0.
-    pub fn word(self) -> &'static str {
-        match self {
-            TlsVersion::Tls10 => "TLSv1",
-            TlsVersion::Tls11 => "TLSv1.1",
-            TlsVersion::Tls12 => "TLSv1.2",
-            TlsVersion::Tls13 => "TLSv1.3",
-        }
-    }
-
-    /// The version of that word; `TLSv1.0` is read too.
-    pub fn from_word(word: &str) -> Option<TlsVersion> {
-        let word = if word == "TLSv1.0" { "TLSv1" } else { word };
-        TlsVersion::ALL.into_iter().find(|version| version.word() == word)
-    }
-}
-
-impl fmt::Display for TlsVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// A cipher grade of Postfix (postconf(5), `smtp_tls_mandatory_ciphers`). The lower ones are not
-/// offered: they would weaken what main.cf gives by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CipherGrade {
-    /// Postfix's default.
-    Medium,
-    /// 128 bits or more, without the oldest algorithms.
-    High,
-}
-
-impl CipherGrade {
-    /// Postfix's word.
-    pub fn word(self) -> &'static str {
-        match self {
-            CipherGrade::Medium => "medium",
-            CipherGrade::High => "high",
-        }
-    }
-}
-
-/// The name sent in the TLS SNI extension. It is no part of the strength.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerName {
-    /// The name of the host that is connected to (Postfix: `servername=hostname`).
-    HostName,
-    /// The next-hop domain (Postfix: `servername=nexthop`).
-    NextHop,
-    /// A name from the configuration.
-    Name(Domain),
-}
-
-impl fmt::Display for ServerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ServerName::HostName => f.write_str("hostname"),
-            ServerName::NextHop => f.write_str("nexthop"),
-            ServerName::Name(domain) => write!(f, "{domain}"),
-        }
-    }
-}
+pub use super::tls::{CipherGrade, ServerName, TlsVersion};
 
 /// The components, before they are known to fit together.
 #[derive(Clone, Debug)]
@@ -154,7 +44,15 @@ pub struct Parts {
 impl Parts {
     /// A level and nothing else.
     pub fn of_level(level: Level) -> Self {
-        Parts { level, names: None, ca_file: None, pins: BTreeSet::new(), min_version: None, ciphers: None, servername: None }
+        Parts {
+            level,
+            names: None,
+            ca_file: None,
+            pins: BTreeSet::new(),
+            min_version: None,
+            ciphers: None,
+            servername: None,
+        }
     }
 }
 
@@ -264,7 +162,9 @@ impl Requirement {
         let (names, anchors) = match level {
             Level::Verify => (Names::MxHost, Anchors::System),
             Level::Secure => (Names::Domain, Anchors::System),
-            Level::May | Level::Encrypt | Level::Fingerprint | Level::Dane | Level::DaneOnly => (Names::Any, Anchors::Any),
+            Level::May | Level::Encrypt | Level::Fingerprint | Level::Dane | Level::DaneOnly => {
+                (Names::Any, Anchors::Any)
+            }
         };
         let pins = (level == Level::Fingerprint).then(BTreeSet::new);
         Requirement { level, names, anchors, pins, min_version: None, ciphers: None, servername: None }
@@ -369,29 +269,6 @@ impl Requirement {
     }
 }
 
-impl PartialOrd for Anchors {
-    /// Greater trusts fewer. The MTA's own set is unknown here, so it is comparable with no file.
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
-            (Anchors::Any, Anchors::Any) | (Anchors::System, Anchors::System) => Some(Ordering::Equal),
-            (Anchors::Any, Anchors::System | Anchors::File(_)) => Some(Ordering::Less),
-            (Anchors::System | Anchors::File(_), Anchors::Any) => Some(Ordering::Greater),
-            (Anchors::File(a), Anchors::File(b)) => fewer(&a.certificates, &b.certificates),
-            (Anchors::System, Anchors::File(_)) | (Anchors::File(_), Anchors::System) => None,
-        }
-    }
-}
-
-/// Greater is the smaller set.
-fn fewer(a: &BTreeSet<Fingerprint>, b: &BTreeSet<Fingerprint>) -> Option<Ordering> {
-    match (a.is_subset(b), b.is_subset(a)) {
-        (true, true) => Some(Ordering::Equal),
-        (true, false) => Some(Ordering::Greater),
-        (false, true) => Some(Ordering::Less),
-        (false, false) => None,
-    }
-}
-
 fn pins_order(a: Option<&BTreeSet<Fingerprint>>, b: Option<&BTreeSet<Fingerprint>>) -> Option<Ordering> {
     match (a, b) {
         (None, None) => Some(Ordering::Equal),
@@ -448,3 +325,7 @@ impl fmt::Display for Requirement {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "requirement_tests.rs"]
+mod tests;

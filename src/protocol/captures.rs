@@ -5,10 +5,7 @@ use super::{netstring, pieces, policy, socketmap, xtext};
 
 macro_rules! capture {
     ($path:literal) => {
-        (
-            $path,
-            include_bytes!(concat!("../../tests/captures/", $path)).as_slice(),
-        )
+        ($path, include_bytes!(concat!("../../tests/captures/", $path)).as_slice())
     };
 }
 
@@ -43,10 +40,7 @@ fn requests(mut bytes: &[u8]) -> Vec<policy::Request<'_>> {
 
 /// What stands behind `name=` in the text of a request, found without our decoder.
 fn looked_up<'a>(text: &'a str, name: &str) -> &'a [u8] {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-        .unwrap()
-        .as_bytes()
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap().as_bytes()
 }
 
 #[test]
@@ -82,14 +76,8 @@ fn policy_requests_are_what_a_plain_search_finds() {
 #[test]
 fn policy_sender_is_taken_whole() {
     for (path, sender) in [
-        (
-            "policy/postfix-3.10-quoted-sender.raw",
-            "b o=b@partner.example",
-        ),
-        (
-            "policy/postfix-3.10-eai-sender.raw",
-            "jürgen@münchen.example",
-        ),
+        ("policy/postfix-3.10-quoted-sender.raw", "b o=b@partner.example"),
+        ("policy/postfix-3.10-eai-sender.raw", "jürgen@münchen.example"),
         ("policy/postfix-3.10-null-sender.raw", ""),
         ("policy/postfix-3.7-plaintext.raw", "bob@partner.example"),
     ] {
@@ -105,22 +93,11 @@ fn policy_certificate_names_are_xtext() {
     for (path, subject) in [
         ("policy/postfix-3.7-tls13-cert-utf8-cn.raw", "Bänk Zürich"),
         ("policy/postfix-3.10-tls13-cert-utf8-cn.raw", "Bänk Zürich"),
-        (
-            "policy/postfix-3.10-tls13-cert-special-cn.raw",
-            "A+B=C, 100% <x@y> \"q\"",
-        ),
+        ("policy/postfix-3.10-tls13-cert-special-cn.raw", "A+B=C, 100% <x@y> \"q\""),
     ] {
         let request = requests(capture(path))[0];
-        assert_eq!(
-            xtext::decode(request.ccert_subject).unwrap(),
-            subject.as_bytes(),
-            "{path}"
-        );
-        assert_eq!(
-            xtext::decode(request.ccert_issuer).unwrap(),
-            b"Lab Partner CA",
-            "{path}"
-        );
+        assert_eq!(xtext::decode(request.ccert_subject).unwrap(), subject.as_bytes(), "{path}");
+        assert_eq!(xtext::decode(request.ccert_issuer).unwrap(), b"Lab Partner CA", "{path}");
         assert_eq!(request.encryption_protocol, b"TLSv1.3", "{path}");
     }
 }
@@ -128,10 +105,7 @@ fn policy_certificate_names_are_xtext() {
 #[test]
 fn policy_untrusted_certificate_has_digests_only() {
     let request = requests(capture("policy/postfix-3.10-tls13-cert-self-signed.raw"))[0];
-    assert_eq!(
-        (request.ccert_subject, request.ccert_issuer),
-        (&b""[..], &b""[..])
-    );
+    assert_eq!((request.ccert_subject, request.ccert_issuer), (&b""[..], &b""[..]));
     for digest in [request.ccert_fingerprint, request.ccert_pubkey_fingerprint] {
         assert_eq!(digest.len(), 32 * 3 - 1);
     }
@@ -141,70 +115,31 @@ fn policy_untrusted_certificate_has_digests_only() {
 fn policy_sessions_are_pipelines() {
     let two = requests(capture("policy/postfix-3.10-two-rcpts.raw"));
     assert_eq!(
-        two.iter()
-            .map(|request| request.recipient)
-            .collect::<Vec<_>>(),
+        two.iter().map(|request| request.recipient).collect::<Vec<_>>(),
         [&b"carol@our.example"[..], b"dave@our.example"]
     );
     assert_eq!(two[0].instance, two[1].instance);
     assert!(two[0].queue_id.is_empty() && !two[1].queue_id.is_empty());
 
     let stages = requests(capture("policy/postfix-3.10-every-stage-tls-cert.raw"));
-    let states: Vec<_> = stages
-        .iter()
-        .map(|request| str::from_utf8(request.protocol_state).unwrap())
-        .collect();
-    assert_eq!(
-        states,
-        [
-            "CONNECT",
-            "EHLO",
-            "EHLO",
-            "MAIL",
-            "RCPT",
-            "RCPT",
-            "DATA",
-            "END-OF-MESSAGE"
-        ]
-    );
-    let tls: Vec<_> = stages
-        .iter()
-        .map(|request| !request.encryption_protocol.is_empty())
-        .collect();
+    let states: Vec<_> =
+        stages.iter().map(|request| str::from_utf8(request.protocol_state).unwrap()).collect();
+    assert_eq!(states, ["CONNECT", "EHLO", "EHLO", "MAIL", "RCPT", "RCPT", "DATA", "END-OF-MESSAGE"]);
+    let tls: Vec<_> = stages.iter().map(|request| !request.encryption_protocol.is_empty()).collect();
     assert_eq!(tls, [false, false, true, true, true, true, true, true]);
     assert_eq!(stages[6].recipient_count, b"2");
 }
 
 const SOCKETMAP: [((&str, &[u8]), &[&str]); 7] = [
-    (
-        capture!("socketmap/postfix-3.7-plain-domain.raw"),
-        &["good.example", ".example"],
-    ),
-    (
-        capture!("socketmap/postfix-3.10-plain-domain.raw"),
-        &["good.example", ".example"],
-    ),
-    (
-        capture!("socketmap/postfix-3.10-uppercase.raw"),
-        &["GOOD.Example", ".Example"],
-    ),
+    (capture!("socketmap/postfix-3.7-plain-domain.raw"), &["good.example", ".example"]),
+    (capture!("socketmap/postfix-3.10-plain-domain.raw"), &["good.example", ".example"]),
+    (capture!("socketmap/postfix-3.10-uppercase.raw"), &["GOOD.Example", ".Example"]),
     (
         capture!("socketmap/postfix-3.10-deep-subdomain.raw"),
-        &[
-            "a.b.good.example",
-            ".b.good.example",
-            ".good.example",
-            ".example",
-        ],
+        &["a.b.good.example", ".b.good.example", ".good.example", ".example"],
     ),
-    (
-        capture!("socketmap/postfix-3.10-idn-ulabel.raw"),
-        &["münchen.example", ".example"],
-    ),
-    (
-        capture!("socketmap/postfix-3.10-literal-ipv6.raw"),
-        &["[IPv6:2001:db8::10]"],
-    ),
+    (capture!("socketmap/postfix-3.10-idn-ulabel.raw"), &["münchen.example", ".example"]),
+    (capture!("socketmap/postfix-3.10-literal-ipv6.raw"), &["[IPv6:2001:db8::10]"]),
     (
         capture!("socketmap/postfix-3.10-transport-bracket-host-service.raw"),
         &["[mx.good.example]:submission"],
@@ -216,9 +151,7 @@ fn socketmap_keys_are_as_postfix_asked() {
     for ((path, mut bytes), expected) in SOCKETMAP {
         let mut keys = Vec::new();
         while !bytes.is_empty() {
-            let frame = netstring::decode(bytes, socketmap::REQUEST_LIMIT)
-                .unwrap()
-                .unwrap();
+            let frame = netstring::decode(bytes, socketmap::REQUEST_LIMIT).unwrap().unwrap();
             let request = socketmap::Request::parse(frame.payload);
             assert_eq!(request.map, b"TLSPOLICY", "{path}");
             keys.push(str::from_utf8(request.key.unwrap()).unwrap());

@@ -23,25 +23,14 @@ pub enum Command {
 }
 
 impl Command {
-    const ALL: [Self; 3] = [
-        Self::Status,
-        Self::Reload {
-            accept_weaker: false,
-        },
-        Self::Reload {
-            accept_weaker: true,
-        },
-    ];
+    const ALL: [Self; 3] =
+        [Self::Status, Self::Reload { accept_weaker: false }, Self::Reload { accept_weaker: true }];
 
     const fn line(self) -> &'static str {
         match self {
             Self::Status => "status\n",
-            Self::Reload {
-                accept_weaker: false,
-            } => "reload\n",
-            Self::Reload {
-                accept_weaker: true,
-            } => "reload accept-weaker\n",
+            Self::Reload { accept_weaker: false } => "reload\n",
+            Self::Reload { accept_weaker: true } => "reload accept-weaker\n",
         }
     }
 }
@@ -77,9 +66,7 @@ mod tests {
     use super::super::pieces;
     use super::*;
 
-    const RELOAD: Command = Command::Reload {
-        accept_weaker: false,
-    };
+    const RELOAD: Command = Command::Reload { accept_weaker: false };
 
     #[test]
     fn accepted_and_refused() {
@@ -90,42 +77,21 @@ mod tests {
             (
                 "accept-weaker",
                 b"reload accept-weaker\n",
-                Ok(Some((
-                    Command::Reload {
-                        accept_weaker: true,
-                    },
-                    21,
-                ))),
+                Ok(Some((Command::Reload { accept_weaker: true }, 21))),
             ),
             ("more behind it", b"reload\nstatus\n", Ok(Some((RELOAD, 7)))),
             ("nothing", b"", Ok(None)),
             ("not ended", b"reload accept-weaker", Ok(None)),
-            (
-                "one byte short of the limit",
-                &[b'x'; LINE_LIMIT - 1],
-                Ok(None),
-            ),
+            ("one byte short of the limit", &[b'x'; LINE_LIMIT - 1], Ok(None)),
             ("at the limit", &[b'x'; LINE_LIMIT], Err(long)),
             ("empty line", b"\n", Err(Error::CommandUnknown)),
             ("case", b"STATUS\n", Err(Error::CommandUnknown)),
             ("CRLF", b"status\r\n", Err(Error::CommandUnknown)),
             ("blank behind", b"reload \n", Err(Error::CommandUnknown)),
-            (
-                "two blanks",
-                b"reload  accept-weaker\n",
-                Err(Error::CommandUnknown),
-            ),
-            (
-                "part of a word",
-                b"reload accept\n",
-                Err(Error::CommandUnknown),
-            ),
+            ("two blanks", b"reload  accept-weaker\n", Err(Error::CommandUnknown)),
+            ("part of a word", b"reload accept\n", Err(Error::CommandUnknown)),
             ("NUL", b"reload\x00\n", Err(Error::CommandUnknown)),
-            (
-                "HTTP",
-                b"GET / HTTP/1.1\r\n\r\n",
-                Err(Error::CommandUnknown),
-            ),
+            ("HTTP", b"GET / HTTP/1.1\r\n\r\n", Err(Error::CommandUnknown)),
         ];
         for (name, bytes, expected) in table {
             assert_eq!(decode(bytes), *expected, "{name}");

@@ -51,22 +51,12 @@ mod tests {
     #[test]
     fn shown() {
         let table: &[(&str, &[u8], usize, &str)] = &[
-            (
-                "plain",
-                b"bob@partner.example",
-                LIMIT,
-                "bob@partner.example",
-            ),
+            ("plain", b"bob@partner.example", LIMIT, "bob@partner.example"),
             ("empty", b"", LIMIT, r#""""#),
             ("space", b"a b@x", LIMIT, r#""a b@x""#),
             ("equals", b"verdict=pass", LIMIT, r#""verdict=pass""#),
             ("quote", br#"a"b"#, LIMIT, r"a\x22b"),
-            (
-                "quote and a forged key",
-                br#"a" verdict=pass x=""#,
-                LIMIT,
-                r#""a\x22 verdict=pass x=\x22""#,
-            ),
+            ("quote and a forged key", br#"a" verdict=pass x=""#, LIMIT, r#""a\x22 verdict=pass x=\x22""#),
             ("backslash", br"a\x0a", LIMIT, r"a\x5cx0a"),
             ("line feed", b"a\ndecision", LIMIT, r"a\x0adecision"),
             ("terminal escape", b"\x1b[2J\x07", LIMIT, r"\x1b[2J\x07"),
@@ -75,12 +65,7 @@ mod tests {
             ("not UTF-8", b"\xff\xfe", LIMIT, r"\xff\xfe"),
             ("at the limit", b"abcde", 5, "abcde"),
             ("over the limit", b"abcdef", 5, "abcde..."),
-            (
-                "cut inside a character",
-                "abcdé".as_bytes(),
-                5,
-                r"abcd\xc3...",
-            ),
+            ("cut inside a character", "abcdé".as_bytes(), 5, r"abcd\xc3..."),
             ("space behind the cut", b"abcde f", 5, "abcde..."),
             ("quoted and cut", b"a bcdef", 5, r#""a bcd...""#),
             ("nothing shown", b"abc", 0, "..."),

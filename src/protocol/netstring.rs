@@ -32,18 +32,12 @@ pub fn decode(buffer: &[u8], limit: usize) -> Result<Option<Frame<'_>>, Error> {
     let Some((length, header)) = decode_length(buffer, limit)? else {
         return Ok(None);
     };
-    let Some((payload, behind)) = buffer
-        .get(header..)
-        .and_then(|body| body.split_at_checked(length))
-    else {
+    let Some((payload, behind)) = buffer.get(header..).and_then(|body| body.split_at_checked(length)) else {
         return Ok(None);
     };
     match behind.first() {
         None => Ok(None),
-        Some(b',') => Ok(Some(Frame {
-            payload,
-            consumed: header + length + 1,
-        })),
+        Some(b',') => Ok(Some(Frame { payload, consumed: header + length + 1 })),
         Some(_) => Err(Error::CommaMissing),
     }
 }
@@ -105,26 +99,13 @@ mod tests {
         ];
         for (name, bytes, payload, consumed) in table {
             let frame = decode(bytes, LIMIT).unwrap().unwrap();
-            assert_eq!(
-                (frame.payload, frame.consumed),
-                (*payload, *consumed),
-                "{name}"
-            );
+            assert_eq!((frame.payload, frame.consumed), (*payload, *consumed), "{name}");
         }
     }
 
     #[test]
     fn n_more_bytes_are_needed() {
-        for bytes in [
-            &b""[..],
-            b"1",
-            b"15",
-            b"15:",
-            b"15:tls",
-            b"15:tls example.com",
-            b"0",
-            b"0:",
-        ] {
+        for bytes in [&b""[..], b"1", b"15", b"15:", b"15:tls", b"15:tls example.com", b"0", b"0:"] {
             assert_eq!(decode(bytes, LIMIT), Ok(None), "{bytes:?}");
         }
     }
@@ -144,44 +125,24 @@ mod tests {
             ("underscore", b"1_0:0123456789,", Error::LengthMalformed),
             ("fraction", b"1.0:a,", Error::LengthMalformed),
             ("exponent", b"1e0:a,", Error::LengthMalformed),
-            (
-                "digits of another script",
-                "١:a,".as_bytes(),
-                Error::LengthMalformed,
-            ),
+            ("digits of another script", "١:a,".as_bytes(), Error::LengthMalformed),
             ("another separator", b"1;a,", Error::LengthMalformed),
             ("NUL behind the length", b"1\x00:a,", Error::LengthMalformed),
             ("leading zero", b"01:a,", Error::LengthLeadingZero),
             ("zero twice", b"00:,", Error::LengthLeadingZero),
-            (
-                "no colon yet, but a leading zero",
-                b"00",
-                Error::LengthLeadingZero,
-            ),
+            ("no colon yet, but a leading zero", b"00", Error::LengthLeadingZero),
             ("another terminator", b"1:a;", Error::CommaMissing),
             ("line feed for the comma", b"1:a\n,", Error::CommaMissing),
-            (
-                "length too small by one",
-                b"14:tls example.com,",
-                Error::CommaMissing,
-            ),
+            ("length too small by one", b"14:tls example.com,", Error::CommaMissing),
             ("n14 over the limit by one", b"10066:", over),
             ("n14 over the limit, no colon yet", b"99999", over),
-            (
-                "n14 2^32 and a little",
-                b"4294967311:tls example.com,",
-                over,
-            ),
+            ("n14 2^32 and a little", b"4294967311:tls example.com,", over),
             ("n14 2^64", b"18446744073709551616:a,", over),
             ("n14 digits without end", &[b'9'; 4096], over),
             ("HTTP", b"GET / HTTP/1.1\r\n\r\n", Error::LengthMalformed),
             ("TLS", b"\x16\x03\x01\x02\x00\x01", Error::LengthMalformed),
             ("SMTP", b"EHLO client.example\r\n", Error::LengthMalformed),
-            (
-                "policy delegation",
-                b"request=smtpd_access_policy\n\n",
-                Error::LengthMalformed,
-            ),
+            ("policy delegation", b"request=smtpd_access_policy\n\n", Error::LengthMalformed),
         ];
         for (name, bytes, error) in table {
             assert_eq!(decode(bytes, LIMIT), Err(*error), "{name}");
@@ -192,17 +153,8 @@ mod tests {
     fn n11_terminator_at_the_very_end() {
         // A length one too big takes the comma for payload and waits for another one.
         assert_eq!(decode(b"16:tls example.com,", LIMIT), Ok(None));
-        assert_eq!(
-            decode(b"16:tls example.com,,", LIMIT)
-                .unwrap()
-                .unwrap()
-                .payload,
-            b"tls example.com,"
-        );
-        assert_eq!(
-            decode(b"16:tls example.com,x", LIMIT),
-            Err(Error::CommaMissing)
-        );
+        assert_eq!(decode(b"16:tls example.com,,", LIMIT).unwrap().unwrap().payload, b"tls example.com,");
+        assert_eq!(decode(b"16:tls example.com,x", LIMIT), Err(Error::CommaMissing));
     }
 
     #[test]

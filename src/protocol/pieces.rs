@@ -44,10 +44,7 @@ fn drain<T>(
         match decode(buffer) {
             Ok(None) => return None,
             Ok(Some((request, consumed))) => {
-                assert!(
-                    consumed > 0,
-                    "a request of no bytes would be decoded for ever"
-                );
+                assert!(consumed > 0, "a request of no bytes would be decoded for ever");
                 requests.push(request);
                 buffer.drain(..consumed);
             }

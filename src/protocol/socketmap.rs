@@ -35,10 +35,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn parse(payload: &'a [u8]) -> Self {
         let mut halves = payload.splitn(2, |&byte| byte == b' ');
-        Self {
-            map: halves.next().unwrap_or_default(),
-            key: halves.next(),
-        }
+        Self { map: halves.next().unwrap_or_default(), key: halves.next() }
     }
 }
 
@@ -54,57 +51,17 @@ mod tests {
     #[test]
     fn frames_split_at_the_first_space() {
         let table: &[(&str, &[u8], &[u8], Option<&[u8]>)] = &[
-            (
-                "n1",
-                b"20:outbound example.com,",
-                b"outbound",
-                Some(b"example.com"),
-            ),
+            ("n1", b"20:outbound example.com,", b"outbound", Some(b"example.com")),
             ("n empty", b"0:,", b"", None),
-            (
-                "s1 other map",
-                b"17:other example.com,",
-                b"other",
-                Some(b"example.com"),
-            ),
-            (
-                "s1 case of the map",
-                b"20:OUTBOUND example.com,",
-                b"OUTBOUND",
-                Some(b"example.com"),
-            ),
+            ("s1 other map", b"17:other example.com,", b"other", Some(b"example.com")),
+            ("s1 case of the map", b"20:OUTBOUND example.com,", b"OUTBOUND", Some(b"example.com")),
             ("s2 no space", b"8:outbound,", b"outbound", None),
             ("s2 no key", b"9:outbound ,", b"outbound", Some(b"")),
-            (
-                "s2 two spaces",
-                b"21:outbound  example.com,",
-                b"outbound",
-                Some(b" example.com"),
-            ),
-            (
-                "s2 space before",
-                b"21: outbound example.com,",
-                b"",
-                Some(b"outbound example.com"),
-            ),
-            (
-                "s3 case of the key",
-                b"20:outbound EXAMPLE.COM,",
-                b"outbound",
-                Some(b"EXAMPLE.COM"),
-            ),
-            (
-                "s3 trailing dot",
-                b"21:outbound example.com.,",
-                b"outbound",
-                Some(b"example.com."),
-            ),
-            (
-                "s4 parent",
-                b"21:outbound .example.com,",
-                b"outbound",
-                Some(b".example.com"),
-            ),
+            ("s2 two spaces", b"21:outbound  example.com,", b"outbound", Some(b" example.com")),
+            ("s2 space before", b"21: outbound example.com,", b"", Some(b"outbound example.com")),
+            ("s3 case of the key", b"20:outbound EXAMPLE.COM,", b"outbound", Some(b"EXAMPLE.COM")),
+            ("s3 trailing dot", b"21:outbound example.com.,", b"outbound", Some(b"example.com.")),
+            ("s4 parent", b"21:outbound .example.com,", b"outbound", Some(b".example.com")),
             ("s5 lone dot", b"10:outbound .,", b"outbound", Some(b".")),
             (
                 "s6 u-label",
@@ -112,69 +69,25 @@ mod tests {
                 b"outbound",
                 Some(b"b\xc3\xbccher.example"),
             ),
-            (
-                "s7 port",
-                b"29:outbound [mx.example.com]:587,",
-                b"outbound",
-                Some(b"[mx.example.com]:587"),
-            ),
-            (
-                "s7 ipv6",
-                b"30:outbound [IPv6:2001:db8::1]:25,",
-                b"outbound",
-                Some(b"[IPv6:2001:db8::1]:25"),
-            ),
-            (
-                "s8 NUL",
-                b"20:outbound exam\x00le.com,",
-                b"outbound",
-                Some(b"exam\x00le.com"),
-            ),
-            (
-                "s8 line feed",
-                b"20:outbound example\ncom,",
-                b"outbound",
-                Some(b"example\ncom"),
-            ),
-            (
-                "s8 CRLF",
-                b"22:outbound example.com\r\n,",
-                b"outbound",
-                Some(b"example.com\r\n"),
-            ),
-            (
-                "s8 comma",
-                b"21:outbound example.com,,",
-                b"outbound",
-                Some(b"example.com,"),
-            ),
+            ("s7 port", b"29:outbound [mx.example.com]:587,", b"outbound", Some(b"[mx.example.com]:587")),
+            ("s7 ipv6", b"30:outbound [IPv6:2001:db8::1]:25,", b"outbound", Some(b"[IPv6:2001:db8::1]:25")),
+            ("s8 NUL", b"20:outbound exam\x00le.com,", b"outbound", Some(b"exam\x00le.com")),
+            ("s8 line feed", b"20:outbound example\ncom,", b"outbound", Some(b"example\ncom")),
+            ("s8 CRLF", b"22:outbound example.com\r\n,", b"outbound", Some(b"example.com\r\n")),
+            ("s8 comma", b"21:outbound example.com,,", b"outbound", Some(b"example.com,")),
             (
                 "s8 two names",
                 b"30:outbound example.com other.com,",
                 b"outbound",
                 Some(b"example.com other.com"),
             ),
-            (
-                "s9 not UTF-8",
-                b"15:outbound \xff\xfe.com,",
-                b"outbound",
-                Some(b"\xff\xfe.com"),
-            ),
-            (
-                "tab is no space",
-                b"11:outbound\tab,",
-                b"outbound\tab",
-                None,
-            ),
+            ("s9 not UTF-8", b"15:outbound \xff\xfe.com,", b"outbound", Some(b"\xff\xfe.com")),
+            ("tab is no space", b"11:outbound\tab,", b"outbound\tab", None),
         ];
         for (name, wire, map, key) in table {
             let frame = netstring::decode(wire, REQUEST_LIMIT).unwrap().unwrap();
             assert_eq!(frame.consumed, wire.len(), "{name}");
-            assert_eq!(
-                Request::parse(frame.payload),
-                Request { map, key: *key },
-                "{name}"
-            );
+            assert_eq!(Request::parse(frame.payload), Request { map, key: *key }, "{name}");
         }
     }
 

@@ -86,11 +86,7 @@ mod tests {
             ("no digit", b"+G0", Error::XtextEscape),
             ("no second digit", b"+0G", Error::XtextEscape),
             ("plus as a digit", b"++20", Error::XtextEscape),
-            (
-                "digits from beyond ASCII",
-                "+２０".as_bytes(),
-                Error::XtextEscape,
-            ),
+            ("digits from beyond ASCII", "+２０".as_bytes(), Error::XtextEscape),
             ("bare space", b"a b", Error::XtextByte),
             ("bare tab", b"a\tb", Error::XtextByte),
             ("bare DEL", b"a\x7f", Error::XtextByte),

@@ -45,7 +45,12 @@ impl InboundSide {
             &all.get(position(number)).expect("the index returns the numbers it was given").name
         };
         for found in without_repeats(duplicates) {
-            conflicts.push(duplicate(Direction::Inbound, "identify.domains", &found, [name(found.first), name(found.second)]));
+            conflicts.push(duplicate(
+                Direction::Inbound,
+                "identify.domains",
+                &found,
+                [name(found.first), name(found.second)],
+            ));
         }
         let mut ranges: BTreeMap<u16, HashMap<IpAddr, Vec<u32>>> = BTreeMap::new();
         for (number, inbound) in chosen() {
@@ -110,10 +115,14 @@ impl InboundSide {
     /// The longest prefix comes first.
     fn ranges_of(&self, client: IpAddr) -> impl Iterator<Item = (IpNet, u32)> {
         let client = client.to_canonical();
-        self.ranges.iter().rev().filter_map(move |(&slot, networks)| {
-            let range = IpNet::new(client, prefix(slot, client)?).ok()?.trunc();
-            networks.get(&range.network()).map(|owners| owners.iter().map(move |&owner| (range, owner)))
-        }).flatten()
+        self.ranges
+            .iter()
+            .rev()
+            .filter_map(move |(&slot, networks)| {
+                let range = IpNet::new(client, prefix(slot, client)?).ok()?.trunc();
+                networks.get(&range.network()).map(|owners| owners.iter().map(move |&owner| (range, owner)))
+            })
+            .flatten()
     }
 }
 
@@ -145,7 +154,12 @@ pub(super) fn without_repeats(duplicates: Vec<Duplicate>) -> Vec<Duplicate> {
 }
 
 /// One entry in two connectors of one direction and mode.
-pub(super) fn duplicate(direction: Direction, key: &'static str, found: &Duplicate, [first, _]: [&ConnectorName; 2]) -> Conflict {
+pub(super) fn duplicate(
+    direction: Direction,
+    key: &'static str,
+    found: &Duplicate,
+    [first, _]: [&ConnectorName; 2],
+) -> Conflict {
     Conflict {
         direction,
         connector: position(found.second),

@@ -45,7 +45,7 @@ impl fmt::Display for Hit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.entry {
             Entry::Name(name) | Entry::Suffix(name) if self.tree => write!(f, "*.{name}"),
-            entry => write!(f, "{entry}"),
+            Entry::Name(_) | Entry::Suffix(_) | Entry::Any => write!(f, "{}", self.entry),
         }
     }
 }
@@ -64,7 +64,9 @@ pub struct Duplicate {
 impl Index {
     /// Compiles patterns. Of duplicates the first is kept and all are returned; one owner may
     /// repeat itself.
-    pub fn build<'a>(patterns: impl Iterator<Item = (u32, &'a Pattern, Entry<'a>)>) -> (Index, Vec<Duplicate>) {
+    pub fn build<'a>(
+        patterns: impl Iterator<Item = (u32, &'a Pattern, Entry<'a>)>,
+    ) -> (Index, Vec<Duplicate>) {
         let mut arena = Vec::new();
         let mut any: Option<u32> = None;
         let mut depths = 0_u128;
@@ -88,7 +90,8 @@ impl Index {
                 }
             };
             let dot = matches!(entry, Entry::Suffix(_));
-            let length = u8::try_from(text.len() + usize::from(dot)).expect("a domain has at most 253 octets");
+            let length =
+                u8::try_from(text.len() + usize::from(dot)).expect("a domain has at most 253 octets");
             arena.extend_from_slice(&owner.to_le_bytes());
             arena.push(u8::from(matches!(pattern, Pattern::Tree(_))));
             arena.push(length);
@@ -99,8 +102,13 @@ impl Index {
             count += 1;
         }
         arena.shrink_to_fit();
-        let mut index =
-            Index { arena, table: HashTable::with_capacity(count), hasher: RandomState::default(), depths, any };
+        let mut index = Index {
+            arena,
+            table: HashTable::with_capacity(count),
+            hasher: RandomState::default(),
+            depths,
+            any,
+        };
         index.fill(&mut duplicates);
         (index, duplicates)
     }
@@ -141,7 +149,8 @@ impl Index {
     /// Looks up `x` or `.x` as stored.
     fn find(&self, text: &str) -> Option<Hit<'_>> {
         let text = text.as_bytes();
-        let offset = self.table.find(self.hasher.hash_one(text), |&offset| octets_at(&self.arena, offset) == text)?;
+        let offset =
+            self.table.find(self.hasher.hash_one(text), |&offset| octets_at(&self.arena, offset) == text)?;
         self.at(usize::try_from(*offset).ok()?).map(|(hit, _)| hit)
     }
 
@@ -223,8 +232,13 @@ mod tests {
     use super::*;
 
     fn index(patterns: &[(u32, &str)]) -> (Index, Vec<Duplicate>) {
-        let parsed: Vec<(u32, Pattern)> = patterns.iter().map(|(owner, text)| (*owner, Pattern::parse(text).unwrap())).collect();
-        Index::build(parsed.iter().flat_map(|(owner, pattern)| pattern.entries().map(move |entry| (*owner, pattern, entry))))
+        let parsed: Vec<(u32, Pattern)> =
+            patterns.iter().map(|(owner, text)| (*owner, Pattern::parse(text).unwrap())).collect();
+        Index::build(
+            parsed
+                .iter()
+                .flat_map(|(owner, pattern)| pattern.entries().map(move |entry| (*owner, pattern, entry))),
+        )
     }
 
     fn chain(index: &Index, name: &str) -> Vec<(u32, String)> {
@@ -233,7 +247,13 @@ mod tests {
 
     #[test]
     fn the_most_specific_comes_first() {
-        let (index, duplicates) = index(&[(1, "*"), (2, "*.contoso.com"), (3, ".eu.contoso.com"), (4, "mail.eu.contoso.com"), (5, "com")]);
+        let (index, duplicates) = index(&[
+            (1, "*"),
+            (2, "*.contoso.com"),
+            (3, ".eu.contoso.com"),
+            (4, "mail.eu.contoso.com"),
+            (5, "com"),
+        ]);
         assert!(duplicates.is_empty());
         let table = [
             ("contoso.com", "2 *.contoso.com, 1 *"),
@@ -244,7 +264,10 @@ mod tests {
             ("com", "5 com, 1 *"),
         ];
         for (name, expected) in table {
-            let found: Vec<String> = chain(&index, name).into_iter().map(|(owner, pattern)| format!("{owner} {pattern}")).collect();
+            let found: Vec<String> = chain(&index, name)
+                .into_iter()
+                .map(|(owner, pattern)| format!("{owner} {pattern}"))
+                .collect();
             assert_eq!(found.join(", "), expected, "{name}");
         }
         assert_eq!(index.entries().count(), 6);
@@ -252,8 +275,10 @@ mod tests {
 
     #[test]
     fn duplicates_are_of_compiled_entries() {
-        let (_, duplicates) = index(&[(1, "*.a.b"), (2, "a.b"), (1, ".a.b"), (3, "*.a.b"), (4, "*"), (5, "*")]);
-        let found: Vec<(u32, u32, &str)> = duplicates.iter().map(|d| (d.first, d.second, d.pattern.as_str())).collect();
+        let (_, duplicates) =
+            index(&[(1, "*.a.b"), (2, "a.b"), (1, ".a.b"), (3, "*.a.b"), (4, "*"), (5, "*")]);
+        let found: Vec<(u32, u32, &str)> =
+            duplicates.iter().map(|d| (d.first, d.second, d.pattern.as_str())).collect();
         assert_eq!(found, [(4, 5, "*"), (1, 2, "a.b"), (1, 3, "*.a.b"), (1, 3, "*.a.b")]);
     }
 
@@ -264,7 +289,10 @@ mod tests {
         assert_eq!(above(Entry::Name("a.b.c")), [2, 1]);
         assert_eq!(above(Entry::Suffix("a.b.c")), [2, 1]);
         assert_eq!(above(Entry::Suffix("b.c")), [1]);
-        assert_eq!(above(Entry::Any), [] as [u32; 0]);
-        assert_eq!(index.covering(Entry::Suffix("a.b.c")).map(|hit| hit.owner).collect::<Vec<_>>(), [3, 2, 1]);
+        assert!(above(Entry::Any).is_empty());
+        assert_eq!(
+            index.covering(Entry::Suffix("a.b.c")).map(|hit| hit.owner).collect::<Vec<_>>(),
+            [3, 2, 1]
+        );
     }
 }

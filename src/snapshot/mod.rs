@@ -7,6 +7,7 @@
 
 pub mod diff;
 mod inbound;
+mod inbound_diff;
 pub mod index;
 mod outbound;
 pub mod render;

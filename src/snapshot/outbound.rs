@@ -52,6 +52,17 @@ pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>)
     for (number, outbound) in agreements.outbound.iter().enumerate() {
         let policy = render::tls_policy(&outbound.requirement, mta);
         let transport = render::transport(outbound, mta);
+        if let Some(path) = render::unspeakable_anchor(&outbound.requirement, mta) {
+            conflicts.push(Conflict {
+                direction: Direction::Outbound,
+                connector: number,
+                key: "ca_file",
+                text: None,
+                message: format!("the path {} cannot be told to Postfix, which knows no quoting", path.display()),
+                help: "set queue_directory in [mta], so that the file is copied, or use a path without spaces and commas"
+                    .to_owned(),
+            });
+        }
         for (key, reply) in [("tls", &policy), ("route", &transport)] {
             if reply.len() > render::MAX_REPLY {
                 conflicts.push(Conflict {
@@ -59,13 +70,29 @@ pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>)
                     connector: number,
                     key,
                     text: None,
-                    message: format!("the reply to Postfix would have {} bytes; {} is the most", reply.len(), render::MAX_REPLY),
-                    help: "name fewer certificates or hosts, or cover several names by one \"*.name\"".to_owned(),
+                    message: format!(
+                        "the reply to Postfix would have {} bytes; {} is the most",
+                        reply.len(),
+                        render::MAX_REPLY
+                    ),
+                    help: "name fewer certificates or hosts, or cover several names by one \"*.name\""
+                        .to_owned(),
                 });
             }
         }
-        let Outbound { name, mode, domains: _, except, overrides, requirement, route, transport: service, validate_recipients, notes, place } =
-            outbound;
+        let Outbound {
+            name,
+            mode,
+            domains: _,
+            except,
+            overrides,
+            requirement,
+            route,
+            transport: service,
+            validate_recipients,
+            notes,
+            place,
+        } = outbound;
         connectors.push(Connector {
             agreement: Outbound {
                 name: name.clone(),
@@ -115,7 +142,12 @@ impl OutboundSide {
         }));
         for duplicate in super::inbound::without_repeats(duplicates) {
             let (first, second) = (at(all, duplicate.first), at(all, duplicate.second));
-            conflicts.push(super::inbound::duplicate(Direction::Outbound, "domains", &duplicate, [&first.name, &second.name]));
+            conflicts.push(super::inbound::duplicate(
+                Direction::Outbound,
+                "domains",
+                &duplicate,
+                [&first.name, &second.name],
+            ));
         }
         let mut side = OutboundSide { index, routed: HashMap::new(), bare: HashMap::new() };
         match mode {
@@ -176,9 +208,14 @@ impl OutboundSide {
                 if wider.owner == hit.owner || wide.except.covers(hit.entry) {
                     continue;
                 }
-                let relative = matches!(narrow.requirement.names(), Names::Domain) || matches!(wide.requirement.names(), Names::Domain);
+                let relative = matches!(narrow.requirement.names(), Names::Domain)
+                    || matches!(wide.requirement.names(), Names::Domain);
                 let compare = || narrow.requirement.holds_against(&wide.requirement, hit.entry);
-                let holds = if relative { compare() } else { *known.entry((hit.owner, wider.owner)).or_insert_with(compare) };
+                let holds = if relative {
+                    compare()
+                } else {
+                    *known.entry((hit.owner, wider.owner)).or_insert_with(compare)
+                };
                 if !holds && !narrow.overrides.iter().any(|name| name == wide.name.as_str()) {
                     weak.entry((hit.owner, Some(wider.owner))).or_insert_with(|| (hit.to_string(), 0)).1 += 1;
                 }
@@ -220,17 +257,20 @@ impl OutboundSide {
         for (host, users) in users_of_hosts(all, Mode::Enforce) {
             let domain = self.domain_connector(all, host);
             for bare in [false, true] {
-                let routers: Vec<u32> = users.iter().filter(|user| !bare || user.bare).map(|user| user.connector).collect();
+                let routers: Vec<u32> =
+                    users.iter().filter(|user| !bare || user.bare).map(|user| user.connector).collect();
                 if routers.is_empty() {
                     continue;
                 }
                 // The host's own domain connector is wider than those that use the host only
                 // when all of these say so. A bare key is also asked for the domain itself.
                 let overridden = |number: u32| {
-                    !bare && routers.iter().all(|&router| {
-                        let name = at(all, number).name.as_str();
-                        router != number && at(all, router).overrides.iter().any(|overridden| overridden == name)
-                    })
+                    !bare
+                        && routers.iter().all(|&router| {
+                            let name = at(all, number).name.as_str();
+                            router != number
+                                && at(all, router).overrides.iter().any(|overridden| overridden == name)
+                        })
                 };
                 let mut joined = routers.clone();
                 joined.extend(domain.filter(|number| !routers.contains(number) && !overridden(*number)));

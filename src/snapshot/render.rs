@@ -65,6 +65,18 @@ fn anchor_path(file: &CaFile, mta: &Mta) -> PathBuf {
     if mta.queue_directory.is_some() { published_name(file) } else { file.path.clone() }
 }
 
+/// The path of trust anchors that would be taken apart: Postfix splits a policy at commas and
+/// white space (smtp_tls_policy.c, `CHARS_COMMA_SP`), and a brace begins a quoted attribute.
+pub fn unspeakable_anchor(requirement: &Requirement, mta: &Mta) -> Option<PathBuf> {
+    let Anchors::File(file) = requirement.anchors() else {
+        return None;
+    };
+    let path = anchor_path(file, mta);
+    let plain =
+        |text: &str| text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !",{}".contains(c));
+    if path.to_str().is_some_and(plain) { None } else { Some(path) }
+}
+
 fn attribute(policy: &mut String, name: &str, value: &str) {
     write!(policy, " {name}={value}").expect("writing to a string cannot fail");
 }
@@ -105,10 +117,18 @@ pub fn meaning(level: Level) -> &'static str {
     match level {
         Level::May => "uses TLS when the partner offers it, plaintext otherwise",
         Level::Encrypt => "delivers over TLS with any certificate, or defers",
-        Level::Verify => "delivers over TLS to a certificate that a trusted authority issued for the name, or defers",
-        Level::Secure => "delivers over TLS to a certificate that a trusted authority issued for one of the names, or defers",
+        Level::Verify => {
+            "delivers over TLS to a certificate that a trusted authority issued for the name, or defers"
+        }
+        Level::Secure => {
+            "delivers over TLS to a certificate that a trusted authority issued for one of the names, or defers"
+        }
         Level::Fingerprint => "delivers over TLS to a certificate or key with one of the digests, or defers",
         Level::Dane => "delivers as usable TLSA records demand; without them as at `may`, plaintext included",
         Level::DaneOnly => "delivers as usable TLSA records demand, or defers",
     }
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -51,8 +51,7 @@ pub fn is_closed(action: &str) -> bool {
 
 /// An SMTP code of three digits and an enhanced code (RFC 3463 section 2) that both say 4, or both 5.
 fn of_one_class(code: &str, enhanced: &str) -> bool {
-    let digits =
-        |text: &str| matches!(text.len(), 1..=3) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = |text: &str| matches!(text.len(), 1..=3) && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = enhanced.split('.');
     let (Some(class @ ("4" | "5")), Some(subject), Some(detail), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())

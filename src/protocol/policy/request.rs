@@ -111,9 +111,7 @@ pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
             };
         }
         if number >= ATTRIBUTE_LIMIT {
-            return Err(Error::TooManyAttributes {
-                limit: ATTRIBUTE_LIMIT,
-            });
+            return Err(Error::TooManyAttributes { limit: ATTRIBUTE_LIMIT });
         }
         let line = piece.strip_suffix(b"\n");
         match (line, split(line.unwrap_or(piece))?) {
@@ -124,9 +122,7 @@ pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
         }
     }
     if window.len() == REQUEST_LIMIT {
-        return Err(Error::RequestTooLong {
-            limit: REQUEST_LIMIT,
-        });
+        return Err(Error::RequestTooLong { limit: REQUEST_LIMIT });
     }
     Ok(None)
 }
@@ -160,9 +156,7 @@ fn split(line: &[u8]) -> Result<Option<Attribute<'_>>, Error> {
         };
     };
     refuse_forbidden(tail)?;
-    Ok(line
-        .split_at_checked(equals)
-        .and_then(|(name, value)| Some((name, value.strip_prefix(b"=")?))))
+    Ok(line.split_at_checked(equals).and_then(|(name, value)| Some((name, value.strip_prefix(b"=")?))))
 }
 
 fn refuse_forbidden(bytes: &[u8]) -> Result<(), Error> {

@@ -14,12 +14,8 @@ fn wire(lines: &str) -> Vec<u8> {
 
 /// What must be the same however the bytes came: every field, and the bytes it took.
 fn owned(buffer: &[u8]) -> Result<Option<(Vec<Vec<u8>>, usize)>, Error> {
-    Ok(decode(buffer)?.map(|(request, consumed)| {
-        (
-            fields(&request).map(|(_, value)| value.to_vec()).to_vec(),
-            consumed,
-        )
-    }))
+    Ok(decode(buffer)?
+        .map(|(request, consumed)| (fields(&request).map(|(_, value)| value.to_vec()).to_vec(), consumed)))
 }
 
 fn fields<'a>(request: &Request<'a>) -> [(&'static str, &'a [u8]); 14] {
@@ -45,10 +41,7 @@ fn fields<'a>(request: &Request<'a>) -> [(&'static str, &'a [u8]); 14] {
 fn p_each_attribute_has_its_own_field() {
     let names = fields(&Request::default()).map(|(name, _)| name);
     for order in [names.to_vec(), names.iter().rev().copied().collect()] {
-        let lines: String = order
-            .iter()
-            .map(|name| format!("{name}=<{name}>\n"))
-            .collect();
+        let lines: String = order.iter().map(|name| format!("{name}=<{name}>\n")).collect();
         // `request` last is as good as first.
         let bytes = format!("{lines}{FIRST}\n").into_bytes();
         let (request, consumed) = decode(&bytes).unwrap().unwrap();
@@ -64,61 +57,25 @@ fn p_values_are_taken_as_sent() {
     let table: &[(&str, &str, &str)] = &[
         ("empty", "sender=\n", ""),
         ("absent", "", ""),
-        (
-            "equals inside",
-            "sender=b o=b@partner.example\n",
-            "b o=b@partner.example",
-        ),
+        ("equals inside", "sender=b o=b@partner.example\n", "b o=b@partner.example"),
         ("equals alone", "sender==\n", "="),
         ("blanks kept", "sender= a \n", " a "),
-        (
-            "UTF-8",
-            "sender=jürgen@münchen.example\n",
-            "jürgen@münchen.example",
-        ),
+        ("UTF-8", "sender=jürgen@münchen.example\n", "jürgen@münchen.example"),
         ("unknown attribute", "a=b=c\nsender=x\n", "x"),
         ("unknown attribute twice", "a=b\na=b\nsender=x\n", "x"),
-        (
-            "unknown attribute without a value",
-            "policy_context=\nsender=x\n",
-            "x",
-        ),
-        (
-            "name in another case is another name",
-            "Sender=y\nsender=x\nSENDER=z\n",
-            "x",
-        ),
-        (
-            "blank before the equals sign is another name",
-            "sender =y\nsender=x\n",
-            "x",
-        ),
-        (
-            "a longer and a shorter name",
-            "sender_=y\nsende=z\nsender=x\n",
-            "x",
-        ),
-        (
-            "a value that looks like an attribute",
-            "helo_name=sender=y\nsender=x\n",
-            "x",
-        ),
+        ("unknown attribute without a value", "policy_context=\nsender=x\n", "x"),
+        ("name in another case is another name", "Sender=y\nsender=x\nSENDER=z\n", "x"),
+        ("blank before the equals sign is another name", "sender =y\nsender=x\n", "x"),
+        ("a longer and a shorter name", "sender_=y\nsende=z\nsender=x\n", "x"),
+        ("a value that looks like an attribute", "helo_name=sender=y\nsender=x\n", "x"),
     ];
     for (name, lines, sender) in table {
         let bytes = wire(lines);
         let (request, consumed) = decode(&bytes).unwrap().unwrap();
-        assert_eq!(
-            (request.sender, consumed),
-            (sender.as_bytes(), bytes.len()),
-            "{name}"
-        );
+        assert_eq!((request.sender, consumed), (sender.as_bytes(), bytes.len()), "{name}");
     }
     let bytes = [FIRST.as_bytes(), b"sender=\xff\xfe\n\n"].concat();
-    assert_eq!(
-        decode(&bytes).unwrap().unwrap().0.sender,
-        b"\xff\xfe",
-        "not UTF-8"
-    );
+    assert_eq!(decode(&bytes).unwrap().unwrap().0.sender, b"\xff\xfe", "not UTF-8");
 }
 
 #[test]
@@ -132,51 +89,15 @@ fn p_refused() {
     let table: &[(&str, Vec<u8>, Error)] = &[
         ("empty request", b"\n".to_vec(), Error::RequestEmpty),
         ("two line feeds", b"\n\n".to_vec(), Error::RequestEmpty),
-        (
-            "no request=",
-            b"sender=x\n\n".to_vec(),
-            Error::ServiceMissing,
-        ),
-        (
-            "another service",
-            b"request=smtpd_relay_policy\n\n".to_vec(),
-            Error::ServiceUnknown,
-        ),
-        (
-            "another service, not ended",
-            b"request=x\nsend".to_vec(),
-            Error::ServiceUnknown,
-        ),
-        (
-            "service in another case",
-            b"request=SMTPD_ACCESS_POLICY\n\n".to_vec(),
-            Error::ServiceUnknown,
-        ),
-        (
-            "service with a blank",
-            b"request=smtpd_access_policy \n\n".to_vec(),
-            Error::ServiceUnknown,
-        ),
-        (
-            "no service",
-            b"request=\n\n".to_vec(),
-            Error::ServiceUnknown,
-        ),
-        (
-            "request= twice",
-            wire(FIRST),
-            Error::AttributeTwice("request"),
-        ),
-        (
-            "twice",
-            wire("sender=a\nsender=b\n"),
-            Error::AttributeTwice("sender"),
-        ),
-        (
-            "twice the same",
-            wire("sender=a\nsender=a\n"),
-            Error::AttributeTwice("sender"),
-        ),
+        ("no request=", b"sender=x\n\n".to_vec(), Error::ServiceMissing),
+        ("another service", b"request=smtpd_relay_policy\n\n".to_vec(), Error::ServiceUnknown),
+        ("another service, not ended", b"request=x\nsend".to_vec(), Error::ServiceUnknown),
+        ("service in another case", b"request=SMTPD_ACCESS_POLICY\n\n".to_vec(), Error::ServiceUnknown),
+        ("service with a blank", b"request=smtpd_access_policy \n\n".to_vec(), Error::ServiceUnknown),
+        ("no service", b"request=\n\n".to_vec(), Error::ServiceUnknown),
+        ("request= twice", wire(FIRST), Error::AttributeTwice("request")),
+        ("twice", wire("sender=a\nsender=b\n"), Error::AttributeTwice("sender")),
+        ("twice the same", wire("sender=a\nsender=a\n"), Error::AttributeTwice("sender")),
         (
             "twice, first empty",
             wire("ccert_subject=\nccert_subject=x\n"),
@@ -193,45 +114,17 @@ fn p_refused() {
             Error::AttributeTwice("instance"),
         ),
         ("no equals sign", wire("sender\n"), Error::EqualsMissing),
-        (
-            "blank line that is not empty",
-            wire(" \n"),
-            Error::EqualsMissing,
-        ),
-        (
-            "p3 CRLF",
-            b"request=smtpd_access_policy\r\n\r\n".to_vec(),
-            Error::CarriageReturn,
-        ),
-        (
-            "p3 CRLF in the empty line only",
-            wire("sender=x\n\r\n"),
-            Error::CarriageReturn,
-        ),
+        ("blank line that is not empty", wire(" \n"), Error::EqualsMissing),
+        ("p3 CRLF", b"request=smtpd_access_policy\r\n\r\n".to_vec(), Error::CarriageReturn),
+        ("p3 CRLF in the empty line only", wire("sender=x\n\r\n"), Error::CarriageReturn),
         ("p3 CR inside", wire("sender=a\rb\n"), Error::CarriageReturn),
-        (
-            "p3 CR, line not ended",
-            b"request=\r".to_vec(),
-            Error::CarriageReturn,
-        ),
-        (
-            "p4 NUL inside",
-            wire("sender=a@partner.example\0b\n"),
-            Error::Nul,
-        ),
+        ("p3 CR, line not ended", b"request=\r".to_vec(), Error::CarriageReturn),
+        ("p4 NUL inside", wire("sender=a@partner.example\0b\n"), Error::Nul),
         ("p4 NUL in a name", wire("sen\0der=x\n"), Error::Nul),
         ("p4 NUL in an unknown attribute", wire("a=\0\n"), Error::Nul),
-        (
-            "HTTP",
-            b"GET / HTTP/1.1\r\n".to_vec(),
-            Error::CarriageReturn,
-        ),
+        ("HTTP", b"GET / HTTP/1.1\r\n".to_vec(), Error::CarriageReturn),
         ("TLS", b"\x16\x03\x01\x02\x00\x01".to_vec(), Error::Nul),
-        (
-            "SMTP with a bare LF",
-            b"EHLO client.example\n".to_vec(),
-            Error::EqualsMissing,
-        ),
+        ("SMTP with a bare LF", b"EHLO client.example\n".to_vec(), Error::EqualsMissing),
     ];
     for (name, bytes, error) in table {
         assert_eq!(decode(bytes), Err(*error), "{name}");
@@ -246,11 +139,7 @@ fn p3_p4_forbidden_bytes_are_found_wherever_they_stand() {
             line[at] = byte;
             let bytes = [FIRST.as_bytes(), &line, b"\n"].concat();
             assert_eq!(decode(&bytes), Err(error), "{at}");
-            assert_eq!(
-                decode(&bytes[..=FIRST.len() + at]),
-                Err(error),
-                "{at}, at once"
-            );
+            assert_eq!(decode(&bytes[..=FIRST.len() + at]), Err(error), "{at}, at once");
         }
     }
 }
@@ -274,9 +163,7 @@ fn p_faults_of_the_next_request_are_its_own() {
 
 #[test]
 fn p7_limits() {
-    let long = Error::RequestTooLong {
-        limit: REQUEST_LIMIT,
-    };
+    let long = Error::RequestTooLong { limit: REQUEST_LIMIT };
     let padded = |length: usize| {
         let value = length - wire("sender=\n").len();
         wire(&format!("sender={}\n", "x".repeat(value)))
@@ -286,43 +173,19 @@ fn p7_limits() {
     assert_eq!(decode(&longest).unwrap().unwrap().1, REQUEST_LIMIT);
     assert_eq!(decode(&longest[..REQUEST_LIMIT - 1]), Ok(None));
     assert_eq!(decode(&padded(REQUEST_LIMIT + 1)), Err(long));
-    assert_eq!(
-        decode(&padded(REQUEST_LIMIT + 1)[..REQUEST_LIMIT]),
-        Err(long),
-        "without waiting for more"
-    );
+    assert_eq!(decode(&padded(REQUEST_LIMIT + 1)[..REQUEST_LIMIT]), Err(long), "without waiting for more");
 
-    let many = Error::TooManyAttributes {
-        limit: ATTRIBUTE_LIMIT,
-    };
-    assert!(
-        decode(&wire(&"a=b\n".repeat(ATTRIBUTE_LIMIT - 1)))
-            .unwrap()
-            .is_some()
-    );
+    let many = Error::TooManyAttributes { limit: ATTRIBUTE_LIMIT };
+    assert!(decode(&wire(&"a=b\n".repeat(ATTRIBUTE_LIMIT - 1))).unwrap().is_some());
     assert_eq!(decode(&wire(&"a=b\n".repeat(ATTRIBUTE_LIMIT))), Err(many));
-    assert_eq!(
-        decode(
-            &[
-                FIRST.as_bytes(),
-                &b"a=b\n".repeat(ATTRIBUTE_LIMIT - 1),
-                b"a"
-            ]
-            .concat()
-        ),
-        Err(many)
-    );
+    assert_eq!(decode(&[FIRST.as_bytes(), &b"a=b\n".repeat(ATTRIBUTE_LIMIT - 1), b"a"].concat()), Err(many));
 
     let name = Error::NameTooLong { limit: NAME_LIMIT };
     let longest = "n".repeat(NAME_LIMIT);
     assert!(decode(&wire(&format!("{longest}=x\n"))).unwrap().is_some());
     assert_eq!(decode(&wire(&format!("{longest}n=x\n"))), Err(name));
     assert_eq!(decode(longest.as_bytes()), Ok(None));
-    assert_eq!(
-        decode(format!("{longest}n").as_bytes()),
-        Err(name),
-        "without waiting for its end"
-    );
+    assert_eq!(decode(format!("{longest}n").as_bytes()), Err(name), "without waiting for its end");
 }
 
 /// Streams of requests, good and nearly good, so that the properties reach behind the first line.
@@ -333,9 +196,8 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
         1 => "a=[a-z]{60,70}[\r\x00]?[a-z]{0,9}\n",
         1 => "[a-z\r\x00= \n]{0,6}",
     ];
-    let request = (prop::bool::weighted(0.9), prop::collection::vec(line, 0..4)).prop_map(
-        |(first, lines)| format!("{}{}\n", if first { FIRST } else { "" }, lines.concat()),
-    );
+    let request = (prop::bool::weighted(0.9), prop::collection::vec(line, 0..4))
+        .prop_map(|(first, lines)| format!("{}{}\n", if first { FIRST } else { "" }, lines.concat()));
     prop::collection::vec(request, 0..5).prop_map(|requests| requests.concat().into_bytes())
 }
 

@@ -1,0 +1,229 @@
+//! Properties over random connector sets, against a scan that knows neither index nor snapshot.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::{tls, transport};
+use crate::model::outbound::Route;
+use crate::model::pattern::Pattern;
+use crate::model::requirement::Requirement;
+use crate::model::sample::{agreements, outbound, patterns, smart_hosts};
+use crate::model::{Host, Outbound, PatternSet};
+use crate::snapshot::{Snapshot, compile};
+
+const DEMANDS: [&str; 9] = [
+    "may",
+    "encrypt",
+    "verify",
+    "secure a.b",
+    "secure a.b c.b",
+    "secure *.b",
+    "secure domain",
+    "dane",
+    "dane-only",
+];
+const DOMAINS: [&str; 12] =
+    ["*", "b", "*.b", ".b", "a.b", "*.a.b", ".a.b", "c.b", "*.c.b", "x.a.b", "*.x.a.b", ".c.b"];
+const NAMES: [&str; 9] = ["b", "a.b", "c.b", "x.a.b", "y.x.a.b", "z.c.b", "q", "ab.b", "deep.y.x.a.b"];
+const HOSTS: [&str; 4] = ["[a.b]", "[h.q]:587", "[192.0.2.1]", "c.b"];
+
+fn connector(number: usize) -> impl Strategy<Value = Outbound> {
+    let domains = proptest::sample::subsequence(&DOMAINS[..], 1..4);
+    let excepted = proptest::option::weighted(0.3, proptest::sample::select(&DOMAINS[1..]));
+    let hosts = proptest::option::weighted(0.3, proptest::sample::select(&HOSTS[..]));
+    (domains, proptest::sample::select(&DEMANDS[..]), excepted, hosts, any::<bool>()).prop_map(
+        move |(domains, demand, excepted, hosts, overrides)| {
+            let mut connector = outbound(&format!("c{number}"), &domains, demand);
+            connector.except = PatternSet::new(patterns(excepted.as_slice()));
+            if overrides {
+                connector.overrides =
+                    (0..number).map(|other| format!("c{other}")).chain(["main.cf".to_owned()]).collect();
+            }
+            if let Some(host) = hosts.filter(|_| demand != "secure domain") {
+                connector.route = smart_hosts(&[host]);
+            }
+            connector
+        },
+    )
+}
+
+fn connectors() -> impl Strategy<Value = Vec<Outbound>> {
+    (connector(0), connector(1), connector(2), connector(3), 1..4_usize)
+        .prop_map(|(a, b, c, d, count)| [a, b, c, d].into_iter().take(count).collect())
+}
+
+fn load(connectors: &[Outbound]) -> Option<Snapshot> {
+    compile(&agreements(connectors.to_vec(), Vec::new()), 1, String::new()).ok()
+}
+
+/// The most specific connector by a scan over all patterns as written.
+fn scan<'c>(connectors: &'c [Outbound], name: &str) -> Option<&'c Outbound> {
+    let specificity = |pattern: &Pattern| -> Option<usize> {
+        let base = pattern.domain().map(ToString::to_string).unwrap_or_default();
+        let below = name.len() > base.len() && name.ends_with(&format!(".{base}"));
+        match pattern {
+            Pattern::Any => Some(0),
+            Pattern::Exact(_) => (name == base).then_some(1000),
+            Pattern::Tree(_) if name == base => Some(1000),
+            Pattern::Tree(_) | Pattern::Below(_) => below.then(|| base.split('.').count()),
+        }
+    };
+    let excepted =
+        |connector: &Outbound| connector.except.iter().any(|pattern| specificity(pattern).is_some());
+    connectors
+        .iter()
+        .filter(|connector| !excepted(connector))
+        .filter_map(|connector| Some((connector.domains.iter().filter_map(specificity).max()?, connector)))
+        .max_by_key(|(specificity, _)| *specificity)
+        .map(|(_, connector)| connector)
+}
+
+/// What a reply demands, read from the connectors and the host answer behind it.
+fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
+    let lookup = tls(snapshot, key.as_bytes());
+    assert_eq!(lookup.applies.is_empty(), lookup.reply.payload() == "NOTFOUND ", "{key}");
+    match lookup.applies.as_slice() {
+        [] => None,
+        [one] if lookup.reply.payload() == format!("OK {}", one.connector.policy) => {
+            Some(one.connector.agreement.requirement.clone())
+        }
+        _ => {
+            let text = key.trim_start_matches('[').split(']').next().unwrap().to_owned();
+            let host = match text.parse() {
+                Ok(address) => Host::Address(address),
+                Err(_) => Host::Name(crate::model::Domain::parse(&text).unwrap()),
+            };
+            let answer = [true, false].into_iter().find_map(|bare| snapshot.enforced().host(&host, bare));
+            Some(answer.unwrap().requirement.clone())
+        }
+    }
+}
+
+fn at_least(new: Option<&Requirement>, old: Option<&Requirement>, name: &str) -> bool {
+    match (new, old) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(new), Some(old)) => new.holds_against(old, crate::model::pattern::Entry::Name(name)),
+    }
+}
+
+fn keys() -> Vec<String> {
+    let names = NAMES.iter().map(|name| (*name).to_owned());
+    names
+        .chain(NAMES.iter().map(|name| format!("[{name}]:26")))
+        .chain(["[h.q]", "[192.0.2.1]:25"].map(str::to_owned))
+        .collect()
+}
+
+fn host_of(key: &str) -> &str {
+    key.trim_start_matches('[').split(']').next().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, max_global_rejects: 200_000, ..ProptestConfig::default() })]
+
+    /// I1: the answer is the most specific connector's, or stronger where a host is shared.
+    #[test]
+    fn never_weaker_than_a_scan(all in connectors()) {
+        let Some(snapshot) = load(&all) else { return Err(TestCaseError::reject("contradictory")); };
+        for name in NAMES {
+            let wanted = scan(&all, name).map(|connector| &connector.requirement);
+            let found = demanded(&snapshot, name);
+            prop_assert!(at_least(found.as_ref(), wanted, name), "{name}: {found:?} for {wanted:?}");
+            let is_host = all.iter().any(|connector| connector.route.smart_hosts().iter().any(|hop| hop.is_bare()));
+            if !is_host {
+                prop_assert_eq!(found.as_ref(), wanted, "{}", name);
+            }
+            let way = transport(&snapshot, format!("u@{name}").as_bytes());
+            let owner = scan(&all, name).filter(|_| !way.applies.is_empty());
+            prop_assert_eq!(owner.map(|o| o.name.clone()), way.applies.first().map(|a| a.connector.agreement.name.clone()));
+        }
+        for connector in &all {
+            for hop in connector.route.smart_hosts() {
+                let key = hop.to_string();
+                let found = demanded(&snapshot, &key);
+                prop_assert!(at_least(found.as_ref(), Some(&connector.requirement), host_of(&key)), "{key}");
+            }
+        }
+    }
+
+    /// I7: the order in the file means nothing.
+    #[test]
+    fn order_changes_nothing(all in connectors(), seed in any::<u64>()) {
+        let mut other = all.clone();
+        other.sort_by_key(|connector| seed.rotate_left(u32::from(*connector.name.as_str().as_bytes().last().unwrap())));
+        let (one, two) = (load(&all), load(&other));
+        prop_assert_eq!(one.is_some(), two.is_some());
+        if let (Some(one), Some(two)) = (one, two) {
+            for key in keys() {
+                let (one, two) = (demanded(&one, &key), demanded(&two, &key));
+                prop_assert!(at_least(one.as_ref(), two.as_ref(), host_of(&key)), "{key}");
+                prop_assert!(at_least(two.as_ref(), one.as_ref(), host_of(&key)), "{key}");
+            }
+        }
+    }
+
+    /// I8: adding a connector without `overrides` weakens no answer.
+    #[test]
+    fn adding_never_weakens(all in connectors(), mut added in connector(9)) {
+        added.overrides.clear();
+        let mut more = all.clone();
+        more.push(added);
+        let (Some(before), Some(after)) = (load(&all), load(&more)) else {
+            return Err(TestCaseError::reject("contradictory"));
+        };
+        for key in keys() {
+            let (old, new) = (demanded(&before, &key), demanded(&after, &key));
+            prop_assert!(at_least(new.as_ref(), old.as_ref(), host_of(&key)), "{key}: {old:?} became {new:?}");
+        }
+    }
+
+    /// What the diff does not call weaker is not weaker.
+    #[test]
+    fn a_diff_tells_of_every_weakening(old in connectors(), new in connectors()) {
+        let (Some(before), Some(after)) = (load(&old), load(&new)) else {
+            return Err(TestCaseError::reject("contradictory"));
+        };
+        let weakens = crate::snapshot::diff::diff(&before, &after).iter().any(|change| change.weakens);
+        for key in keys() {
+            let (was, is) = (demanded(&before, &key), demanded(&after, &key));
+            prop_assert!(weakens || at_least(is.as_ref(), was.as_ref(), host_of(&key)), "{key}: {was:?} became {is:?}");
+        }
+        prop_assert!(crate::snapshot::diff::diff(&before, &before).is_empty());
+    }
+
+    /// Only enforcing connectors answer.
+    #[test]
+    fn modes_other_than_enforce_change_no_answer(all in connectors(), mut extra in connector(9), off in any::<bool>()) {
+        extra.mode = if off { crate::model::Mode::Off } else { crate::model::Mode::Report };
+        let mut more = all.clone();
+        more.push(extra);
+        let (Some(before), Some(after)) = (load(&all), load(&more)) else {
+            return Err(TestCaseError::reject("contradictory"));
+        };
+        for key in keys() {
+            prop_assert_eq!(
+                tls(&before, key.as_bytes()).reply.payload().into_owned(),
+                tls(&after, key.as_bytes()).reply.payload().into_owned()
+            );
+        }
+    }
+
+    #[test]
+    fn any_bytes_get_a_reply_of_the_closed_vocabulary(key in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let snapshot = load(&[outbound("c0", &["*"], "secure a.b")]).unwrap();
+        let reply = tls(&snapshot, &key).reply.payload().into_owned();
+        prop_assert!(reply == "OK secure match=a.b" || reply.starts_with("PERM ") || reply == "NOTFOUND ");
+        prop_assert!(reply.bytes().all(|b| (0x20..0x7f).contains(&b)));
+    }
+}
+
+#[test]
+fn the_generator_is_not_idle() {
+    // Properties over rejected cases would hold for nothing: some sets must load with overlap.
+    let wide = outbound("c0", &["*"], "may");
+    let narrow = outbound("c1", &["*.b"], "encrypt");
+    assert!(load(&[wide, narrow]).is_some());
+    assert_eq!(outbound("c0", &["*"], "may").route, Route::Mx);
+}

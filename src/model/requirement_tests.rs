@@ -1,0 +1,141 @@
+//! Tables of the order of strength and of joins.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::model::sample::requirement;
+
+fn digest(n: u8) -> Fingerprint {
+    Fingerprint::of(&[n])
+}
+
+fn ca(certificates: &[u8]) -> Arc<CaFile> {
+    Arc::new(CaFile {
+        path: PathBuf::from("/ca.pem"),
+        pem: Vec::new(),
+        sha256: String::new(),
+        certificates: certificates.iter().map(|&n| digest(n)).collect(),
+    })
+}
+
+fn pinned(digests: &[u8]) -> Requirement {
+    let pins = digests.iter().map(|&n| digest(n)).collect();
+    Requirement::new(Parts { pins, ..Parts::of_level(Level::Fingerprint) }).unwrap()
+}
+
+fn anchored(certificates: &[u8]) -> Requirement {
+    Requirement::new(Parts { ca_file: Some(ca(certificates)), ..Parts::of_level(Level::Verify) }).unwrap()
+}
+
+fn encrypt(min_version: Option<TlsVersion>, ciphers: Option<CipherGrade>) -> Requirement {
+    Requirement::new(Parts { min_version, ciphers, ..Parts::of_level(Level::Encrypt) }).unwrap()
+}
+
+/// a, b, how a compares with b, what both together demand (`.`: cannot be said)
+fn table() -> Vec<(Requirement, Requirement, Option<Ordering>, &'static str)> {
+    use Ordering::{Equal, Greater, Less};
+    use TlsVersion::{Tls12, Tls13};
+    let r = requirement;
+    vec![
+        (r("may"), r("encrypt"), Some(Less), "encrypt"),
+        (r("encrypt"), r("encrypt"), Some(Equal), "encrypt"),
+        (r("encrypt"), r("dane"), None, "."),
+        (r("encrypt"), r("dane-only"), Some(Less), "dane-only"),
+        (r("encrypt"), r("secure a.b"), Some(Less), "secure, a.b"),
+        (r("verify"), r("secure a.b"), Some(Less), "secure, a.b"),
+        (r("verify"), r("dane-only"), None, "."),
+        (r("secure a.b"), r("secure a.b c.d"), Some(Greater), "secure, a.b"),
+        (r("secure a.b"), r("secure c.d"), None, "."),
+        (r("secure a.b c.d"), r("secure c.d e.f"), None, "secure, c.d"),
+        // Names of `verify` are those written: more of them than at `secure` is weaker in both.
+        (r("verify a.b c.d"), r("secure c.d"), Some(Less), "secure, c.d"),
+        (r("verify c.d"), r("secure a.b c.d"), None, "secure, c.d"),
+        (pinned(&[1]), pinned(&[1, 2]), Some(Greater), ""),
+        (pinned(&[1]), pinned(&[2]), None, "."),
+        (pinned(&[1]), r("encrypt"), Some(Greater), ""),
+        (pinned(&[1]), r("verify"), None, "."),
+        (anchored(&[1]), r("verify"), None, "."),
+        (
+            anchored(&[1]),
+            r("encrypt"),
+            Some(Greater),
+            "verify, the name of the MX host, authorities of /ca.pem",
+        ),
+        (
+            anchored(&[1]),
+            anchored(&[1, 2]),
+            Some(Greater),
+            "verify, the name of the MX host, authorities of /ca.pem",
+        ),
+        (anchored(&[1]), anchored(&[2]), None, "."),
+        (encrypt(Some(Tls12), None), r("encrypt"), Some(Greater), "encrypt, TLSv1.2 or newer"),
+        (encrypt(Some(Tls12), None), encrypt(Some(Tls13), None), Some(Less), "encrypt, TLSv1.3 or newer"),
+        (
+            encrypt(Some(Tls12), None),
+            encrypt(None, Some(CipherGrade::High)),
+            None,
+            "encrypt, TLSv1.2 or newer, ciphers high",
+        ),
+        (encrypt(Some(Tls13), None), r("verify"), None, "verify, the name of the MX host, TLSv1.3 or newer"),
+    ]
+}
+
+#[test]
+fn strength_is_compared_component_by_component() {
+    for (a, b, expected, _) in table() {
+        assert_eq!(a.partial_cmp(&b), expected, "{a} against {b}");
+        assert_eq!(b.partial_cmp(&a), expected.map(Ordering::reverse), "{b} against {a}");
+    }
+}
+
+#[test]
+fn a_join_is_at_least_as_strong_as_both() {
+    for (a, b, _, expected) in table() {
+        for (x, y) in [(&a, &b), (&b, &a)] {
+            match x.join(y) {
+                Ok(joined) => {
+                    assert!(joined >= *x && joined >= *y, "{x} with {y} gave {joined}");
+                    if !expected.is_empty() {
+                        assert_eq!(joined.to_string(), expected, "{x} with {y}");
+                    }
+                }
+                Err(_) => assert_eq!(expected, ".", "{x} with {y}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_that_do_not_fit_are_told_together() {
+    let parts = Parts {
+        names: Some(Names::Domain),
+        ca_file: Some(ca(&[1])),
+        pins: [digest(1)].into(),
+        servername: Some(ServerName::HostName),
+        ..Parts::of_level(Level::Dane)
+    };
+    let errors = Requirement::new(parts).unwrap_err();
+    assert_eq!(errors, [Error::NamesIdle, Error::AnchorsIdle, Error::PinsIdle, Error::ServerNameIdle]);
+    assert_eq!(Requirement::new(Parts::of_level(Level::Secure)), Err(vec![Error::NamesMissing]));
+    assert_eq!(Requirement::new(Parts::of_level(Level::Fingerprint)), Err(vec![Error::PinsMissing]));
+}
+
+#[test]
+fn nothing_is_known_of_the_digests_in_main_cf() {
+    let main_cf = Requirement::of_main_cf(Level::Fingerprint);
+    assert_eq!(pinned(&[1]).partial_cmp(&main_cf), None);
+    assert!(requirement("encrypt") < main_cf || requirement("encrypt").partial_cmp(&main_cf).is_none());
+}
+
+#[test]
+fn different_server_names_cannot_both_be_sent() {
+    let named =
+        |name| Requirement::new(Parts { servername: Some(name), ..Parts::of_level(Level::Encrypt) }).unwrap();
+    let (host, hop) = (named(ServerName::HostName), named(ServerName::NextHop));
+    assert_eq!(host.join(&hop), Err(Unjoinable::ServerName));
+    assert!(host.join(&requirement("encrypt")).is_ok());
+}

@@ -1,0 +1,160 @@
+//! Every policy that can be rendered, read back by rules written down from Postfix.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::certificate::Fingerprint;
+use crate::model::mta::PostfixVersion;
+use crate::model::requirement::{CipherGrade, Parts, ServerName, TlsVersion};
+use crate::model::sample::patterns;
+use crate::model::{Domain, Level};
+
+/// smtp_tls_policy.c:tls_policy_lookup_one and tls_policy_lookup_one's helpers, as documented in
+/// postconf(5): tokens between commas and white space, a level, attributes that are legal there.
+fn read(policy: &str) -> Result<(Level, BTreeMap<String, String>), String> {
+    let mut tokens = policy.split([',', ' ', '\t', '\r', '\n']).filter(|token| !token.is_empty());
+    let level = tokens.next().and_then(Level::from_word).ok_or("invalid security level")?;
+    let mut attributes = BTreeMap::new();
+    for token in tokens {
+        let (name, value) = token.split_once('=').ok_or(format!("malformed attribute {token}"))?;
+        if value.is_empty() {
+            return Err(format!("attribute {name} has empty value"));
+        }
+        let legal = match name {
+            "match" => matches!(level, Level::Verify | Level::Secure | Level::Fingerprint),
+            "tafile" => matches!(level, Level::Verify | Level::Secure),
+            "servername" => !matches!(level, Level::Dane | Level::DaneOnly),
+            "protocols" | "ciphers" => true,
+            other => return Err(format!("invalid attribute name {other}")),
+        };
+        if !legal {
+            return Err(format!("attribute {name} invalid at {level}"));
+        }
+        if attributes.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(format!("attribute {name} twice"));
+        }
+    }
+    match level {
+        Level::Secure | Level::Fingerprint if !attributes.contains_key("match") => {
+            Err("nothing to match".into())
+        }
+        Level::May
+        | Level::Encrypt
+        | Level::Verify
+        | Level::Secure
+        | Level::Fingerprint
+        | Level::Dane
+        | Level::DaneOnly => Ok((level, attributes)),
+    }
+}
+
+fn any_requirement() -> impl Strategy<Value = Requirement> {
+    let level = proptest::sample::select(&Level::ALL[..]);
+    let names = proptest::option::of(prop_oneof![
+        Just(Names::Domain),
+        proptest::sample::subsequence(&["a.b", "*.a.b", ".c.d", "x.y.z", "*.x.y.z"][..], 1..5)
+            .prop_map(|texts| Names::Set(PatternSet::new(patterns(&texts)))),
+    ]);
+    let anchored = any::<bool>();
+    let pins = proptest::collection::btree_set(any::<u8>().prop_map(|n| Fingerprint::of(&[n])), 0..4);
+    let version = proptest::option::of(proptest::sample::select(&TlsVersion::ALL[..]));
+    let ciphers =
+        proptest::option::of(proptest::sample::select(vec![CipherGrade::Medium, CipherGrade::High]));
+    let servername = proptest::option::of(proptest::sample::select(vec![
+        ServerName::HostName,
+        ServerName::NextHop,
+        ServerName::Name(Domain::parse("sni.example").unwrap()),
+    ]));
+    (level, names, anchored, pins, version, ciphers, servername)
+        .prop_map(|(level, names, anchored, pins, min_version, ciphers, servername)| {
+            let file = CaFile {
+                path: "/etc/ssl/ca.pem".into(),
+                pem: Vec::new(),
+                sha256: "ab".repeat(32),
+                certificates: [Fingerprint::of(b"ca")].into(),
+            };
+            let ca_file = anchored.then(|| Arc::new(file));
+            Parts { level, names, ca_file, pins, min_version, ciphers, servername }
+        })
+        .prop_filter_map("parts that do not fit", |parts| Requirement::new(parts).ok())
+}
+
+proptest! {
+    #[test]
+    fn s14_postfix_reads_what_is_demanded(requirement in any_requirement(), queue in any::<bool>()) {
+        let mta = Mta { queue_directory: queue.then(|| "/var/spool/postfix".into()), ..Mta::default() };
+        let policy = tls_policy(&requirement, &mta);
+        let (level, attributes) = read(&policy).map_err(TestCaseError::fail)?;
+        let attribute = |name: &str| attributes.get(name).map(String::as_str);
+        prop_assert_eq!(level, requirement.level());
+        let version = requirement.min_version().map(|version| format!(">={version}"));
+        prop_assert_eq!(attribute("protocols"), version.as_deref());
+        prop_assert_eq!(attribute("ciphers"), requirement.ciphers().map(CipherGrade::word));
+        let servername = requirement.servername().map(ToString::to_string);
+        prop_assert_eq!(attribute("servername"), servername.as_deref());
+        let published = format!("{CA_DIRECTORY}/{}.pem", "ab".repeat(16));
+        let anchors = if queue { published.as_str() } else { "/etc/ssl/ca.pem" };
+        let anchored = matches!(requirement.anchors(), Anchors::File(_));
+        prop_assert_eq!(attribute("tafile"), anchored.then_some(anchors));
+        // A name that Postfix would take for a strategy, or for a wildcard that it does not have,
+        // never stands in a list of names.
+        if let Names::Set(wanted) = requirement.names() {
+            let listed: Vec<&str> = attribute("match").unwrap().split(':').collect();
+            let entries: Vec<String> = wanted.entries().map(|entry| entry.to_string()).collect();
+            prop_assert!(listed.iter().all(|name| entries.iter().any(|entry| entry == name)), "{policy}");
+            prop_assert!(entries.iter().all(|entry| listed.contains(&entry.as_str())), "{policy}");
+            prop_assert!(!policy.contains('*'));
+        }
+        if let Some(pins) = requirement.pins() {
+            let listed: Vec<&str> = attribute("match").unwrap().split('|').collect();
+            let wanted: Vec<String> = pins.iter().map(ToString::to_string).collect();
+            prop_assert_eq!(listed, wanted);
+        }
+    }
+}
+
+#[test]
+fn the_reader_of_this_test_refuses_what_postfix_refuses() {
+    for policy in [
+        "",
+        "half-dane",
+        "encrypt match=a.b",
+        "secure",
+        "secure match=",
+        "secure match",
+        "secure match=a match=b",
+        "encrypt foo=bar",
+        "dane servername=hostname",
+        "encrypt tafile=/x",
+    ] {
+        assert!(read(policy).is_err(), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_path_that_postfix_would_take_apart_is_noticed() {
+    let anchored = |path: &str| {
+        let file = CaFile {
+            path: Path::new(path).to_owned(),
+            pem: Vec::new(),
+            sha256: "00".repeat(32),
+            certificates: [Fingerprint::of(b"ca")].into(),
+        };
+        let ca_file = Some(Arc::new(file));
+        Requirement::new(Parts { ca_file, ..Parts::of_level(Level::Verify) }).unwrap()
+    };
+    let (here, queue) = (Mta::default(), Mta { queue_directory: Some("/q".into()), ..Mta::default() });
+    for (path, plain) in
+        [("/etc/ca.pem", true), ("/my ca.pem", false), ("/a,b.pem", false), ("/{x}.pem", false)]
+    {
+        assert_eq!(unspeakable_anchor(&anchored(path), &here).is_none(), plain, "{path}");
+        assert_eq!(unspeakable_anchor(&anchored(path), &queue), None, "published under a name of ours");
+    }
+    assert!(here.postfix >= PostfixVersion::PROTOCOL_BOUND);
+}
