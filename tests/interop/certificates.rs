@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
-    date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -31,12 +30,7 @@ pub enum Purpose {
 impl<'a> Subject<'a> {
     /// A mail server with these names, as public CAs certify it today: without a CN.
     pub fn server(names: &'a [&'a str]) -> Subject<'a> {
-        Subject {
-            common_name: None,
-            names,
-            expired: false,
-            purpose: Purpose::Server,
-        }
+        Subject { common_name: None, names, expired: false, purpose: Purpose::Server }
     }
 
     /// A mail client; CN and SAN alike.
@@ -55,11 +49,8 @@ impl<'a> Subject<'a> {
         if let Some(name) = self.common_name {
             params.distinguished_name.push(DnType::CommonName, name);
         }
-        params.subject_alt_names = self
-            .names
-            .iter()
-            .map(|name| SanType::DnsName((*name).try_into().unwrap()))
-            .collect();
+        params.subject_alt_names =
+            self.names.iter().map(|name| SanType::DnsName((*name).try_into().unwrap())).collect();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(if self.expired { 2021 } else { 2090 }, 1, 1);
         params.extended_key_usages = vec![match self.purpose {
@@ -94,10 +85,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         let issuer = Issuer::new(params, key);
-        Authority {
-            certificate,
-            issuer,
-        }
+        Authority { certificate, issuer }
     }
 
     pub fn pem(&self) -> String {

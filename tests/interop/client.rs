@@ -12,8 +12,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
-    SupportedProtocolVersion,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion,
 };
 
 use crate::certificates::Credentials;
@@ -82,11 +81,7 @@ pub fn queue_id(reply: &str) -> Option<&str> {
 }
 
 fn tcp(source: IpAddr, destination: SocketAddr) -> io::Result<TcpStream> {
-    let family = if source.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
+    let family = if source.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     bind(socket.as_raw_fd(), &*address(SocketAddr::new(source, 0)))?;
     connect(socket.as_raw_fd(), &*address(destination))?;

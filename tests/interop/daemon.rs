@@ -1,7 +1,9 @@
 //! The daemon under test: the binary that was just built, as its own process.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -31,11 +33,7 @@ impl Site {
         for name in ["run", "state"] {
             fs::create_dir_all(directory.join(name)).unwrap();
         }
-        Site {
-            directory,
-            spool: lab.join("spool"),
-            release,
-        }
+        Site { directory, spool: lab.join("spool"), release }
     }
 
     pub fn socketmap(&self) -> PathBuf {
@@ -77,22 +75,16 @@ impl Site {
     }
 
     fn arguments(&self, command: &mut Command) {
-        for (option, name) in [
-            ("--config", "connectord.toml"),
-            ("--runtime-dir", "run"),
-            ("--state-dir", "state"),
-        ] {
+        for (option, name) in
+            [("--config", "connectord.toml"), ("--runtime-dir", "run"), ("--state-dir", "state")]
+        {
             command.arg(option).arg(self.directory.join(name));
         }
     }
 
     fn log_file(&self) -> File {
         let path = self.directory.join("stderr");
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap()
+        OpenOptions::new().append(true).create(true).open(path).unwrap()
     }
 
     /// What all instances at this site logged.
@@ -105,10 +97,31 @@ impl Site {
         let mut command = Command::new(CONNECTORD);
         command.arg("serve");
         self.arguments(&mut command);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(self.log_file());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log_file());
+        self.started(command)
+    }
+
+    /// Binds the sockets as systemd does before it starts the daemon: socketmap, policy, control.
+    pub fn sockets(&self) -> [UnixListener; 3] {
+        [self.socketmap(), self.policy(), self.control()].map(|path| {
+            let listener = UnixListener::bind(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+            listener
+        })
+    }
+
+    /// Starts the daemon on inherited sockets. A shell puts them where systemd does: from
+    /// descriptor 3 on, with the process id of the daemon in the environment.
+    pub fn serve_on(&self, sockets: &[UnixListener; 3]) -> Daemon {
+        const SYSTEMD: &str = "export LISTEN_PID=$$ LISTEN_FDS=3; \
+            exec \"$@\" 3<&0 4<&1 5<&2 0</dev/null 1>/dev/null 2>>\"$STDERR\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", SYSTEMD, "sh", CONNECTORD, "serve"]);
+        self.arguments(&mut command);
+        command.env("STDERR", self.directory.join("stderr"));
+        let [socketmap, policy, control] =
+            sockets.each_ref().map(|socket| OwnedFd::from(socket.try_clone().unwrap()));
+        command.stdin(socketmap).stdout(policy).stderr(control);
         self.started(command)
     }
 
@@ -121,11 +134,7 @@ impl Site {
             }
             let status = self.run(&["status", "--json"]);
             let text = || String::from_utf8_lossy(&status.stderr).into_owned();
-            if status.status.success() {
-                Ok(())
-            } else {
-                Err(text())
-            }
+            if status.status.success() { Ok(()) } else { Err(text()) }
         });
         daemon
     }
@@ -178,9 +187,4 @@ impl Drop for Daemon {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Whether somebody accepts at `path`.
-pub fn answers(path: &Path) -> bool {
-    UnixStream::connect(path).is_ok()
 }

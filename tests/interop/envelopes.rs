@@ -61,61 +61,19 @@ const PLAIN: Case = Case {
     outcome: "taken",
 };
 
-const NO_TLS: &str = "530 5.7.0 <carol@ours.example>: Recipient address rejected: connector contoso: TLS is required";
+const NO_TLS: &str =
+    "530 5.7.0 <carol@ours.example>: Recipient address rejected: connector contoso: TLS is required";
 
 const CASES: [Case; 16] = [
-    Case {
-        name: "nobody's sender",
-        ..PLAIN
-    },
-    Case {
-        name: "the sender",
-        sender: "bob@contoso.example",
-        outcome: NO_TLS,
-        ..PLAIN
-    },
-    Case {
-        name: "over TLS",
-        sender: "bob@contoso.example",
-        tls: true,
-        ..PLAIN
-    },
-    Case {
-        name: "in capitals",
-        sender: "Bob@CONTOSO.Example",
-        outcome: NO_TLS,
-        ..PLAIN
-    },
-    Case {
-        name: "null sender of another HELO",
-        sender: "",
-        ..PLAIN
-    },
-    Case {
-        name: "null sender by HELO",
-        sender: "",
-        helo: "contoso.example",
-        outcome: NO_TLS,
-        ..PLAIN
-    },
-    Case {
-        name: "percent",
-        sender: "bob%contoso.example",
-        outcome: NO_TLS,
-        ..PLAIN
-    },
-    Case {
-        name: "bang",
-        sender: "contoso.example!bob",
-        outcome: NO_TLS,
-        ..PLAIN
-    },
-    Case {
-        name: "source route",
-        sender: "@relay.example:bob@contoso.example",
-        outcome: NO_TLS,
-        ..PLAIN
-    },
+    Case { name: "nobody's sender", ..PLAIN },
+    Case { name: "the sender", sender: "bob@contoso.example", outcome: NO_TLS, ..PLAIN },
+    Case { name: "over TLS", sender: "bob@contoso.example", tls: true, ..PLAIN },
+    Case { name: "in capitals", sender: "Bob@CONTOSO.Example", outcome: NO_TLS, ..PLAIN },
+    Case { name: "null sender of another HELO", sender: "", ..PLAIN },
+    Case { name: "null sender by HELO", sender: "", helo: "contoso.example", outcome: NO_TLS, ..PLAIN },
+    Case { name: "percent", sender: "bob%contoso.example", outcome: NO_TLS, ..PLAIN },
+    Case { name: "bang", sender: "contoso.example!bob", outcome: NO_TLS, ..PLAIN },
+    Case { name: "source route", sender: "@relay.example:bob@contoso.example", outcome: NO_TLS, ..PLAIN },
     Case {
         name: "bare postmaster",
         sender: "bob@contoso.example",
@@ -123,11 +81,7 @@ const CASES: [Case; 16] = [
         outcome: "530 5.7.0 <DATA>: Data command rejected: connector contoso: TLS is required",
         ..PLAIN
     },
-    Case {
-        name: "bare postmaster, nobody's sender",
-        recipient: "postmaster",
-        ..PLAIN
-    },
+    Case { name: "bare postmaster, nobody's sender", recipient: "postmaster", ..PLAIN },
     Case {
         name: "authenticated",
         client: PROXY,
@@ -167,11 +121,7 @@ const CASES: [Case; 16] = [
 ];
 
 fn outcome(lab: &Lab, case: &Case) -> String {
-    let mut client = Client::connect(
-        &lab.network.partner,
-        partner_address(case.client),
-        IpAddr::V4(OURS),
-    );
+    let mut client = Client::connect(&lab.network.partner, partner_address(case.client), IpAddr::V4(OURS));
     let hello = format!("EHLO {}", case.helo);
     client.expect("250", &hello);
     if !case.before.is_empty() {
@@ -187,11 +137,7 @@ fn outcome(lab: &Lab, case: &Case) -> String {
     if reply.starts_with("250") {
         reply = client.data();
     }
-    if reply.starts_with("250") {
-        "taken".to_owned()
-    } else {
-        reply
-    }
+    if reply.starts_with("250") { "taken".to_owned() } else { reply }
 }
 
 fn senders(release: Release) {
@@ -206,8 +152,7 @@ fn senders(release: Release) {
         .iter()
         .filter_map(|case| {
             let seen = outcome(&lab, case);
-            (seen != case.outcome)
-                .then(|| format!("{}: expected {}, saw {seen}", case.name, case.outcome))
+            (seen != case.outcome).then(|| format!("{}: expected {}, saw {seen}", case.name, case.outcome))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -7,10 +7,7 @@ pub type Cell = (String, String);
 
 /// Reads a table: the first line names the columns, the first word of each other line the row.
 pub fn expected(table: &str) -> BTreeMap<Cell, String> {
-    let mut lines = table
-        .lines()
-        .map(str::split_whitespace)
-        .filter(|line| line.clone().next().is_some());
+    let mut lines = table.lines().map(str::split_whitespace).filter(|line| line.clone().next().is_some());
     let columns: Vec<&str> = lines.next().expect("a line with the columns").collect();
     let mut cells = BTreeMap::new();
     for mut line in lines {
@@ -32,10 +29,7 @@ pub struct Seen {
 
 impl Seen {
     pub fn new(value: impl Into<String>, note: impl Into<String>) -> Seen {
-        Seen {
-            value: value.into(),
-            note: note.into(),
-        }
+        Seen { value: value.into(), note: note.into() }
     }
 }
 
@@ -44,14 +38,10 @@ impl Seen {
 pub fn compare(expected: &BTreeMap<Cell, String>, seen: &BTreeMap<Cell, Seen>) {
     let mut differences = Vec::new();
     for (cell, want) in expected {
-        let (value, note) = seen.get(cell).map_or(("nothing", ""), |seen| {
-            (seen.value.as_str(), seen.note.as_str())
-        });
+        let (value, note) =
+            seen.get(cell).map_or(("nothing", ""), |seen| (seen.value.as_str(), seen.note.as_str()));
         if value != want {
-            differences.push(format!(
-                "{} / {}: expected {want}, saw {value}   {note}",
-                cell.0, cell.1
-            ));
+            differences.push(format!("{} / {}: expected {want}, saw {value}   {note}", cell.0, cell.1));
         }
     }
     for cell in seen.keys().filter(|cell| !expected.contains_key(*cell)) {

@@ -62,14 +62,8 @@ fn reply(violation: &str) -> (&'static str, &'static str, &'static str) {
         "none" => (OTHER, "no client certificate was presented"),
         "untrusted" => (OTHER, "client certificate is not trusted"),
         "unregistered" => (OTHER, "client certificate is not registered"),
-        "unnamed" => (
-            OTHER,
-            "client certificate shows no name, *.contoso.example is required",
-        ),
-        "name" => (
-            OTHER,
-            "certificate name mail.elsewhere.example does not match *.contoso.example",
-        ),
+        "unnamed" => (OTHER, "client certificate shows no name, *.contoso.example is required"),
+        "name" => (OTHER, "certificate name mail.elsewhere.example does not match *.contoso.example"),
         "address" => (OTHER, "client address is not in the agreed ranges"),
         _ => panic!("no violation is called {violation}"),
     };
@@ -80,9 +74,9 @@ fn reply(violation: &str) -> (&'static str, &'static str, &'static str) {
 fn requirement(column: &str) -> String {
     let version = "require.tls = \">=TLSv1.3\"\n";
     let names = "require.certificate.names = [\"*.contoso.example\"]\n";
-    let files = "require.certificate.files = [\"registered.pem\", \"san.pem\", \"server.pem\", \"other.pem\"]\n";
-    let without_other =
-        "require.certificate.files = [\"registered.pem\", \"san.pem\", \"server.pem\"]\n";
+    let files =
+        "require.certificate.files = [\"registered.pem\", \"san.pem\", \"server.pem\", \"other.pem\"]\n";
+    let without_other = "require.certificate.files = [\"registered.pem\", \"san.pem\", \"server.pem\"]\n";
     let addresses = format!(
         "require.addresses = [\"{}/32\", \"{}/128\"]\n",
         partner_address(AGREED),
@@ -124,9 +118,7 @@ fn outcome(column: &str, action: &str, violation: &str) -> String {
         "defer" => defer,
         _ => reject,
     };
-    format!(
-        "{code} <carol@ours.example>: Recipient address rejected: connector {column}-{action}: {text}"
-    )
+    format!("{code} <carol@ours.example>: Recipient address rejected: connector {column}-{action}: {text}")
 }
 
 /// A client: where from, and with what TLS, if any.
@@ -144,24 +136,12 @@ impl Wallet {
         let right = Subject::client(&"mail.contoso.example");
         let registered = stranger.issue(right);
         let renewed = stranger.renew(right, &registered);
-        let expired = Subject {
-            expired: true,
-            ..right
-        };
-        let san = Subject {
-            common_name: None,
-            ..right
-        };
-        let server = Subject {
-            purpose: Purpose::Server,
-            ..right
-        };
+        let expired = Subject { expired: true, ..right };
+        let san = Subject { common_name: None, ..right };
+        let server = Subject { purpose: Purpose::Server, ..right };
         Wallet(BTreeMap::from([
             ("right", authority.issue(right)),
-            (
-                "other",
-                authority.issue(Subject::client(&"mail.elsewhere.example")),
-            ),
+            ("other", authority.issue(Subject::client(&"mail.elsewhere.example"))),
             ("san", authority.issue(san)),
             ("self", right.self_signed()),
             ("expired", authority.issue(expired)),
@@ -174,34 +154,15 @@ impl Wallet {
     fn visitor(&self, row: &str) -> Visitor {
         let elsewhere = partner_address(ELSEWHERE);
         match row {
-            "plaintext" => Visitor {
-                source: elsewhere,
-                tls: None,
-            },
-            "agreed" => Visitor {
-                source: partner_address(AGREED),
-                tls: None,
-            },
-            "agreed6" => Visitor {
-                source: partner_address_v6(AGREED),
-                tls: None,
-            },
-            "tls12" => Visitor {
-                source: elsewhere,
-                tls: Some(tls(None, &[&TLS12])),
-            },
-            "anonymous" => Visitor {
-                source: elsewhere,
-                tls: Some(tls(None, &[&TLS13])),
-            },
-            "all" => Visitor {
-                source: partner_address(AGREED),
-                tls: Some(tls(self.0.get("right"), ALL_VERSIONS)),
-            },
-            row => Visitor {
-                source: elsewhere,
-                tls: Some(tls(Some(&self.0[row]), ALL_VERSIONS)),
-            },
+            "plaintext" => Visitor { source: elsewhere, tls: None },
+            "agreed" => Visitor { source: partner_address(AGREED), tls: None },
+            "agreed6" => Visitor { source: partner_address_v6(AGREED), tls: None },
+            "tls12" => Visitor { source: elsewhere, tls: Some(tls(None, &[&TLS12])) },
+            "anonymous" => Visitor { source: elsewhere, tls: Some(tls(None, &[&TLS13])) },
+            "all" => {
+                Visitor { source: partner_address(AGREED), tls: Some(tls(self.0.get("right"), ALL_VERSIONS)) }
+            }
+            row => Visitor { source: elsewhere, tls: Some(tls(Some(&self.0[row]), ALL_VERSIONS)) },
         }
     }
 }
@@ -231,10 +192,7 @@ fn requirements(release: Release) {
     for (row, column) in table.keys() {
         rows.entry(row).or_default().push(column);
     }
-    for (column, action) in rows["all"]
-        .iter()
-        .flat_map(|column| ACTIONS.map(|action| (column, action)))
-    {
+    for (column, action) in rows["all"].iter().flat_map(|column| ACTIONS.map(|action| (column, action))) {
         writeln!(connectors, "{}", connector(column, action)).unwrap();
     }
     for (name, credentials) in &wallet.0 {
@@ -246,10 +204,7 @@ fn requirements(release: Release) {
     let mut replies: BTreeMap<Cell, String> = BTreeMap::new();
     for (row, columns) in &rows {
         let mut client = connect(&lab, &wallet.visitor(row));
-        for (column, action) in columns
-            .iter()
-            .flat_map(|column| ACTIONS.map(|action| (column, action)))
-        {
+        for (column, action) in columns.iter().flat_map(|column| ACTIONS.map(|action| (column, action))) {
             client.expect("250", &format!("MAIL FROM:<bob@{column}-{action}.example>"));
             let mut reply = client.ask("RCPT TO:<carol@ours.example>");
             if reply.starts_with("250") {

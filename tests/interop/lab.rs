@@ -45,6 +45,17 @@ impl Fate {
         }
     }
 
+    /// Whether it is what `expected` says: `T mx.x.example:25`, `P mx.x.example:25`, or `D` and
+    /// a part of the reason.
+    pub fn is(&self, expected: &str) -> bool {
+        match self {
+            Fate::Delivered(mail) => expected == format!("{} {}:{}", self.letter(), mail.host, mail.port),
+            Fate::Deferred(queued) => {
+                expected.strip_prefix("D ").is_some_and(|reason| queued.reason.contains(reason))
+            }
+        }
+    }
+
     /// The evidence in words.
     pub fn note(&self) -> String {
         match self {
@@ -65,10 +76,7 @@ impl Lab {
         settings: &[&str],
     ) -> Lab {
         let root = release.root();
-        let directory = tempfile::Builder::new()
-            .prefix("connectord-lab-")
-            .tempdir()
-            .unwrap();
+        let directory = tempfile::Builder::new().prefix("connectord-lab-").tempdir().unwrap();
         // Postfix opens what the daemon publishes as the user postfix.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let network = Network::new();
@@ -98,8 +106,7 @@ impl Lab {
     /// Sends one message to each of `recipients`, all at once, and waits until each is in a
     /// mailbox of the partner or has failed for now. No recipient may have got mail before.
     pub fn send(&self, recipients: &BTreeSet<String>) -> BTreeMap<String, Fate> {
-        self.postfix
-            .submit(&self.network, recipients.iter().map(String::as_str));
+        self.postfix.submit(&self.network, recipients.iter().map(String::as_str));
         self.fates(recipients)
     }
 
@@ -121,10 +128,7 @@ impl Lab {
                     busy.push(queued.recipient);
                 }
             }
-            let missing: Vec<&String> = recipients
-                .iter()
-                .filter(|name| !fates.contains_key(*name))
-                .collect();
+            let missing: Vec<&String> = recipients.iter().filter(|name| !fates.contains_key(*name)).collect();
             if busy.is_empty() && missing.is_empty() {
                 fates.retain(|recipient, _| recipients.contains(recipient));
                 Ok(fates)
@@ -133,4 +137,26 @@ impl Lab {
             }
         })
     }
+
+    /// Waits until the message to each recipient has met the fate beside it.
+    pub fn settled(&self, expected: &BTreeMap<String, String>) {
+        let recipients = expected.keys().cloned().collect();
+        wait_for("the expected fates", || {
+            let fates = self.fates(&recipients);
+            let wrong: Vec<String> = expected
+                .iter()
+                .filter(|(recipient, expected)| !fates[*recipient].is(expected))
+                .map(|(recipient, expected)| {
+                    let fate = &fates[recipient];
+                    format!("{recipient}: expected {expected}, saw {} {}", fate.letter(), fate.note())
+                })
+                .collect();
+            if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+        });
+    }
+}
+
+/// Recipients and their expected fates.
+pub fn fates<const N: usize>(table: [(&str, &str); N]) -> BTreeMap<String, String> {
+    table.map(|(recipient, fate)| (recipient.to_owned(), fate.to_owned())).into()
 }

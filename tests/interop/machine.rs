@@ -29,8 +29,7 @@ mount -t tmpfs tmpfs "$1/run"
 mount -t tmpfs tmpfs "$1/tmp"
 mount -t proc proc "$1/proc"
 mount -o remount,bind,ro "$1"
-echo "$pid"
-exec chroot "$1" cat
+exec chroot "$1" sh -c 'echo "$1"; exec cat' init "$pid"
 "#;
 
 pub struct Machine {
@@ -59,25 +58,11 @@ impl Machine {
                 fs::copy(&file, chroot_etc.join(name)).unwrap();
             }
         }
-        fs::copy(
-            directory.join("resolv.conf"),
-            chroot_etc.join("resolv.conf"),
-        )
-        .unwrap();
+        fs::copy(directory.join("resolv.conf"), chroot_etc.join("resolv.conf")).unwrap();
 
         let mut init = network.enter(|| {
             Command::new("unshare")
-                .args([
-                    "--mount",
-                    "--pid",
-                    "--fork",
-                    "--kill-child",
-                    "--",
-                    "sh",
-                    "-c",
-                    INIT,
-                    "init",
-                ])
+                .args(["--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-c", INIT, "init"])
                 .arg(root)
                 .arg(directory)
                 .stdin(Stdio::piped())
@@ -86,18 +71,9 @@ impl Machine {
                 .unwrap()
         });
         let mut line = String::new();
-        BufReader::new(init.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let pid = line
-            .trim()
-            .parse()
-            .expect("the machine did not come up, see above");
-        Machine {
-            init,
-            pid,
-            directory: directory.to_owned(),
-        }
+        BufReader::new(init.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let pid = line.trim().parse().expect("the machine did not come up, see above");
+        Machine { init, pid, directory: directory.to_owned() }
     }
 
     /// The lab's directory, with `spool`, `etc`, `log` and `dns` of the machine in it.
@@ -109,12 +85,8 @@ impl Machine {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         let target = format!("--target={}", self.pid);
-        command.args([
-            &target, "--mount", "--pid", "--net", "--root", "--wd=/", "--", program,
-        ]);
-        command
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("LC_ALL", "C.UTF-8");
+        command.args([&target, "--mount", "--pid", "--net", "--root", "--wd=/", "--", program]);
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
         command.stdin(Stdio::null());
         command
     }
@@ -146,11 +118,6 @@ impl Drop for Machine {
 
 /// With owners, modes and times.
 fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp")
-        .arg("-a")
-        .arg(from)
-        .arg(to)
-        .status()
-        .unwrap();
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(status.success(), "cp {} {}", from.display(), to.display());
 }

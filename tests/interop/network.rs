@@ -72,18 +72,10 @@ impl Namespace {
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap();
-            ip.stdin
-                .take()
-                .unwrap()
-                .write_all(batch.as_bytes())
-                .unwrap();
+            ip.stdin.take().unwrap().write_all(batch.as_bytes()).unwrap();
             ip.wait_with_output().unwrap()
         });
-        assert!(
-            output.status.success(),
-            "ip: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "ip: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

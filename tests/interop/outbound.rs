@@ -49,16 +49,10 @@ fn credentials(row: &str, authority: &Authority, unknown: &Authority) -> Credent
     match row {
         "wildcard" => authority.issue(Subject::server(&["*.wildcard.example"])),
         "domain" => authority.issue(Subject::server(&["domain.example"])),
-        "cn" => authority.issue(Subject {
-            common_name: Some(&mx),
-            ..Subject::server(&[])
-        }),
+        "cn" => authority.issue(Subject { common_name: Some(&mx), ..Subject::server(&[]) }),
         "wrong" => authority.issue(Subject::server(&["mx.elsewhere.example"])),
         "self" => Subject::server(&names).self_signed(),
-        "expired" => authority.issue(Subject {
-            expired: true,
-            ..Subject::server(&names)
-        }),
+        "expired" => authority.issue(Subject { expired: true, ..Subject::server(&names) }),
         "unknown" => unknown.issue(Subject::server(&names)),
         _ => authority.issue(Subject::server(&names)),
     }
@@ -73,9 +67,7 @@ fn connector(row: &str, column: &str, credentials: &Credentials) -> Option<Strin
         "report" | "off" => Some(format!("mode = \"{column}\"\n{secure}")),
         "may" | "encrypt" | "verify" => enforce(&format!("tls = \"{column}\"\n")),
         "exact" => enforce(&secure),
-        "suffix" => enforce(&format!(
-            "tls = \"secure\"\nmatch = [\"*.{row}.example\"]\n"
-        )),
+        "suffix" => enforce(&format!("tls = \"secure\"\nmatch = [\"*.{row}.example\"]\n")),
         "ca" => enforce(&format!("{secure}ca_file = \"unknown-ca.pem\"\n")),
         "cert" => enforce(&pin(&credentials.certificate_digest())),
         "key" => enforce(&pin(&credentials.key_digest())),
@@ -128,26 +120,16 @@ fn matrix(release: Release) {
     lab.site.configure(&connectors);
     let _daemon = lab.site.serve();
 
-    let recipients: BTreeMap<_, _> = table
-        .keys()
-        .map(|cell| (format!("user@{}.{}.example", cell.1, cell.0), cell.clone()))
-        .collect();
+    let recipients: BTreeMap<_, _> =
+        table.keys().map(|cell| (format!("user@{}.{}.example", cell.1, cell.0), cell.clone())).collect();
     let fates = lab.send(&recipients.keys().cloned().collect());
     for mail in lab.partner.mail().iter().filter(|mail| mail.tls.is_none()) {
         let column = &recipients[&mail.recipients[0]].1;
-        assert!(
-            OPPORTUNISTIC.contains(&column.as_str()),
-            "in plaintext: {mail:?}"
-        );
+        assert!(OPPORTUNISTIC.contains(&column.as_str()), "in plaintext: {mail:?}");
     }
     let seen = fates
         .iter()
-        .map(|(recipient, fate)| {
-            (
-                recipients[recipient].clone(),
-                Seen::new(fate.letter(), fate.note()),
-            )
-        })
+        .map(|(recipient, fate)| (recipients[recipient].clone(), Seen::new(fate.letter(), fate.note())))
         .collect();
     compare(&table, &seen);
 }

@@ -1,4 +1,4 @@
-//! The partner's mail servers: one address each, one behaviour each, one mailbox together.
+//! The partner's mail servers: one address each (in both families), one behaviour each, one mailbox together.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::thread;
 use nix::sys::socket::{Shutdown, shutdown};
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::network::{Namespace, partner_address};
+use crate::network::{Namespace, partner_address, partner_address_v6};
 use crate::smtp::{Conversation, Session};
 
 /// What a server does about STARTTLS.
@@ -60,10 +60,9 @@ impl Partner {
         let mailbox = Mailbox::default();
         let mut listeners = Vec::new();
         for host in hosts {
-            for port in PORTS {
-                let listener = network
-                    .enter(|| TcpListener::bind((partner_address(host.number), port)))
-                    .unwrap();
+            let addresses = [partner_address(host.number), partner_address_v6(host.number)];
+            for (address, port) in addresses.iter().flat_map(|address| PORTS.map(|port| (*address, port))) {
+                let listener = network.enter(|| TcpListener::bind((address, port))).unwrap();
                 listeners.push(listener.try_clone().unwrap());
                 let (host, mailbox) = (host.clone(), mailbox.clone());
                 thread::spawn(move || {
@@ -101,11 +100,7 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
     client.say(&format!("220 {} ESMTP", host.name))?;
     loop {
         let line = client.text()?;
-        let verb = line
-            .split([' ', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_ascii_uppercase();
+        let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" => {
                 client.say(&format!("250-{}", host.name))?;
@@ -118,8 +113,7 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
             "STARTTLS" => match &host.starttls {
                 Starttls::Works(config) => {
                     client.say("220 2.0.0 go ahead")?;
-                    let connection =
-                        ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+                    let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
                     let (encrypted, session) = client.accept_tls(connection)?;
                     client = encrypted;
                     tls = Some(session);
@@ -136,14 +130,8 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                 client.say("250 2.1.0 ok")?;
             }
             "RCPT" => {
-                let address = line
-                    .split_once('<')
-                    .and_then(|(_, rest)| rest.rsplit_once('>'));
-                recipients.push(
-                    address
-                        .map(|(address, _)| address.to_owned())
-                        .unwrap_or_default(),
-                );
+                let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
+                recipients.push(address.map(|(address, _)| address.to_owned()).unwrap_or_default());
                 client.say("250 2.1.5 ok")?;
             }
             "DATA" => {

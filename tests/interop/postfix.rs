@@ -69,23 +69,14 @@ pub struct Queued {
 
 /// What a recipient's address asks of the injection.
 fn options(recipient: &str) -> &'static str {
-    if recipient.is_ascii() {
-        ""
-    } else {
-        " SMTPUTF8"
-    }
+    if recipient.is_ascii() { "" } else { " SMTPUTF8" }
 }
 
 pub struct Postfix;
 
 impl Postfix {
     /// Starts it with `settings` beside those of every lab; it listens when this returns.
-    pub fn start(
-        machine: &Machine,
-        network: &Network,
-        postfix: &str,
-        settings: &[&str],
-    ) -> Postfix {
+    pub fn start(machine: &Machine, network: &Network, postfix: &str, settings: &[&str]) -> Postfix {
         let sockets = machine.directory().join("spool/connectord");
         fs::create_dir(&sockets).unwrap();
         fs::set_permissions(&sockets, fs::Permissions::from_mode(0o755)).unwrap();
@@ -119,15 +110,10 @@ impl Postfix {
         recipients
             .into_iter()
             .map(|recipient| {
-                client.expect(
-                    "250",
-                    &format!("MAIL FROM:<sender@ours.example>{}", options(recipient)),
-                );
+                client.expect("250", &format!("MAIL FROM:<sender@ours.example>{}", options(recipient)));
                 client.expect("250", &format!("RCPT TO:<{recipient}>"));
                 let reply = client.data();
-                queue_id(&reply)
-                    .unwrap_or_else(|| panic!("{recipient}: {reply}"))
-                    .to_owned()
+                queue_id(&reply).unwrap_or_else(|| panic!("{recipient}: {reply}")).to_owned()
             })
             .collect()
     }
@@ -139,10 +125,7 @@ impl Postfix {
             .flat_map(|line| {
                 let message: Value = serde_json::from_str(line).unwrap();
                 let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                let recipients = message["recipients"]
-                    .as_array()
-                    .cloned()
-                    .unwrap_or_default();
+                let recipients = message["recipients"].as_array().cloned().unwrap_or_default();
                 recipients
                     .into_iter()
                     .map(|recipient| Queued {

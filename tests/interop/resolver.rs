@@ -51,7 +51,8 @@ impl Resolver {
     /// Serves `zone`; answers when this returns.
     pub fn start(machine: &Machine, network: &Namespace, zone: &Zone) -> Resolver {
         let directory = machine.directory().join("dns");
-        let soa = "$TTL 300\n. SOA ns.lab. hostmaster.lab. 1 300 300 300 1\n. NS ns.lab.\nns.lab. A 127.0.0.1\n";
+        let soa =
+            "$TTL 300\n. SOA ns.lab. hostmaster.lab. 1 300 300 300 1\n. NS ns.lab.\nns.lab. A 127.0.0.1\n";
         fs::write(directory.join("root.zone"), format!("{soa}{}", zone.0)).unwrap();
         fs::write(directory.join("nsd.conf"), CONFIGURATION).unwrap();
         let log = fs::File::create(machine.directory().join("log/nsd.log")).unwrap();

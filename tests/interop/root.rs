@@ -19,21 +19,16 @@ pub struct Release {
     pub postfix: &'static str,
 }
 
-pub const BOOKWORM: Release = Release {
-    suite: "bookworm",
-    postfix: "3.7",
-};
+pub const BOOKWORM: Release = Release { suite: "bookworm", postfix: "3.7" };
 
-pub const TRIXIE: Release = Release {
-    suite: "trixie",
-    postfix: "3.10",
-};
+pub const TRIXIE: Release = Release { suite: "trixie", postfix: "3.10" };
 
 /// Programs of this machine that the lab runs; `tests/setup` installs them.
 const PROGRAMS: [&str; 5] = ["mmdebstrap", "ip", "unshare", "nsenter", "cp"];
 
 /// What keeps packages from starting daemons in the root while it is made.
-const NO_DAEMONS: &str = r#"printf '#!/bin/sh\nexit 101\n' > "$1"/usr/sbin/policy-rc.d; chmod 755 "$1"/usr/sbin/policy-rc.d"#;
+const NO_DAEMONS: &str =
+    r#"printf '#!/bin/sh\nexit 101\n' > "$1"/usr/sbin/policy-rc.d; chmod 755 "$1"/usr/sbin/policy-rc.d"#;
 
 /// Why this machine can have no lab, if so.
 fn obstacle() -> Option<String> {
@@ -93,10 +88,7 @@ impl Release {
     fn recipe(self) -> String {
         let text = format!("{:?}{}", self.arguments(), self.sources());
         let hash = Sha256::digest(text);
-        hash.iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The finished root; the first call on a machine makes it, in about a minute.
@@ -105,9 +97,7 @@ impl Release {
         fs::create_dir_all(&roots).unwrap();
         let root = roots.join(format!("{}-postfix-{}", self.suite, self.recipe()));
         let lock = File::create(roots.join(format!("{}.lock", self.suite))).unwrap();
-        let _lock = Flock::lock(lock, FlockArg::LockExclusive)
-            .map_err(|(_, error)| error)
-            .unwrap();
+        let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
         if !root.exists() {
             self.build(&root);
         }
@@ -129,11 +119,7 @@ impl Release {
             .stdin(Stdio::from(File::open(&sources).unwrap()))
             .output()
             .unwrap();
-        assert!(
-            made.status.success(),
-            "mmdebstrap: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        assert!(made.status.success(), "mmdebstrap: {}", String::from_utf8_lossy(&made.stderr));
         fs::rename(&partial, root).unwrap();
         fs::remove_file(&sources).unwrap();
     }

@@ -91,10 +91,7 @@ impl Conversation {
     }
 
     /// Goes on over TLS as the server.
-    pub fn accept_tls(
-        self,
-        mut connection: ServerConnection,
-    ) -> io::Result<(Conversation, Session)> {
+    pub fn accept_tls(self, mut connection: ServerConnection) -> io::Result<(Conversation, Session)> {
         let mut stream = self.plain()?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
