@@ -1,0 +1,91 @@
+//! Asking the running daemon over its control socket.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Failure, Settings};
+use crate::protocol::control::{self, Command};
+
+/// The control socket when the configuration names no other one.
+const SOCKET: &str = "control.sock";
+
+/// How long a daemon may take to say how it is. It answers from memory; one that is stopped by a
+/// signal would let us wait for ever.
+const STATUS_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a reload may take: 256 MiB of configuration are read in a fraction of it.
+const RELOAD_LIMIT: Duration = Duration::from_secs(300);
+
+/// The longest answer that is read: a reload can list every problem of a large configuration.
+const ANSWER_LIMIT: u64 = 256 << 20;
+
+/// Configuration files above this are not looked through for the path of the socket (interface:
+/// limit of a TOML file).
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// An answer: the line as it came, and what it says.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    /// One JSON object, without the line feed.
+    pub line: String,
+    /// The same, read.
+    pub value: T,
+}
+
+/// Asks, and reads what the daemon answers.
+pub(super) fn ask<T: DeserializeOwned>(settings: &Settings, command: Command) -> Result<Answer<T>, Failure> {
+    let path = socket(settings);
+    let limit = match command {
+        Command::Status => STATUS_LIMIT,
+        Command::Reload { .. } => RELOAD_LIMIT,
+    };
+    let line =
+        exchange(&path, command, limit).map_err(|error| Failure::Daemon { path: path.clone(), error })?;
+    match serde_json::from_str(&line) {
+        Ok(value) => Ok(Answer { line, value }),
+        Err(error) => Err(Failure::Daemon { path, error: error.into() }),
+    }
+}
+
+fn exchange(path: &Path, command: Command, limit: Duration) -> io::Result<String> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    let mut line = Vec::new();
+    control::encode(command, &mut line);
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    stream.take(ANSWER_LIMIT).read_to_string(&mut answer)?;
+    // The line feed is what tells a whole answer from one that was cut short.
+    match answer.strip_suffix('\n') {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// The socket that the daemon listens on, as far as can be known: a configuration that cannot be
+/// read, or has problems, must not keep anybody from asking the daemon about them.
+fn socket(settings: &Settings) -> PathBuf {
+    let named = named_in(&settings.config).unwrap_or_else(|| PathBuf::from(SOCKET));
+    settings.runtime_dir().join(named)
+}
+
+fn named_in(config: &Path) -> Option<PathBuf> {
+    let metadata = std::fs::metadata(config).ok()?;
+    if !metadata.is_file() || metadata.len() > CONFIG_LIMIT {
+        return None;
+    }
+    let text = std::fs::read_to_string(config).ok()?;
+    // What can be read of a file with mistakes in it is read all the same.
+    let (table, _) = DeTable::parse_recoverable(text.trim_start_matches('\u{feff}'));
+    let listeners = table.get_ref().get("listen")?.get_ref().as_array()?;
+    let text = |value: &'_ DeValue<'_>, key: &str| value.get(key)?.get_ref().as_str().map(str::to_owned);
+    let control =
+        listeners.iter().find(|listen| text(listen.get_ref(), "protocol").as_deref() == Some("control"))?;
+    text(control.get_ref(), "path").map(PathBuf::from)
+}
