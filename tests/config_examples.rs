@@ -198,6 +198,34 @@ fn is_inside_comment(text: &[u8]) -> bool {
     })
 }
 
+/// The keys of the parser, each at the beginning of a line below the header of its table.
+#[test]
+fn every_key_stands_in_an_example() {
+    let examples = examples();
+    let mut table = String::new();
+    let mut written = Vec::new();
+    for file in examples.iter().flat_map(|example| &example.files) {
+        "the main file".clone_into(&mut table);
+        for line in fs::read_to_string(file).unwrap().lines() {
+            if line.starts_with('[') {
+                table = line.trim_end().to_owned();
+                written.push(("the main file".to_owned(), table.trim_matches(['[', ']']).to_owned()));
+            } else if let Some((key, _)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+                written.push((table.clone(), key.trim().to_owned()));
+            }
+        }
+    }
+    let missing: Vec<_> = config::keys()
+        .into_iter()
+        .filter(|(table, key)| !written.contains(&((*table).to_owned(), key.clone())))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(
+        config::keys().len() > 60
+            && config::keys().contains(&("[[inbound]]", "require.certificate.names".to_owned()))
+    );
+}
+
 #[test]
 fn what_is_left_out_has_its_default() {
     let directory = directory(&[("connectord.toml", "version = 1\n")]);
