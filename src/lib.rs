@@ -30,6 +30,8 @@
 //! are said only when the whole index was consulted and no connector applies.
 
 pub mod answer;
+pub mod config;
+pub mod load;
 pub mod model;
 pub mod protocol;
 pub mod snapshot;

@@ -1,0 +1,203 @@
+//! `[[listen]]`: the sockets.
+//!
+//! The group is a name that only the system can resolve, and a relative path is relative to the
+//! runtime directory of the daemon: both are kept as written for the server.
+
+use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
+
+use toml::de::DeValue;
+
+use super::problem::shown;
+use super::reading::Reading;
+use super::source::Place;
+use super::table::{Item, Legal, Table};
+
+/// A socket to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What is spoken on it.
+    pub protocol: ListenProtocol,
+    /// Its path; a relative one is relative to the runtime directory.
+    pub path: PathBuf,
+    /// Name or number of the group it is given to; `None`: the daemon's own.
+    pub group: Option<String>,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+/// What is spoken on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListenProtocol {
+    /// socketmap_table(5): TLS policy and transport.
+    Socketmap,
+    /// SMTPD_POLICY_README: inbound mail.
+    Policy,
+    /// `connectord status` and `connectord reload`.
+    Control,
+}
+
+impl ListenProtocol {
+    /// Every protocol of this version.
+    pub const ALL: [ListenProtocol; 3] =
+        [ListenProtocol::Socketmap, ListenProtocol::Policy, ListenProtocol::Control];
+
+    /// The word in the configuration, in logs and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            ListenProtocol::Socketmap => "socketmap",
+            ListenProtocol::Policy => "policy",
+            ListenProtocol::Control => "control",
+        }
+    }
+
+    /// The permissions of a socket when none are written.
+    pub fn default_mode(self) -> u32 {
+        match self {
+            ListenProtocol::Socketmap | ListenProtocol::Policy => 0o660,
+            ListenProtocol::Control => 0o600,
+        }
+    }
+
+    /// The socket in the runtime directory when none is written.
+    fn default_listener(self) -> Listen {
+        let path = PathBuf::from(format!("{}.sock", self.word()));
+        Listen { protocol: self, path, group: None, mode: self.default_mode() }
+    }
+}
+
+const LEGAL: Legal = Legal {
+    title: "[[listen]]",
+    prefix: "",
+    keys: &["protocol", "path", "group", "mode"],
+    notes: false,
+    main_only: &[],
+};
+
+/// Bytes of a socket's path: one less than `sun_path` has (unix(7)), for its final zero. A longer
+/// one cannot be bound.
+const MAX_PATH: usize = 107;
+
+/// Reads the sockets, or takes those that are there without any.
+pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen> {
+    let Some(item) = item else {
+        return ListenProtocol::ALL.map(ListenProtocol::default_listener).into();
+    };
+    let mut listeners = Vec::new();
+    let mut lines = BTreeMap::new();
+    for table in item.tables(reading, LEGAL) {
+        let protocol = table
+            .demand(reading, "protocol", "write socketmap, policy or control")
+            .and_then(|item| protocol(reading, item));
+        let path = table
+            .demand(reading, "path", "write the path of the socket")
+            .and_then(|item| path(reading, item, &mut lines));
+        let group = table.find("group").and_then(|item| group(reading, item));
+        let mode = mode(reading, &table, protocol);
+        if let (Some(protocol), Some(path), Some(mode)) = (protocol, path, mode) {
+            listeners.push(Listen { protocol, path, group, mode });
+        }
+    }
+    // Without it nobody could ask how the daemon is.
+    if listeners.iter().all(|listener| listener.protocol != ListenProtocol::Control) {
+        listeners.push(ListenProtocol::Control.default_listener());
+    }
+    listeners
+}
+
+fn protocol(reading: &mut Reading, item: Item<'_>) -> Option<ListenProtocol> {
+    if let DeValue::String(word) = item.value()
+        && (word == "exim" || word == "metrics")
+    {
+        reading.problem(item.place, format!("`{word}` comes with a later version"), "remove this [[listen]]");
+        return None;
+    }
+    item.word(reading, &ListenProtocol::ALL.map(|protocol| (protocol.word(), protocol)))
+}
+
+fn path(reading: &mut Reading, item: Item<'_>, lines: &mut BTreeMap<PathBuf, Place>) -> Option<PathBuf> {
+    let text = item.text(reading)?;
+    let path = PathBuf::from(text.text);
+    let refusal = if text.text.len() > MAX_PATH {
+        Some((
+            format!("the path has {} bytes; a socket's path has at most {MAX_PATH}", text.text.len()),
+            "choose a shorter one",
+        ))
+    } else if text.text.contains('\0') || text.text.ends_with('/') || path.file_name().is_none() {
+        Some((
+            format!("{} is no path of a socket", shown(text.text)),
+            "write the path of a file, such as policy.sock",
+        ))
+    } else {
+        None
+    };
+    if let Some((message, help)) = refusal {
+        reading.problem(text.place, message, help);
+        return None;
+    }
+    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    if let Some(first) = lines.get(&plain) {
+        let line = reading.sources.get(first.source).map_or(0, |source| source.position(first.start).0);
+        let message = format!("{} is the socket of line {line} already", shown(text.text));
+        reading.problem(text.place, message, "give each protocol a path of its own");
+        return None;
+    }
+    lines.insert(plain, text.place);
+    Some(path)
+}
+
+fn group(reading: &mut Reading, item: Item<'_>) -> Option<String> {
+    if let DeValue::Integer(_) = item.value() {
+        return item
+            .number(reading, 0..=usize::try_from(u32::MAX - 1).unwrap_or(usize::MAX))
+            .map(|number| number.to_string());
+    }
+    let text = item.text(reading)?;
+    let valid =
+        !text.text.is_empty() && !text.text.chars().any(|c| c.is_control() || c.is_whitespace() || c == ':');
+    if !valid {
+        reading.problem(
+            text.place,
+            format!("{} is no name of a group", shown(text.text)),
+            "write a group's name or number",
+        );
+    }
+    valid.then(|| text.text.to_owned())
+}
+
+/// The permissions: those written, or the default of the protocol. Whoever may write may ask.
+fn mode(reading: &mut Reading, table: &Table<'_>, protocol: Option<ListenProtocol>) -> Option<u32> {
+    const OCTAL: &str = "octal digits in quotation marks, such as \"0660\"";
+    let Some(item) = table.find("mode") else {
+        return Some(protocol.unwrap_or(ListenProtocol::Control).default_mode());
+    };
+    let DeValue::String(text) = item.value() else {
+        item.wrong_type(reading, OCTAL);
+        return None;
+    };
+    let digits = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let Some(mode) = u32::from_str_radix(text, 8).ok().filter(|mode| digits && mode & !0o666 == 0) else {
+        reading.problem(
+            item.place,
+            format!("{} is no mode of a socket", shown(text)),
+            format!("write {OCTAL}; nothing but read and write has a meaning"),
+        );
+        return None;
+    };
+    if mode & 0o002 != 0 {
+        if protocol == Some(ListenProtocol::Control) {
+            reading.problem(
+                item.place,
+                "everybody on this host could reload with --accept-weaker",
+                "write \"0600\", or \"0660\" and a group",
+            );
+            return None;
+        }
+        reading.warn(
+            item.place,
+            "everybody on this host can ask, and learn the agreements",
+            "write \"0660\" and the group of the MTA",
+        );
+    }
+    Some(mode)
+}

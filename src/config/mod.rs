@@ -1,0 +1,262 @@
+//! The configuration as it is written, turned into the model.
+//!
+//! [`load`] reads `connectord.toml` and everything it names, and returns agreements that are
+//! complete and valid, or [`Problems`]: all of them, of all files, each with its file, line and
+//! column, the line with a caret, and what to do. What does not stand in the way is a warning.
+//!
+//! It refuses whatever it does not know. No key that decides strength has a default, so that a
+//! connector whose file was cut short is a problem and not a weaker connector. It reads regular
+//! files only, within limits, and never waits for one; it opens no socket, asks no DNS and logs
+//! nothing. Contradictions between connectors are found by the snapshot; [`Loaded::locate`] says
+//! where they are written.
+//!
+//! The same function serves `check`, the start and every reload, so they say the same.
+
+mod addresses;
+mod certificates;
+mod document;
+mod file;
+mod inbound;
+mod include;
+mod listen;
+mod locate;
+mod mta;
+mod notes;
+mod outbound;
+mod patterns;
+mod problem;
+mod reading;
+mod references;
+mod requirement;
+mod server;
+mod source;
+mod suggestion;
+mod table;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use toml::de::DeValue;
+
+use crate::model::{Agreements, Inbound, Mta, Outbound};
+use addresses::Use;
+use locate::ConnectorPlace;
+use reading::{Reading, Role};
+use references::Mention;
+use source::{Place, Source};
+use table::{Item, Legal, Table};
+
+pub use listen::{Listen, ListenProtocol};
+pub use problem::{Cause, MAX_KEPT, MAX_PRINTED, Problem, Problems, SourceLine};
+pub use server::{Decisions, LogFormat, LogLevel, Organisation, ServerSettings, WeakerReload};
+
+/// A configuration without problems of its own.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What answers are made from.
+    pub agreements: Agreements,
+    /// How the daemon behaves.
+    pub server: ServerSettings,
+    /// The sockets; a control socket is always among them.
+    pub listen: Vec<Listen>,
+    /// Who we are.
+    pub organisation: Organisation,
+    /// What the operator should know.
+    pub warnings: Problems,
+    /// Lower-case hex of the SHA-256 of every file read, each with its role and length.
+    pub sha256: String,
+    sources: Vec<Arc<Source>>,
+    outbound: Vec<ConnectorPlace>,
+    inbound: Vec<ConnectorPlace>,
+}
+
+/// Reads a configuration. `now` is what certificates are judged by.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load(path: &Path, now: Timestamp) -> Result<Loaded, Problems> {
+    let (loaded, problems) = read(path, now);
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// Reads a configuration as far as possible: the connectors with which nothing is wrong, and the
+/// problems. It lets [`crate::load`] look for contradictions among the former too.
+pub(crate) fn read(path: &Path, now: Timestamp) -> (Loaded, Problems) {
+    let mut reading = Reading::new(now);
+    let mut collected = Collected::default();
+    collected.read_main(&mut reading, path);
+    references::check(&mut reading, &collected.mentions);
+    let Collected { mta, exempt, server, listen, organisation, outbound, inbound, places, mentions: _ } =
+        collected;
+    let mut problems = std::mem::take(&mut reading.problems);
+    problems.sort();
+    reading.warnings.sort();
+    let sha256 = reading.sha256();
+    let agreements = Agreements { mta, inbound_exempt: exempt, outbound, inbound };
+    let [outbound, inbound] = places;
+    let loaded = Loaded {
+        agreements,
+        server,
+        listen,
+        organisation,
+        warnings: reading.warnings,
+        sha256,
+        sources: reading.sources,
+        outbound,
+        inbound,
+    };
+    (loaded, problems)
+}
+
+const MAIN: Legal = Legal {
+    title: "the main file",
+    prefix: "",
+    keys: &[
+        "version",
+        "include",
+        "listen",
+        "mta",
+        "inbound_exempt",
+        "server",
+        "organisation",
+        "outbound",
+        "inbound",
+    ],
+    notes: false,
+    main_only: &[],
+};
+
+const INCLUDED: Legal = Legal {
+    title: "an included file",
+    prefix: "",
+    keys: &["version", "outbound", "inbound"],
+    notes: false,
+    main_only: &["include", "listen", "mta", "inbound_exempt", "server", "organisation"],
+};
+
+const EXEMPT: Legal = Legal {
+    title: "[inbound_exempt]",
+    prefix: "inbound_exempt.",
+    keys: &["addresses"],
+    notes: false,
+    main_only: &[],
+};
+
+/// Our own re-injection: what a content filter gives back comes from here.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
+/// What the files have given so far.
+#[derive(Default)]
+struct Collected {
+    mta: Mta,
+    exempt: Vec<ipnet::IpNet>,
+    server: ServerSettings,
+    listen: Vec<Listen>,
+    organisation: Organisation,
+    outbound: Vec<Outbound>,
+    inbound: Vec<Inbound>,
+    /// Of the connectors of both directions, in the order of their lists.
+    places: [Vec<ConnectorPlace>; 2],
+    mentions: Vec<Mention>,
+}
+
+impl Collected {
+    fn read_main(&mut self, reading: &mut Reading, path: &Path) {
+        let Some((rank, source)) = reading.text(path, Role::Main, None) else {
+            return;
+        };
+        let Some(tree) = document::parse(reading, rank, &source) else {
+            return;
+        };
+        let table = Table::open(reading, rank, tree.get_ref(), Place::new(rank, 0..0), MAIN);
+        version(reading, &table);
+        if let Some(item) = table.find("mta") {
+            self.mta = mta::read(reading, item);
+        }
+        self.exempt = exempt(reading, table.find("inbound_exempt"));
+        if let Some(item) = table.find("server") {
+            self.server = server::read(reading, item);
+        }
+        if let Some(item) = table.find("organisation") {
+            self.organisation = server::organisation(reading, item);
+        }
+        self.listen = listen::read(reading, table.find("listen"));
+        self.read_connectors(reading, &table, &source);
+        if let Some(item) = table.find("include") {
+            for (path, named) in include::files(reading, item, &source) {
+                self.read_included(reading, &path, named);
+            }
+        }
+    }
+
+    fn read_included(&mut self, reading: &mut Reading, path: &Path, named: Place) {
+        let Some((rank, source)) = reading.text(path, Role::Included, Some(named)) else {
+            return;
+        };
+        let Some(tree) = document::parse(reading, rank, &source) else {
+            return;
+        };
+        let table = Table::open(reading, rank, tree.get_ref(), Place::new(rank, 0..0), INCLUDED);
+        version(reading, &table);
+        self.read_connectors(reading, &table, &source);
+    }
+
+    fn read_connectors(&mut self, reading: &mut Reading, table: &Table<'_>, source: &Source) {
+        let [outbound_places, inbound_places] = &mut self.places;
+        if let Some(item) = table.find("outbound") {
+            for table in item.tables(reading, outbound::LEGAL) {
+                let (mention, connector) = outbound::read(reading, &table, source, &self.mta);
+                if let Some(connector) = connector {
+                    self.outbound.push(connector);
+                    outbound_places.push(ConnectorPlace { header: mention.header, list: mention.list });
+                }
+                self.mentions.push(mention);
+            }
+        }
+        if let Some(item) = table.find("inbound") {
+            for table in item.tables(reading, inbound::LEGAL) {
+                let (mention, connector) = inbound::read(reading, &table, source);
+                if let Some(connector) = connector {
+                    self.inbound.push(connector);
+                    inbound_places.push(ConnectorPlace { header: mention.header, list: None });
+                }
+                self.mentions.push(mention);
+            }
+        }
+    }
+}
+
+fn version(reading: &mut Reading, table: &Table<'_>) {
+    let Some(item) = table.demand(reading, "version", "write `version = 1` as the first line of each file")
+    else {
+        return;
+    };
+    let DeValue::Integer(number) = item.value() else {
+        item.wrong_type(reading, "the number 1, without quotation marks");
+        return;
+    };
+    if number.as_str() != "1" {
+        let message =
+            format!("this connectord knows version 1 of the configuration, not {}", number.as_str());
+        reading.problem(
+            item.place,
+            message,
+            "write `version = 1`, or install the connectord that this file was written for",
+        );
+    }
+}
+
+fn exempt(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<ipnet::IpNet> {
+    let default = || LOOPBACK.iter().filter_map(|range| range.parse().ok()).collect();
+    let Some(item) = item else {
+        return default();
+    };
+    let Some(table) = item.table(reading, EXEMPT) else {
+        return Vec::new();
+    };
+    match table.find("addresses") {
+        Some(item) => addresses::ranges(reading, item, Use::Exempt),
+        None => default(),
+    }
+}

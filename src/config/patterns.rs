@@ -1,0 +1,173 @@
+//! Names and patterns as they are written: domains of partners, names of certificates.
+//!
+//! What a pattern means is known to the model; here is what an administrator may have meant when
+//! it is none, and which patterns would turn a requirement into something weaker.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::problem::shown;
+use super::reading::{Reading, Role};
+use super::source::{Place, Source};
+use super::table::{Item, Text};
+use crate::model::{Pattern, pattern};
+
+/// Why a text is refused, and what to write.
+pub(super) struct Refusal {
+    message: String,
+    help: String,
+}
+
+impl Refusal {
+    /// With these words.
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Refusal { message: message.into(), help: help.into() }
+    }
+
+    /// Tells it.
+    pub fn told(self, reading: &mut Reading, place: Place) {
+        reading.problem(place, self.message, self.help);
+    }
+}
+
+/// Reads texts one by one and tells of those that are refused.
+pub(super) fn each<T>(
+    reading: &mut Reading,
+    texts: &[Text<'_>],
+    read: impl Fn(&str) -> Result<T, Refusal>,
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(texts.len());
+    for text in texts {
+        match read(text.text) {
+            Ok(value) => values.push(value),
+            Err(refusal) => refusal.told(reading, text.place),
+        }
+    }
+    values
+}
+
+/// A pattern of domains: `x`, `*.x`, `.x` or `*`.
+pub(super) fn domain(text: &str) -> Result<Pattern, Refusal> {
+    if let Some(address) = address(text) {
+        return Err(Refusal::new(
+            format!("{} is an address, not a domain", shown(text)),
+            format!(
+                "mail to [{address}] is covered by a connector for \"*\", or by one with this smart host"
+            ),
+        ));
+    }
+    Pattern::parse(text).map_err(|error| invalid(text, error))
+}
+
+/// A pattern of our own domains: as [`domain`], without `*`.
+pub(super) fn own_domain(text: &str) -> Result<Pattern, Refusal> {
+    let pattern = domain(text)?;
+    if pattern == Pattern::Any {
+        return Err(Refusal::new("`*` would make every domain our own", "name our own domains"));
+    }
+    Ok(pattern)
+}
+
+/// A name that a partner's server may show, for Postfix's `match`.
+///
+/// What would give Postfix a strategy instead of a name, or trust a whole top-level domain, is
+/// refused: `secure` would become `verify` or less (postconf(5), `smtp_tls_secure_cert_match`).
+pub(super) fn server_name(text: &str) -> Result<Pattern, Refusal> {
+    if ["hostname", "nexthop", "dot-nexthop"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return Err(Refusal::new(
+            format!(
+                "{} is a strategy of Postfix, not a name: it would take the name from DNS or from the route",
+                shown(text)
+            ),
+            "write the names that the certificate may show, or match = \"domain\" for the domain asked for and what is below it",
+        ));
+    }
+    if address(text).is_some() {
+        return Err(Refusal::new(
+            format!("{} is an address; Postfix cannot match addresses together with names", shown(text)),
+            "write a name that the certificate shows, or pin the certificate with tls = \"fingerprint\"",
+        ));
+    }
+    let pattern = certificate_name(text)?;
+    match &pattern {
+        Pattern::Exact(name) if name.labels() == 1 => Err(Refusal::new(
+            format!("{} has a single label; no authority certifies such a name", shown(text)),
+            "write the whole name, such as mail.contoso.com",
+        )),
+        Pattern::Exact(_) | Pattern::Tree(_) | Pattern::Below(_) | Pattern::Any => Ok(pattern),
+    }
+}
+
+/// A name that a client's certificate may show.
+pub(super) fn certificate_name(text: &str) -> Result<Pattern, Refusal> {
+    let pattern = Pattern::parse(text).map_err(|error| invalid(text, error))?;
+    match &pattern {
+        Pattern::Any => Err(Refusal::new(
+            "`*` accepts a certificate of anybody",
+            "write the names that the certificate may show, such as *.contoso.com",
+        )),
+        Pattern::Tree(name) | Pattern::Below(name) if name.labels() == 1 => Err(Refusal::new(
+            format!("{} accepts a certificate of everybody below `{name}`", shown(text)),
+            "write at least two labels, such as *.contoso.com",
+        )),
+        Pattern::Exact(_) | Pattern::Tree(_) | Pattern::Below(_) => Ok(pattern),
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches("*.").trim_start_matches(['.', '[']).trim_end_matches(']');
+    let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
+    bare.parse().ok()
+}
+
+fn invalid(text: &str, error: pattern::Error) -> Refusal {
+    let help = if let Some((_, domain)) = text.rsplit_once('@') {
+        format!("write the domain alone: {}", shown(domain))
+    } else if text.trim() != text {
+        "remove the space around it".to_owned()
+    } else if text.contains([',', ' ', ';', '|']) {
+        "write each name in quotation marks of its own".to_owned()
+    } else if text.contains([':', '/', '[']) {
+        "write the name alone, without a port, a scheme or brackets".to_owned()
+    } else {
+        "write x for x alone, *.x for x and everything below it, .x for only what is below it".to_owned()
+    };
+    Refusal::new(format!("{}: {error}", shown(text)), help)
+}
+
+/// The domains of a file, one a line, and the file's rank; `#` begins a comment.
+pub(super) fn list_file(
+    reading: &mut Reading,
+    item: Item<'_>,
+    source: &Source,
+) -> Option<(usize, Vec<Pattern>)> {
+    let text = item.text(reading)?;
+    let path = source.resolve(text.text);
+    let (rank, list) = reading.text(&path, Role::List, Some(item.place))?;
+    let before = reading.problems.len();
+    let mut patterns = Vec::new();
+    for (at, line) in lines(&list) {
+        match domain(line) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(refusal) => refusal.told(reading, Place::new(rank, at..at + line.len())),
+        }
+    }
+    if patterns.is_empty() && reading.problems.len() == before {
+        let message = format!("{} names no domain", shown(&path.display().to_string()));
+        reading.problem(item.place, message, "write one domain a line");
+    }
+    Some((rank, patterns))
+}
+
+/// The entries of a list of domains, each with its offset; neither comments nor empty lines.
+pub(super) fn lines(list: &Arc<Source>) -> impl Iterator<Item = (usize, &str)> {
+    let mut next = 0;
+    list.text.split_inclusive('\n').filter_map(move |line| {
+        let start = next;
+        next += line.len();
+        let entry = line.split('#').next().unwrap_or_default();
+        let indent = entry.len() - entry.trim_start().len();
+        let entry = entry.trim();
+        (!entry.is_empty()).then_some((start + indent, entry))
+    })
+}

@@ -1,0 +1,303 @@
+//! One reading of the configuration: the files it took, and what was found in them.
+//!
+//! Every file goes through here, so that the limits hold over all of them, each is read once, and
+//! the digest of the effective configuration covers what was really used. Problems are added as
+//! they are found and nothing stops at one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::file::{self, Contents, Exposure, Unreadable};
+use super::problem::{Cause, Problem, Problems, shown};
+use super::source::{Place, Source};
+use crate::model::certificate::{Certificate, pem};
+use crate::model::requirement::CaFile;
+
+/// Bytes of a TOML file; a larger one is refused.
+const MAX_TOML: u64 = 16 << 20;
+
+/// Bytes of a list of domains; a larger one is refused.
+const MAX_LIST: u64 = 64 << 20;
+
+/// Bytes of a PEM file; a larger one is refused. The bundle of all public authorities has a
+/// quarter of a MiB.
+const MAX_PEM: u64 = 16 << 20;
+
+/// Bytes of all files together; a file beyond is refused.
+const MAX_TOTAL: u64 = 256 << 20;
+
+/// What a file is for: part of the digest, so that the same bytes in another role count as
+/// another configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Role {
+    /// The main file.
+    Main,
+    /// A file that it includes.
+    Included,
+    /// A list of domains.
+    List,
+    /// Certificates, registered, pinned or of authorities.
+    Pem,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Role::Main => "main",
+            Role::Included => "include",
+            Role::List => "list",
+            Role::Pem => "pem",
+        }
+    }
+
+    fn limit(self) -> u64 {
+        match self {
+            Role::Main | Role::Included => MAX_TOML,
+            Role::List => MAX_LIST,
+            Role::Pem => MAX_PEM,
+        }
+    }
+}
+
+/// A PEM file with at least one certificate.
+#[derive(Debug)]
+pub(super) struct PemFile {
+    /// The file as named, relative to the working directory.
+    pub path: PathBuf,
+    /// Its certificates, in its order; never empty.
+    pub certificates: Vec<Certificate>,
+    /// The file as a set of trust anchors.
+    pub anchors: Arc<CaFile>,
+}
+
+/// Files and findings of one reading.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The time that certificates are judged by.
+    pub now: Timestamp,
+    /// Text files, in the order of reading; a [`Place`] refers to one by its rank.
+    pub sources: Vec<Arc<Source>>,
+    /// What stands in the way.
+    pub problems: Problems,
+    /// What does not.
+    pub warnings: Problems,
+    digest: Sha256,
+    total: u64,
+    pem: BTreeMap<PathBuf, Option<Arc<PemFile>>>,
+    exposed: Vec<(PathBuf, Exposure)>,
+}
+
+impl Reading {
+    /// Nothing read yet.
+    pub fn new(now: Timestamp) -> Self {
+        Reading {
+            now,
+            sources: Vec::new(),
+            problems: Problems::default(),
+            warnings: Problems::default(),
+            digest: Sha256::new_with_prefix(b"connectord configuration 1\n"),
+            total: 0,
+            pem: BTreeMap::new(),
+            exposed: Vec::new(),
+        }
+    }
+
+    /// Something that stands in the way.
+    pub fn problem(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        let problem = self.finding(place, message.into(), help.into());
+        self.problems.add(problem);
+    }
+
+    /// Something to know that does not stand in the way.
+    pub fn warn(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        let warning = self.finding(place, message.into(), help.into());
+        self.warnings.add(warning);
+    }
+
+    fn finding(&self, place: Place, message: String, help: String) -> Problem {
+        finding(&self.sources, place, message, help)
+    }
+
+    fn about_file(&self, path: &Path, message: String, help: String, cause: Cause) -> Problem {
+        Problem {
+            file: path.display().to_string().into(),
+            line: 0,
+            column: 0,
+            message,
+            help,
+            source_line: None,
+            cause,
+            order: self.sources.len(),
+        }
+    }
+
+    /// Reads a text file. What is wrong with it is shown at `named`, the place that names it, or
+    /// for the main file by itself.
+    pub fn text(&mut self, path: &Path, role: Role, named: Option<Place>) -> Option<(usize, Arc<Source>)> {
+        let bytes = self.bytes(path, role, named)?;
+        if let Some(message) = other_encoding(&bytes) {
+            let problem = self.about_file(
+                path,
+                message.to_owned(),
+                "save the file as UTF-8".to_owned(),
+                Cause::Configuration,
+            );
+            self.problems.add(problem);
+            return None;
+        }
+        let rank = self.sources.len();
+        match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                if text.starts_with('\u{feff}') {
+                    text.drain(..'\u{feff}'.len_utf8());
+                }
+                let source = Arc::new(Source::new(path.to_owned(), text));
+                self.sources.push(Arc::clone(&source));
+                Some((rank, source))
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                self.sources.push(Arc::new(Source::new(path.to_owned(), text)));
+                self.problem(Place::new(rank, at..at + 1), "this is not UTF-8", "save the file as UTF-8");
+                None
+            }
+        }
+    }
+
+    /// Reads a PEM file, or has it at hand. What is wrong with it is shown at `named`.
+    pub fn pem(&mut self, path: &Path, named: Place) -> Option<Arc<PemFile>> {
+        let identity = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // What could not be read is read again: the problem belongs to this place too.
+        if let Some(Some(known)) = self.pem.get(&identity) {
+            return Some(Arc::clone(known));
+        }
+        let bytes = self.bytes(path, Role::Pem, Some(named))?;
+        let file = match pem::certificates(&bytes) {
+            Ok(certificates) => {
+                let anchors = CaFile {
+                    path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+                    sha256: hex(&Sha256::digest(&bytes)),
+                    pem: bytes,
+                    certificates: certificates.iter().map(Certificate::fingerprint).collect(),
+                };
+                Some(Arc::new(PemFile { path: path.to_owned(), certificates, anchors: Arc::new(anchors) }))
+            }
+            Err(error) => {
+                let message = format!("{}: {error}", shown(&path.display().to_string()));
+                self.problem(named, message, "the file must hold certificates as PEM, and nothing else");
+                None
+            }
+        };
+        self.pem.insert(identity, file.clone());
+        file
+    }
+
+    fn bytes(&mut self, path: &Path, role: Role, named: Option<Place>) -> Option<Vec<u8>> {
+        match file::read(path, role.limit()) {
+            Ok(Contents { bytes, exposures }) => {
+                let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                self.total = self.total.saturating_add(length);
+                if self.total > MAX_TOTAL {
+                    self.unreadable(path, named, &Unreadable::TooLargeTogether(MAX_TOTAL));
+                    return None;
+                }
+                for exposure in exposures {
+                    self.exposure(path, exposure);
+                }
+                self.digest.update(format!("{} {length}\n", role.word()));
+                self.digest.update(&bytes);
+                Some(bytes)
+            }
+            Err(error) => {
+                self.unreadable(path, named, &error);
+                None
+            }
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, named: Option<Place>, error: &Unreadable) {
+        let problem = match named {
+            Some(place) => {
+                let message = format!("{}: {error}", shown(&path.display().to_string()));
+                self.finding(place, message, error.help().to_owned())
+            }
+            None => {
+                let cause = match error {
+                    Unreadable::Missing => Cause::MissingFile,
+                    Unreadable::Permission => Cause::Permission,
+                    Unreadable::Directory
+                    | Unreadable::Special(_)
+                    | Unreadable::TooLarge(_)
+                    | Unreadable::TooLargeTogether(_)
+                    | Unreadable::Changing
+                    | Unreadable::Other(_) => Cause::Configuration,
+                };
+                self.about_file(path, error.to_string(), error.help().to_owned(), cause)
+            }
+        };
+        self.problems.add(problem);
+    }
+
+    fn exposure(&mut self, path: &Path, exposure: Exposure) {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (path, what, who) = match exposure {
+            Exposure::World => (path, "file", "o"),
+            Exposure::Group => (path, "file", "g"),
+            Exposure::WorldDirectory => (parent, "directory", "o"),
+            Exposure::GroupDirectory => (parent, "directory", "g"),
+        };
+        let key = (path.to_owned(), exposure);
+        if self.exposed.contains(&key) {
+            return;
+        }
+        self.exposed.push(key);
+        let whom = if who == "o" { "everybody" } else { "its group" };
+        let message = format!("{whom} can write this {what}, and so decide which mail needs TLS");
+        let help = format!("chmod {who}-w {}", path.display());
+        let finding = self.about_file(path, message, help, Cause::Configuration);
+        if who == "o" { self.problems.add(finding) } else { self.warnings.add(finding) }
+    }
+
+    /// Lower-case hex of the SHA-256 of all that was read.
+    pub fn sha256(&self) -> String {
+        hex(&self.digest.clone().finalize())
+    }
+}
+
+/// A problem at a place in one of these files.
+pub(super) fn finding(sources: &[Arc<Source>], place: Place, message: String, help: String) -> Problem {
+    let source = sources.get(place.source);
+    let (line, column) = source.map_or((0, 0), |source| source.position(place.start));
+    Problem {
+        file: source.map_or_else(|| "".into(), |source| Arc::clone(&source.name)),
+        line,
+        column,
+        message,
+        help,
+        source_line: source.map(|source| source.line(place)),
+        cause: Cause::Configuration,
+        order: place.source,
+    }
+}
+
+/// UTF-16 and UTF-32, which editors of other systems write, told by their mark or by the zero
+/// bytes of their first letters.
+fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
+    let marked = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let zeros = bytes.iter().take(4).any(|&byte| byte == 0) && bytes.iter().take(4).any(|&byte| byte != 0);
+    (marked || zeros).then_some("this is UTF-16 or UTF-32, not UTF-8")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,77 @@
+//! From the files to a snapshot: what `check`, `serve`, `explain` and every reload do alike.
+//!
+//! It returns everything that is needed to go on with the configuration, or every problem that
+//! stands in the way: those of the files and, between the connectors that are sound in
+//! themselves, their contradictions. It changes nothing and logs nothing; what is done with the
+//! result is the caller's part.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::config::{self, Listen, Organisation, Problems, ServerSettings};
+use crate::snapshot::{self, Snapshot};
+
+/// A configuration that can be served.
+pub struct Ready {
+    /// What answers are made from.
+    pub snapshot: Arc<Snapshot>,
+    /// How the daemon behaves.
+    pub server: ServerSettings,
+    /// The sockets; a control socket is always among them.
+    pub listen: Vec<Listen>,
+    /// Who we are.
+    pub organisation: Organisation,
+    /// What the operator should know.
+    pub warnings: Problems,
+}
+
+impl fmt::Debug for Ready {
+    /// Which configuration it is; all of it would fill a screen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready")
+            .field("generation", &self.snapshot.generation())
+            .field("sha256", &self.snapshot.sha256())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a configuration came to, whether it can be served or not.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it came to.
+    pub result: Result<Ready, Problems>,
+    /// What the operator should know in either case.
+    pub warnings: Problems,
+}
+
+/// Loads a configuration as this generation. `now` is what certificates are judged by.
+///
+/// # Errors
+/// Every problem of every file, in the order of the files.
+pub fn load(path: &Path, generation: u64, now: Timestamp) -> Result<Ready, Problems> {
+    check(path, generation, now).result
+}
+
+/// As [`load`], with the warnings of a configuration that has problems too.
+pub fn check(path: &Path, generation: u64, now: Timestamp) -> Checked {
+    let (loaded, mut problems) = config::read(path, now);
+    let compiled = snapshot::compile(&loaded.agreements, generation, loaded.sha256.clone());
+    if let Err(conflicts) = &compiled {
+        problems.extend(loaded.locate(conflicts));
+    }
+    let warnings = loaded.warnings.clone();
+    let result = match compiled {
+        Ok(snapshot) if problems.is_empty() => Ok(Ready {
+            snapshot: Arc::new(snapshot),
+            server: loaded.server,
+            listen: loaded.listen,
+            organisation: loaded.organisation,
+            warnings: loaded.warnings,
+        }),
+        Ok(_) | Err(_) => Err(problems),
+    };
+    Checked { result, warnings }
+}
