@@ -34,4 +34,5 @@ pub mod config;
 pub mod load;
 pub mod model;
 pub mod protocol;
+pub mod server;
 pub mod snapshot;
