@@ -1,4 +1,12 @@
 //! Asking the running daemon over its control socket.
+//!
+//! One line goes there and one JSON object comes back. What is not a whole object with the keys of
+//! the interface is no answer: the daemon was killed in the middle, or somebody else listens. The
+//! daemon is waited for, but not for ever.
+//!
+//! The socket is `control.sock` in the runtime directory unless the configuration names another
+//! one. The configuration is only glanced at for that: it may be the very file with the mistakes
+//! that the daemon is asked about.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

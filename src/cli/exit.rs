@@ -1,4 +1,9 @@
 //! How a command ends: the numbers, and the words for what went wrong.
+//!
+//! The numbers are an interface; scripts and unit files rely on them, and each stands for one
+//! thing that an administrator would do next. A [`Failure`] is a command without a result: it is
+//! told once, on stderr, by whoever called the command. A command with a result that is not good
+//! (`check` with problems) returns its [`Exit`] and no failure.
 
 use std::io;
 use std::path::PathBuf;

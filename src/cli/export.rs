@@ -1,4 +1,8 @@
-//! `connectord export`: the answers as static tables.
+//! `connectord export`: the answers as static tables, to stdout.
+//!
+//! The tables are made from the files as they are now and not from what a running daemon serves;
+//! the digest in the first lines says from which. Nothing is installed: where a table goes and
+//! when Postfix reads it is the administrator's part.
 
 use std::io::Write;
 

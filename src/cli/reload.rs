@@ -1,4 +1,8 @@
 //! `connectord reload`: the daemon loads its files, and what comes of it is shown here.
+//!
+//! It waits until the new generation answers, or is refused. Changes go to stdout, one a line;
+//! problems go to stderr with their places. A refusal without a problem is one for weakening: it
+//! has an exit code of its own, because there is nothing to mend but something to decide.
 
 use std::io::Write;
 

@@ -1,4 +1,8 @@
 //! The options that every command takes.
+//!
+//! An option comes before systemd's environment variable for the same directory, and that before
+//! the default, so that a command typed beside a running unit finds what the unit uses, and one
+//! typed in a checkout can stay in it. Nothing is created or looked at here.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,8 @@
 //! `connectord status`: how the running daemon is.
+//!
+//! With `--json` the daemon's object is passed on as it came, keys that this version does not
+//! know included. A daemon that serves although its last reload failed is no failure of this
+//! command: it says so, and ends with 0.
 
 use std::fmt;
 use std::io::Write;
