@@ -94,7 +94,7 @@ impl Site {
 
     /// Starts the daemon, which binds its sockets itself; it serves when this returns.
     pub fn serve(&self) -> Daemon {
-        let mut command = Command::new(CONNECTORD);
+        let mut command = mortal(CONNECTORD);
         command.arg("serve");
         self.arguments(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log_file());
@@ -115,7 +115,7 @@ impl Site {
     pub fn serve_on(&self, sockets: &[UnixListener; 3]) -> Daemon {
         const SYSTEMD: &str = "export LISTEN_PID=$$ LISTEN_FDS=3; \
             exec \"$@\" 3<&0 4<&1 5<&2 0</dev/null 1>/dev/null 2>>\"$STDERR\"";
-        let mut command = Command::new("sh");
+        let mut command = mortal("sh");
         command.args(["-c", SYSTEMD, "sh", CONNECTORD, "serve"]);
         self.arguments(&mut command);
         command.env("STDERR", self.directory.join("stderr"));
@@ -160,7 +160,15 @@ impl Site {
     }
 }
 
-/// A running daemon; killed when dropped.
+/// A program that the kernel ends when the thread that started it is gone, even if the whole test
+/// was killed.
+fn mortal(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", program]);
+    command
+}
+
+/// A running daemon; killed when dropped. It does not outlive the thread that started it.
 pub struct Daemon(Child);
 
 impl Daemon {

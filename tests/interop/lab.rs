@@ -139,21 +139,49 @@ impl Lab {
     }
 
     /// Waits until the message to each recipient has met the fate beside it.
+    ///
+    /// # Panics
+    /// At once when one was delivered otherwise, for that stays so.
     pub fn settled(&self, expected: &BTreeMap<String, String>) {
         let recipients = expected.keys().cloned().collect();
         wait_for("the expected fates", || {
             let fates = self.fates(&recipients);
-            let wrong: Vec<String> = expected
-                .iter()
-                .filter(|(recipient, expected)| !fates[*recipient].is(expected))
-                .map(|(recipient, expected)| {
-                    let fate = &fates[recipient];
-                    format!("{recipient}: expected {expected}, saw {} {}", fate.letter(), fate.note())
-                })
-                .collect();
-            if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+            let wrong = differences(expected, &fates);
+            if wrong.is_empty() {
+                return Ok(());
+            }
+            let delivered = |recipient: &String| matches!(fates[recipient], Fate::Delivered(_));
+            assert!(!wrong.keys().any(delivered), "{}", lines(&wrong));
+            Err(lines(&wrong))
         });
     }
+
+    /// Sends one message to each recipient; each must meet the fate beside it at the first try.
+    pub fn send_expecting(&self, expected: &BTreeMap<String, String>) {
+        let fates = self.send(&expected.keys().cloned().collect());
+        let wrong = differences(expected, &fates);
+        assert!(wrong.is_empty(), "{}", lines(&wrong));
+    }
+}
+
+/// Recipients whose mail met another fate, and what it was.
+fn differences(
+    expected: &BTreeMap<String, String>,
+    fates: &BTreeMap<String, Fate>,
+) -> BTreeMap<String, String> {
+    expected
+        .iter()
+        .filter(|(recipient, expected)| !fates[*recipient].is(expected))
+        .map(|(recipient, expected)| {
+            let fate = &fates[recipient];
+            let text = format!("{recipient}: expected {expected}, saw {} {}", fate.letter(), fate.note());
+            (recipient.clone(), text)
+        })
+        .collect()
+}
+
+fn lines(differences: &BTreeMap<String, String>) -> String {
+    differences.values().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 /// Recipients and their expected fates.

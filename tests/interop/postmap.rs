@@ -39,7 +39,7 @@ const KEYS: [&str; 9] = [
 ];
 
 /// The reply as it was on the wire, from what postmap made of it.
-fn postmap(lab: &Lab, key: &str) -> String {
+pub fn postmap(lab: &Lab, key: &str) -> String {
     let output = lab.machine.output("postmap", &["-q", key, MAP]);
     let errors = String::from_utf8_lossy(&output.stderr);
     let found = String::from_utf8_lossy(&output.stdout);

@@ -24,7 +24,7 @@ pub const BOOKWORM: Release = Release { suite: "bookworm", postfix: "3.7" };
 pub const TRIXIE: Release = Release { suite: "trixie", postfix: "3.10" };
 
 /// Programs of this machine that the lab runs; `tests/setup` installs them.
-const PROGRAMS: [&str; 5] = ["mmdebstrap", "ip", "unshare", "nsenter", "cp"];
+const PROGRAMS: [&str; 6] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp"];
 
 /// What keeps packages from starting daemons in the root while it is made.
 const NO_DAEMONS: &str =

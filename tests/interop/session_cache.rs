@@ -7,6 +7,7 @@ use crate::certificates::{Authority, Subject};
 use crate::lab::{Fate, Lab, fates};
 use crate::on_each_release;
 use crate::partner::{Host, Mail, Starttls};
+use crate::postmap::postmap;
 use crate::resolver::Zone;
 use crate::root::Release;
 use crate::smtp::Session;
@@ -42,6 +43,7 @@ fn tighten(lab: &Lab) {
     lab.site.configure(&connector("mx.elsewhere.example"));
     let reload = lab.site.json(&["reload", "--json"]);
     assert_eq!(reload["ok"], true, "{reload}");
+    assert_eq!(postmap(lab, "good.example"), "OK secure match=mx.elsewhere.example");
 }
 
 /// With Debian's default, a session from before goes on being used.
