@@ -1,7 +1,9 @@
 //! `status` and `reload` against a daemon played by the test, for answers that the real one gives
 //! only in trouble.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -102,4 +104,14 @@ fn the_configuration_names_the_socket() {
         bench.run(&["status"]).expect(0);
         daemon.join().unwrap();
     }
+}
+
+#[test]
+fn a_socket_that_is_not_for_us_is_a_matter_of_permission() {
+    let bench = Bench::new(CONFIGURATION);
+    let socket = bench.path("run/control.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
+    let ended = bench.run_unprivileged(&["status"]).expect(77);
+    assert!(ended.stderr.contains("permission denied"), "{ended:?}");
 }
