@@ -5,59 +5,19 @@
 //! that is shown for it. `UPDATE_EXPECTED=1 cargo test --test config` writes the texts anew;
 //! read the difference before committing it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use connectord::config::{self, Cause};
 use connectord::load;
-use jiff::Timestamp;
-use tempfile::TempDir;
 
-/// The certificates among the files were made for this time: one expired the day before, one is
-/// valid three days later, the others for 31 days.
-fn now() -> Timestamp {
-    "2026-11-22T12:00:00Z".parse().unwrap()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
-}
-
-/// A copy of a directory whose permissions do not depend on the umask of a checkout.
-fn copy(from: &Path) -> TempDir {
-    fn into(from: &Path, to: &Path) {
-        fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let target = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                fs::create_dir(&target).unwrap();
-                into(&entry.path(), &target);
-            } else {
-                fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
-                fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
-            }
-        }
-    }
-    let directory = tempfile::tempdir().unwrap();
-    into(from, directory.path());
-    directory
-}
-
-/// A directory with these files.
-fn directory(files: &[(&str, &str)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    for (name, text) in files {
-        let path = directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    }
-    directory
-}
+#[path = "config/fixture.rs"]
+#[allow(dead_code)] // each test file uses its part
+mod fixture;
+use fixture::{copy, directory, now, root};
 
 /// All that is said about the configuration in a directory, with paths relative to it.
 fn said(directory: &Path) -> String {
@@ -125,4 +85,158 @@ fn a_missing_main_file_is_told_apart() {
     let including = directory(&[("connectord.toml", "version = 1\ninclude = [\"missing.toml\"]\n")]);
     let problems = load::load(&including.path().join("connectord.toml"), 1, now()).unwrap_err();
     assert_eq!(problems.cause(), Cause::Configuration);
+}
+
+/// Runs something with the file permissions of another user: on Linux they are a property of the
+/// thread.
+fn as_nobody<T>(run: impl FnOnce() -> T) -> T {
+    use nix::unistd::{Uid, setfsuid};
+    let own = setfsuid(Uid::from_raw(65534));
+    let result = run();
+    setfsuid(own);
+    result
+}
+
+#[test]
+fn what_may_not_be_read_is_said() {
+    let files = [
+        ("connectord.toml", "version = 1\ninclude = [\"closed.toml\", \"open.toml\"]\n"),
+        ("closed.toml", "version = 1\n"),
+        ("open.toml", "version = 2\n"),
+    ];
+    let directory = directory(&files);
+    let main = directory.path().join("connectord.toml");
+    fs::set_permissions(directory.path().join("closed.toml"), fs::Permissions::from_mode(0o000)).unwrap();
+    let text = as_nobody(|| config::load(&main, now())).unwrap_err().to_string();
+    assert!(text.contains(":2:12: `") && text.contains("closed.toml`: permission denied\n"), "{text}");
+    assert!(text.contains("open.toml:1:11: "), "the others are read: {text}");
+
+    fs::set_permissions(&main, fs::Permissions::from_mode(0o000)).unwrap();
+    let problems = as_nobody(|| config::load(&main, now())).unwrap_err();
+    assert_eq!(problems.cause(), Cause::Permission, "{problems}");
+}
+
+/// A directory that cannot be looked into may hold connectors: it is not the same as an empty one.
+#[test]
+fn a_closed_directory_is_no_empty_one() {
+    let cases = [
+        ("closed/*.toml", "closed`: "),
+        ("closed/d/*.toml", "closed/d`: "),
+        ("closed/d/a.toml", "closed/d/a.toml`: permission denied"),
+        ("*/d/a.toml", "closed/d/a.toml`: "),
+        ("c*d/*/a.toml", "closed`: "),
+    ];
+    for (pattern, words) in cases {
+        let main = format!("version = 1\ninclude = [{pattern:?}]\n");
+        let directory = directory(&[("connectord.toml", &main), ("closed/d/a.toml", "version = 1\n")]);
+        let path = directory.path().join("connectord.toml");
+        config::load(&path, now()).unwrap();
+        fs::set_permissions(directory.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        let result = as_nobody(|| config::load(&path, now()));
+        fs::set_permissions(directory.path().join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+        let text = result.unwrap_err().to_string();
+        assert!(text.contains(":2:12: `") && text.contains(words), "{pattern}: {text}");
+    }
+}
+
+#[test]
+fn what_everybody_can_write_is_refused_and_the_group_is_told() {
+    let main = "version = 1\ninclude = [\"sub/a.toml\"]\n";
+    let cases = [
+        ("connectord.toml", 0o646, "problem", "everybody can write this file"),
+        ("sub/a.toml", 0o602, "problem", "everybody can write this file"),
+        ("sub", 0o757, "problem", "everybody can write this directory"),
+        ("connectord.toml", 0o664, "warning", "its group can write this file"),
+        ("sub/list", 0o660, "warning", "its group can write this file"),
+        ("sub", 0o775, "warning", "its group can write this directory"),
+        ("sub", 0o1777, "neither", ""),
+    ];
+    let connector = "version = 1\n[[outbound]]\nname = \"a\"\nmode = \"enforce\"\ndomains_file = \"list\"\ntls = \"encrypt\"\n";
+    for (name, mode, expected, words) in cases {
+        let directory =
+            directory(&[("connectord.toml", main), ("sub/a.toml", connector), ("sub/list", "a.example\n")]);
+        fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        let checked = load::check(&directory.path().join("connectord.toml"), 1, now());
+        let problems = checked.result.err().map_or_else(String::new, |problems| problems.to_string());
+        let warnings = checked.warnings.to_string();
+        let said = |text: &str| {
+            !words.is_empty()
+                && text.contains(words)
+                && text.contains(&format!("-w {}", directory.path().join(name).display()))
+        };
+        assert_eq!(said(&problems), expected == "problem", "{name} {mode:o}: {problems}");
+        assert_eq!(said(&warnings), expected == "warning", "{name} {mode:o}: {warnings}");
+        assert_eq!(problems.is_empty(), expected != "problem", "{name} {mode:o}: {problems}");
+    }
+}
+
+/// A FIFO without a writer, a device without an end: nothing waits and nothing is read.
+#[test]
+fn what_is_no_file_blocks_nothing() {
+    let text = "version = 1\ninclude = [\"fifo\", \"/dev/zero\", \"loop\", \"dangling\", \"good.toml\"]\n";
+    let directory = directory(&[("connectord.toml", text), ("good.toml", "version = 3\n")]);
+    let path = directory.path();
+    nix::unistd::mkfifo(&path.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("loop", path.join("loop")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path.join("dangling")).unwrap();
+    let text = config::load(&path.join("connectord.toml"), now()).unwrap_err().to_string();
+    for words in [
+        "fifo`: this is a FIFO, not a file",
+        "`/dev/zero`: this is a device, not a file",
+        "loop`: Too many levels of symbolic links",
+        "dangling`: no such file",
+        "good.toml:1:11: this connectord knows version 1",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+
+    fs::remove_file(path.join("connectord.toml")).unwrap();
+    nix::unistd::mkfifo(&path.join("connectord.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let problems = config::load(&path.join("connectord.toml"), now()).unwrap_err();
+    assert!(problems.to_string().contains("connectord.toml: this is a FIFO"), "{problems}");
+    assert_eq!(problems.cause(), Cause::Configuration);
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused() {
+    let directory = directory(&[("connectord.toml", "version = 1\n")]);
+    let main = directory.path().join("connectord.toml");
+    let comment = format!("version = 1\n#{}", "x".repeat((16 << 20) - 13));
+    fs::write(&main, &comment).unwrap();
+    assert!(config::load(&main, now()).is_ok(), "{} bytes", comment.len());
+    fs::write(&main, format!("{comment}x")).unwrap();
+    let problems = config::load(&main, now()).unwrap_err();
+    assert!(problems.to_string().contains("the file has more than 16 MiB"), "{problems}");
+}
+
+/// The digest is that of everything that was read, and of nothing else.
+#[test]
+fn the_digest_covers_every_file() {
+    let files = [
+        ("connectord.toml", "version = 1\ninclude = [\"d/*.toml\"]\n"),
+        (
+            "d/a.toml",
+            "version = 1\n[[outbound]]\nname = \"a\"\nmode = \"enforce\"\ndomains_file = \"../list\"\ntls = \"verify\"\nca_file = \"../ca.pem\"\n",
+        ),
+        ("list", "a.example\n"),
+        ("unread", "x"),
+    ];
+    let directory = directory(&files);
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures/certificates");
+    let put = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).unwrap();
+    put("ca.pem", &fs::read(captures.join("ca.pem")).unwrap());
+    let digest = || config::load(&directory.path().join("connectord.toml"), now()).unwrap().sha256;
+    let first = digest();
+    assert_eq!(first.len(), 64);
+    assert_eq!(digest(), first);
+    put("unread", b"y");
+    assert_eq!(digest(), first);
+    for (name, text) in &files[..3] {
+        put(name, format!("{text}\n").as_bytes());
+        assert_ne!(digest(), first, "{name}");
+        put(name, text.as_bytes());
+        assert_eq!(digest(), first, "{name}");
+    }
+    put("ca.pem", &fs::read(captures.join("otherca.pem")).unwrap());
+    assert_ne!(digest(), first);
 }
