@@ -1,0 +1,220 @@
+//! Taking connections: one loop for every listener.
+//!
+//! A connection is taken only when a seat is free for it; see [`pool`](super::pool) for who goes
+//! when none is. Errors of accept(2) are of three kinds. One connection may fail: the next is
+//! taken. The system may be out of descriptors or memory: somebody idle is asked to leave, and
+//! nothing is tried for [`Limits::back_off`], because the connection stays in the queue and
+//! would fail again at once. Or the listener itself is no good: the daemon ends.
+//!
+//! A panic in a connection closes that connection, is logged and counted, and harms nobody else.
+//!
+//! At shutdown our own socket is removed first and the connections that were waiting in its queue
+//! are taken, so that what they had asked by then is answered. The queue of an inherited socket is
+//! left to the next start.
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use super::activation::Listener;
+use super::connection::{Dialect, End, converse};
+use super::pool::{Pool, Seat};
+use super::service::Service;
+use super::settings::ListenProtocol;
+
+/// What becomes of an error of accept(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// This connection is lost.
+    Connection,
+    /// The system has no room; wait.
+    Resources,
+    /// The listener is unusable.
+    Fatal,
+}
+
+fn sort(error: &io::Error) -> Trouble {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EPROTO | Errno::EPERM) => Trouble::Connection,
+        Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP | Errno::EFAULT) => Trouble::Fatal,
+        // What we do not know must neither end us nor make us spin.
+        _ => Trouble::Resources,
+    }
+}
+
+/// Serves one listener until shutdown, or until it fails. Connections still open at the end of
+/// [`Limits::drain`](super::limits::Limits::drain) are closed.
+pub(super) async fn serve<D: Dialect>(
+    listener: Listener,
+    dialect: D,
+    pool: Arc<Pool>,
+    service: Arc<Service>,
+    mut shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let Listener { socket, .. } = listener;
+    let queue = AsyncFd::new(socket.listener)?;
+    let mut hall = Hall { dialect: Arc::new(dialect), service: Arc::clone(&service), connections: JoinSet::new() };
+    loop {
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => break,
+            Some(ended) = hall.connections.join_next() => hall.note(ended),
+            taken = take(&queue, &pool) => match taken {
+                Ok((stream, seat)) => hall.admit(stream, seat),
+                Err(error) => match sort(&error) {
+                    Trouble::Connection => {}
+                    Trouble::Resources => {
+                        note_failure(D::PROTOCOL, &error, &service);
+                        pool.dismiss_one(Instant::now());
+                        hall.pause().await;
+                    }
+                    Trouble::Fatal => return Err(error),
+                }
+            }
+        }
+    }
+    if let Some(file) = socket.file {
+        // From here on nobody can come; those in the queue came before.
+        drop(file);
+        while let Some(seat) = pool.try_seat() {
+            let Ok((stream, _)) = queue.get_ref().accept() else {
+                break;
+            };
+            seat.dismiss();
+            hall.admit(stream, seat);
+        }
+    }
+    drop(queue);
+    hall.drain().await;
+    Ok(())
+}
+
+/// Takes the next connection, once there is one and a seat for it.
+async fn take(queue: &AsyncFd<UnixListener>, pool: &Arc<Pool>) -> io::Result<(std::os::unix::net::UnixStream, Seat)> {
+    loop {
+        // Waiting first: nobody has to leave for a connection that does not come.
+        let mut ready = queue.readable().await?;
+        let seat = pool.seat().await;
+        match ready.try_io(|queue| queue.get_ref().accept()) {
+            Ok(accepted) => return accepted.map(|(stream, _)| (stream, seat)),
+            Err(_would_block) => {}
+        }
+    }
+}
+
+/// The connections of one listener.
+struct Hall<D> {
+    dialect: Arc<D>,
+    service: Arc<Service>,
+    connections: JoinSet<()>,
+}
+
+impl<D: Dialect> Hall<D> {
+    fn admit(&mut self, stream: std::os::unix::net::UnixStream, seat: Seat) {
+        let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                note_failure(D::PROTOCOL, &error, &self.service);
+                return;
+            }
+        };
+        let (dialect, service) = (Arc::clone(&self.dialect), Arc::clone(&self.service));
+        self.connections.spawn(async move {
+            let end = converse(stream, dialect.as_ref(), &seat, &service.limits).await;
+            note_end(D::PROTOCOL, end, &service);
+        });
+    }
+
+    fn note(&self, ended: Result<(), JoinError>) {
+        if ended.is_err_and(|error| error.is_panic()) {
+            // The panic itself was logged where it happened.
+            self.service.counters.count_panic();
+        }
+    }
+
+    /// Waits until it makes sense to try again; connections that end meanwhile are noted.
+    async fn pause(&mut self) {
+        let over = tokio::time::sleep(self.service.limits.back_off);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                Some(ended) = self.connections.join_next() => self.note(ended),
+            }
+        }
+    }
+
+    /// Lets the connections end; those that do not in time are closed.
+    async fn drain(&mut self) {
+        let ended = async {
+            while let Some(ended) = self.connections.join_next().await {
+                self.note(ended);
+            }
+        };
+        if tokio::time::timeout(self.service.limits.drain, ended).await.is_err() {
+            tracing::warn!(protocol = D::PROTOCOL.word(), connections = self.connections.len(), "drain_incomplete");
+            self.connections.abort_all();
+        }
+    }
+}
+
+fn note_failure(protocol: ListenProtocol, error: &io::Error, service: &Service) {
+    if let Some(turn) = service.repeats.turn("accept_failed") {
+        tracing::warn!(protocol = protocol.word(), %error, suppressed = turn.suppressed, "accept_failed");
+    }
+}
+
+/// What a peer did is debug; what it did wrong is a warning, at most one a second of each kind.
+fn note_end(protocol: ListenProtocol, end: End, service: &Service) {
+    let protocol = protocol.word();
+    let name = match end {
+        End::Closed | End::Left(_) | End::Idle | End::Broken(_) => {
+            return tracing::debug!(protocol, ?end, "connection_closed");
+        }
+        End::Malformed(error) => {
+            if let Some(turn) = service.repeats.turn("request_malformed") {
+                tracing::warn!(protocol, %error, suppressed = turn.suppressed, "request_malformed");
+            }
+            return;
+        }
+        End::Cut => "the peer closed within a request",
+        End::Unfinished => "a request was not finished in time",
+        End::Unread => "replies were not taken in time",
+    };
+    if let Some(turn) = service.repeats.turn(name) {
+        tracing::warn!(protocol, reason = name, suppressed = turn.suppressed, "connection_cut");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l6_errors_are_sorted() {
+        let kinds = [
+            (Errno::ECONNABORTED, Trouble::Connection),
+            (Errno::EINTR, Trouble::Connection),
+            (Errno::EMFILE, Trouble::Resources),
+            (Errno::ENFILE, Trouble::Resources),
+            (Errno::ENOBUFS, Trouble::Resources),
+            (Errno::ENOMEM, Trouble::Resources),
+            (Errno::EIO, Trouble::Resources),
+            (Errno::EBADF, Trouble::Fatal),
+            (Errno::EINVAL, Trouble::Fatal),
+            (Errno::ENOTSOCK, Trouble::Fatal),
+        ];
+        for (errno, expected) in kinds {
+            assert_eq!(sort(&errno.into()), expected, "{errno}");
+        }
+        assert_eq!(sort(&io::Error::other("unknown")), Trouble::Resources);
+    }
+}

@@ -1,0 +1,266 @@
+//! Seats for connections: how many there may be, and who goes when they run out.
+//!
+//! A connection has a seat before it is accepted. When all are taken, one goes that owes nobody an
+//! answer: first a request that was begun and left unfinished for [`Limits::stalled`], oldest
+//! first; then the connection that has been idle the longest. A connection between a request and
+//! its reply is never chosen, and one that is chosen but turns out to have a whole request at hand
+//! answers it and stays.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// How long one that was asked to leave has before the next is asked.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Seats for one kind of connection.
+#[derive(Debug)]
+pub(super) struct Pool {
+    seats: Arc<Semaphore>,
+    taken: Mutex<HashMap<u64, Arc<Place>>>,
+    next: AtomicU64,
+    stalled: Duration,
+}
+
+/// What is known of a connection from outside.
+#[derive(Debug)]
+struct Place {
+    phase: Mutex<Phase>,
+    leave: AtomicU8,
+    wake: Notify,
+}
+
+/// What a connection is doing, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Answering, or sending what was answered.
+    Busy,
+    /// Waiting for the rest of a request.
+    Partial(Instant),
+    /// Waiting for a request.
+    Idle(Instant),
+}
+
+/// Why a connection is asked to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Its seat is needed.
+    Seat,
+    /// The daemon stops.
+    Shutdown,
+}
+
+const STAY: u8 = 0;
+const SEAT: u8 = 1;
+const SHUTDOWN: u8 = 2;
+
+/// A seat, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pool: Arc<Pool>,
+    number: u64,
+    place: Arc<Place>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    /// A pool of so many seats.
+    pub(super) fn new(seats: usize, stalled: Duration) -> Arc<Pool> {
+        let seats = Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Pool { seats, taken: Mutex::default(), next: AtomicU64::new(0), stalled })
+    }
+
+    /// Waits for a seat. When all are taken, others are asked to leave until one is free.
+    pub(super) async fn seat(self: &Arc<Self>) -> Seat {
+        loop {
+            if let Some(seat) = self.try_seat() {
+                return seat;
+            }
+            self.dismiss_one(Instant::now());
+            // Whoever leaves wakes us; whoever does not is followed by the next.
+            if let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, Arc::clone(&self.seats).acquire_owned()).await {
+                return self.sit(permit);
+            }
+        }
+    }
+
+    /// A seat, if one is free.
+    pub(super) fn try_seat(self: &Arc<Self>) -> Option<Seat> {
+        Arc::clone(&self.seats).try_acquire_owned().ok().map(|permit| self.sit(permit))
+    }
+
+    fn sit(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let place = Arc::new(Place {
+            phase: Mutex::new(Phase::Busy),
+            leave: AtomicU8::new(STAY),
+            wake: Notify::new(),
+        });
+        self.places().insert(number, Arc::clone(&place));
+        Seat { pool: Arc::clone(self), number, place, _permit: permit }
+    }
+
+    /// Asks one connection to leave. False when there is none that could.
+    pub(super) fn dismiss_one(&self, now: Instant) -> bool {
+        let places = self.places();
+        let waiting = places.values().filter(|place| place.leave.load(Ordering::Relaxed) == STAY);
+        let rank = |place: &Place| match place.phase() {
+            Phase::Busy => None,
+            Phase::Partial(since) if now.saturating_duration_since(since) < self.stalled => None,
+            Phase::Partial(since) => Some((0, since)),
+            Phase::Idle(since) => Some((1, since)),
+        };
+        let chosen = waiting.filter_map(|place| rank(place).map(|rank| (rank, place))).min_by_key(|(rank, _)| *rank);
+        chosen.map(|(_, place)| place.ask(SEAT)).is_some()
+    }
+
+    /// Asks all connections to leave: the daemon stops.
+    pub(super) fn dismiss_all(&self) {
+        for place in self.places().values() {
+            place.ask(SHUTDOWN);
+        }
+    }
+
+    /// How many seats are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.places().len()
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Place>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, reason: u8) {
+        self.leave.fetch_max(reason, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+}
+
+impl Seat {
+    /// Says what the connection is doing now.
+    pub(super) fn enter(&self, phase: Phase) {
+        *self.place.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    /// Waits until the connection is asked to leave.
+    pub(super) async fn asked_to_leave(&self) {
+        while self.leave().is_none() {
+            self.place.wake.notified().await;
+        }
+    }
+
+    /// Why the connection is to leave, if it is.
+    pub(super) fn leave(&self) -> Option<Leave> {
+        match self.place.leave.load(Ordering::Relaxed) {
+            SHUTDOWN => Some(Leave::Shutdown),
+            SEAT => Some(Leave::Seat),
+            _ => None,
+        }
+    }
+
+    /// Keeps the seat after all: there was a request to answer. No way to stay on at shutdown.
+    pub(super) fn stay(&self) {
+        // Nobody to race with would change the outcome: a shutdown is kept.
+        let _ = self.place.leave.compare_exchange(SEAT, STAY, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Leaves at the next opportunity: the daemon was stopping when the connection came.
+    pub(super) fn dismiss(&self) {
+        self.place.ask(SHUTDOWN);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.pool.places().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const STALLED: Duration = Duration::from_millis(500);
+
+    fn three() -> (Arc<Pool>, [Seat; 3]) {
+        let pool = Pool::new(3, STALLED);
+        let seats = [0, 1, 2].map(|_| pool.try_seat().unwrap());
+        assert!(pool.try_seat().is_none());
+        (pool, seats)
+    }
+
+    fn leaving(seats: &[Seat; 3]) -> [bool; 3] {
+        [0, 1, 2].map(|i: usize| seats.get(i).unwrap().leave().is_some())
+    }
+
+    #[test]
+    fn a_seat_is_given_back() {
+        let (pool, seats) = three();
+        assert_eq!(pool.taken(), 3);
+        drop(seats);
+        assert_eq!(pool.taken(), 0);
+        assert!(pool.try_seat().is_some());
+    }
+
+    #[test]
+    fn stalled_requests_go_first_then_the_longest_idle() {
+        let (pool, seats) = three();
+        let start = Instant::now();
+        let now = start + Duration::from_secs(60);
+        seats[0].enter(Phase::Idle(start + Duration::from_secs(1)));
+        seats[1].enter(Phase::Idle(start));
+        seats[2].enter(Phase::Partial(now - STALLED));
+        for expected in [[false, false, true], [false, true, true], [true, true, true]] {
+            assert!(pool.dismiss_one(now));
+            assert_eq!(leaving(&seats), expected);
+        }
+        assert!(!pool.dismiss_one(now), "nobody is asked twice");
+    }
+
+    #[test]
+    fn nobody_goes_between_request_and_reply_nor_while_a_request_arrives() {
+        let (pool, seats) = three();
+        let now = Instant::now() + STALLED;
+        seats[1].enter(Phase::Partial(now));
+        seats[2].enter(Phase::Partial(now - STALLED / 2));
+        assert!(!pool.dismiss_one(now));
+        assert_eq!(leaving(&seats), [false; 3]);
+    }
+
+    #[test]
+    fn a_shutdown_is_final_and_a_seat_can_be_kept() {
+        let (pool, seats) = three();
+        let now = Instant::now();
+        seats[0].enter(Phase::Idle(now));
+        assert!(pool.dismiss_one(now));
+        assert_eq!(seats[0].leave(), Some(Leave::Seat));
+        seats[0].stay();
+        assert_eq!(seats[0].leave(), None);
+        pool.dismiss_all();
+        seats[0].stay();
+        assert_eq!(seats[0].leave(), Some(Leave::Shutdown));
+    }
+
+    #[tokio::test]
+    async fn a_full_pool_makes_room() {
+        let (pool, seats) = three();
+        let [first, second, third] = seats;
+        second.enter(Phase::Idle(Instant::now()));
+        let leaver = tokio::spawn(async move {
+            second.asked_to_leave().await;
+        });
+        let _seat = pool.seat().await;
+        leaver.await.unwrap();
+        drop((first, third));
+    }
+}
