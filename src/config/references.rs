@@ -132,13 +132,16 @@ fn overridden(
             // Each costs a comparison with every name, and a renamed connector that many others
             // override is missed by all of them.
             let affordable = known.len() <= MAX_COMPARED && reading.problems.len() < MAX_PRINTED;
-            let mut candidates: Vec<&str> = known
-                .iter()
-                .filter(|(candidate, other)| affordable && same(other) && Some(**candidate) != own)
-                .map(|(&candidate, _)| candidate)
-                .collect();
-            candidates.sort_unstable();
-            let help = match nearest(name, candidates) {
+            let others = || {
+                let mut names: Vec<&str> = known
+                    .iter()
+                    .filter(|(candidate, other)| same(other) && Some(**candidate) != own)
+                    .map(|(&candidate, _)| candidate)
+                    .collect();
+                names.sort_unstable();
+                names
+            };
+            let help = match affordable.then(|| nearest(name, others())).flatten() {
                 Some(meant) => format!("did you mean {}?", shown(meant)),
                 None => "write the name of another connector as it stands there".to_owned(),
             };
