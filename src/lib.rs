@@ -36,4 +36,5 @@ pub mod load;
 pub mod model;
 pub mod mta;
 pub mod protocol;
+pub mod server;
 pub mod snapshot;

@@ -27,7 +27,7 @@ use super::activation::Listener;
 use super::connection::{Dialect, End, converse};
 use super::pool::{Pool, Seat};
 use super::service::Service;
-use super::settings::ListenProtocol;
+use crate::config::ListenProtocol;
 
 /// What becomes of an error of accept(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,9 @@ enum Trouble {
 fn sort(error: &io::Error) -> Trouble {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EPROTO | Errno::EPERM) => Trouble::Connection,
-        Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP | Errno::EFAULT) => Trouble::Fatal,
+        Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP | Errno::EFAULT) => {
+            Trouble::Fatal
+        }
         // What we do not know must neither end us nor make us spin.
         _ => Trouble::Resources,
     }
@@ -59,12 +61,13 @@ pub(super) async fn serve<D: Dialect>(
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let Listener { socket, .. } = listener;
-    let queue = AsyncFd::new(socket.listener)?;
-    let mut hall = Hall { dialect: Arc::new(dialect), service: Arc::clone(&service), connections: JoinSet::new() };
+    let queue = watched(socket.listener)?;
+    let mut hall =
+        Hall { dialect: Arc::new(dialect), service: Arc::clone(&service), connections: JoinSet::new() };
     loop {
         tokio::select! {
             biased;
-            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = told_to_stop(&mut shutdown) => break,
             Some(ended) = hall.connections.join_next() => hall.note(ended),
             taken = take(&queue, &pool) => match taken {
                 Ok((stream, seat)) => hall.admit(stream, seat),
@@ -96,8 +99,26 @@ pub(super) async fn serve<D: Dialect>(
     Ok(())
 }
 
+/// A listener whose readiness can be waited for before anything is accepted, which tokio's own
+/// listener cannot do.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; a std listener keeps its descriptor, which is all that asks"
+)]
+fn watched(listener: UnixListener) -> io::Result<AsyncFd<UnixListener>> {
+    AsyncFd::new(listener)
+}
+
+/// Waits for the end; it is there too when nobody can announce it any more.
+async fn told_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
 /// Takes the next connection, once there is one and a seat for it.
-async fn take(queue: &AsyncFd<UnixListener>, pool: &Arc<Pool>) -> io::Result<(std::os::unix::net::UnixStream, Seat)> {
+async fn take(
+    queue: &AsyncFd<UnixListener>,
+    pool: &Arc<Pool>,
+) -> io::Result<(std::os::unix::net::UnixStream, Seat)> {
     loop {
         // Waiting first: nobody has to leave for a connection that does not come.
         let mut ready = queue.readable().await?;
@@ -154,13 +175,18 @@ impl<D: Dialect> Hall<D> {
 
     /// Lets the connections end; those that do not in time are closed.
     async fn drain(&mut self) {
+        let limit = self.service.limits.drain;
         let ended = async {
             while let Some(ended) = self.connections.join_next().await {
                 self.note(ended);
             }
         };
-        if tokio::time::timeout(self.service.limits.drain, ended).await.is_err() {
-            tracing::warn!(protocol = D::PROTOCOL.word(), connections = self.connections.len(), "drain_incomplete");
+        if tokio::time::timeout(limit, ended).await.is_err() {
+            tracing::warn!(
+                protocol = D::PROTOCOL.word(),
+                connections = self.connections.len(),
+                "drain_incomplete"
+            );
             self.connections.abort_all();
         }
     }

@@ -14,8 +14,8 @@ use listenfd::ListenFd;
 
 use super::error::Error;
 use super::runtime_dir::RuntimeDir;
-use super::settings::{Listen, ListenProtocol};
 use super::socket::{Socket, identity};
+use crate::config::{Listen, ListenProtocol};
 
 /// A listener of the configuration with its socket.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ impl Inherited {
         let mut sockets = Vec::with_capacity(passed.len());
         for index in 0..passed.len() {
             let listener = passed.take_unix_listener(index);
-            let listener = listener.map_err(|source| Error::process("take over a socket from systemd", source))?;
+            let listener =
+                listener.map_err(|source| Error::process("take over a socket from systemd", source))?;
             if let Some(listener) = listener {
                 let set = listener.set_nonblocking(true);
                 set.map_err(|source| Error::process("set up a socket from systemd", source))?;
@@ -52,7 +53,10 @@ impl Inherited {
     }
 
     fn find(&mut self, path: &Path) -> Option<UnixListener> {
-        let at = self.0.iter().position(|(_, bound)| bound.as_deref().is_some_and(|bound| is_same(bound, path)))?;
+        let at = self
+            .0
+            .iter()
+            .position(|(_, bound)| bound.as_deref().is_some_and(|bound| is_same(bound, path)))?;
         Some(self.0.swap_remove(at).0)
     }
 }
@@ -63,7 +67,11 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Opens every listener of the configuration, or none.
-pub(super) fn open(listen: &[Listen], mut inherited: Inherited, directory: &RuntimeDir) -> Result<Vec<Listener>, Error> {
+pub(super) fn open(
+    listen: &[Listen],
+    mut inherited: Inherited,
+    directory: &RuntimeDir,
+) -> Result<Vec<Listener>, Error> {
     let all_inherited = !inherited.0.is_empty();
     let mut listeners: Vec<Listener> = Vec::with_capacity(listen.len());
     for wanted in listen {
@@ -73,7 +81,9 @@ pub(super) fn open(listen: &[Listen], mut inherited: Inherited, directory: &Runt
         }
         let socket = match inherited.find(&path) {
             Some(listener) => Socket { listener, file: None },
-            None if all_inherited && wanted.protocol != ListenProtocol::Control => return Err(Error::NotInherited(path)),
+            None if all_inherited && wanted.protocol != ListenProtocol::Control => {
+                return Err(Error::NotInherited(path));
+            }
             None => Socket::create(wanted, path.clone())?,
         };
         listeners.push(Listener { protocol: wanted.protocol, path, socket });
@@ -103,7 +113,11 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let directory = RuntimeDir::claim(parent.path()).unwrap();
         let at = |name: &str| directory.resolve(Path::new(name));
-        let wanted = [listen(ListenProtocol::Socketmap), listen(ListenProtocol::Policy), listen(ListenProtocol::Control)];
+        let wanted = [
+            listen(ListenProtocol::Socketmap),
+            listen(ListenProtocol::Policy),
+            listen(ListenProtocol::Control),
+        ];
 
         let missing = open(&wanted, Inherited(vec![bound(at("socketmap.sock"))]), &directory).unwrap_err();
         assert!(matches!(&missing, Error::NotInherited(path) if *path == at("policy.sock")), "{missing}");
@@ -112,7 +126,9 @@ mod tests {
 
         let sockets = ["socketmap.sock", "policy.sock", "other.sock"].map(|name| bound(at(name)));
         let surplus = open(&wanted, Inherited(sockets.into()), &directory).unwrap_err();
-        assert!(matches!(&surplus, Error::NotConfigured { socket } if *socket == at("other.sock").display().to_string()));
+        assert!(
+            matches!(&surplus, Error::NotConfigured { socket } if *socket == at("other.sock").display().to_string())
+        );
         assert!(!at("control.sock").exists(), "what we made is removed again");
     }
 
@@ -134,7 +150,10 @@ mod tests {
     fn one_path_twice_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
         let directory = RuntimeDir::claim(parent.path()).unwrap();
-        let wanted = [listen(ListenProtocol::Policy), Listen { path: "./policy.sock".into(), ..listen(ListenProtocol::Control) }];
+        let wanted = [
+            listen(ListenProtocol::Policy),
+            Listen { path: "./policy.sock".into(), ..listen(ListenProtocol::Control) },
+        ];
         assert!(matches!(open(&wanted, Inherited(Vec::new()), &directory), Err(Error::Twice(_))));
     }
 }

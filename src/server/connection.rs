@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::limits::Limits;
 use super::pool::{Leave, Phase, Seat};
-use super::settings::ListenProtocol;
+use crate::config::ListenProtocol;
 use crate::protocol;
 
 /// Room for one read. Most requests are shorter; longer ones take several.
@@ -92,7 +92,12 @@ enum Woken {
 }
 
 /// Speaks with a peer until one of both has enough.
-pub(super) async fn converse<D: Dialect>(stream: UnixStream, dialect: &D, seat: &Seat, limits: &Limits) -> End {
+pub(super) async fn converse<D: Dialect>(
+    stream: UnixStream,
+    dialect: &D,
+    seat: &Seat,
+    limits: &Limits,
+) -> End {
     let mut connection = Connection {
         stream,
         seat,
@@ -148,7 +153,12 @@ impl Connection<'_> {
     }
 
     /// Answers what the peer sent before it was asked to leave; whether it may stay after all.
-    async fn answer_last<D: Dialect>(&mut self, dialect: &D, leave: Leave, since: &mut Instant) -> Result<bool, End> {
+    async fn answer_last<D: Dialect>(
+        &mut self,
+        dialect: &D,
+        leave: Leave,
+        since: &mut Instant,
+    ) -> Result<bool, End> {
         loop {
             self.input.reserve(READ);
             match self.stream.try_read_buf(&mut self.input) {
@@ -203,7 +213,12 @@ impl Connection<'_> {
 
     /// Answers every request that is complete; `fresh` bytes were just received. Whether there was
     /// any. `since` becomes the time of the last reply, or of the first byte of what is left.
-    async fn answer_all<D: Dialect>(&mut self, dialect: &D, fresh: usize, since: &mut Instant) -> Result<bool, End> {
+    async fn answer_all<D: Dialect>(
+        &mut self,
+        dialect: &D,
+        fresh: usize,
+        since: &mut Instant,
+    ) -> Result<bool, End> {
         let begun = self.input.len() > fresh;
         let tail = self.input.get(self.input.len().saturating_sub(fresh)..).unwrap_or_default();
         if begun && !D::can_end(tail) {

@@ -17,7 +17,8 @@ pub(super) fn room_for(wanted: usize) -> usize {
     };
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVED);
     let raised = needed.min(hard);
-    let limit = if soft < raised && setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() { raised } else { soft };
+    let limit =
+        if soft < raised && setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() { raised } else { soft };
     let room = usize::try_from(limit.saturating_sub(RESERVED)).unwrap_or(usize::MAX);
     wanted.min(room).max(1)
 }

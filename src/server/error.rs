@@ -34,7 +34,9 @@ pub enum Error {
     #[error("{}: systemd passed sockets, but none for this [[listen]]; add it to the socket unit, or remove the [[listen]]", .0.display())]
     NotInherited(PathBuf),
     /// systemd passed a socket that the configuration does not have.
-    #[error("{socket}: systemd passed this socket, but no [[listen]] has its path; add one, or remove it from the socket unit")]
+    #[error(
+        "{socket}: systemd passed this socket, but no [[listen]] has its path; add one, or remove it from the socket unit"
+    )]
     NotConfigured {
         /// Its path, or what else is known of it.
         socket: String,
@@ -75,17 +77,21 @@ pub enum Error {
 
 /// What to do about the errors of the system that have one usual cause here.
 fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "; the user that connectord runs as must be allowed to, see User= and Group= in its unit and the owner of the directory"
-        }
-        io::ErrorKind::NotFound => "; create the directory that it is in",
-        _ => "",
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        "; the user that connectord runs as must be allowed to, see User= and Group= in its unit and the owner of the directory"
+    } else if error.kind() == io::ErrorKind::NotFound {
+        "; create the directory that it is in"
+    } else {
+        ""
     }
 }
 
 impl Error {
-    pub(super) fn system(what: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Error {
+    pub(super) fn system(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+        source: impl Into<io::Error>,
+    ) -> Error {
         Error::System { what, path: path.into(), source: source.into() }
     }
 
@@ -102,8 +108,13 @@ impl Error {
                 Cause::Configuration => 78,
                 Cause::Internal => 70,
             },
-            Error::SecondInstance { .. } | Error::Taken(_) | Error::NotASocket(_) | Error::SocketGone(_) => 73,
-            Error::Twice(_) | Error::NotInherited(_) | Error::NotConfigured { .. } | Error::UnknownGroup { .. } => 78,
+            Error::SecondInstance { .. } | Error::Taken(_) | Error::NotASocket(_) | Error::SocketGone(_) => {
+                73
+            }
+            Error::Twice(_)
+            | Error::NotInherited(_)
+            | Error::NotConfigured { .. }
+            | Error::UnknownGroup { .. } => 78,
             Error::System { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 77,
             Error::System { .. } | Error::Process { .. } => 73,
             Error::TaskEnded(_) => 70,

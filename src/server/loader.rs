@@ -1,19 +1,35 @@
 //! Where generations come from, as far as the server has to know.
 //!
 //! The server neither reads files nor knows how a configuration is written: it calls a
-//! [`Loader`], which gives it a compiled snapshot or the problems to show. Tests hand in their
-//! own.
+//! [`Loader`], which gives it a compiled snapshot or the problems to show. [`of_file`] is the one
+//! of the daemon; tests hand in their own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::settings::{Listen, ServerSettings};
+use crate::config::{self, Listen, Problems, ServerSettings};
+use crate::load;
 use crate::snapshot::Snapshot;
 
 /// Loads the configuration as the generation of the given number. It is called on one thread
 /// only, which may block.
 pub type Loader = Box<dyn FnMut(u64) -> Result<Loaded, Failure> + Send>;
+
+/// The loader of a configuration file and what it includes.
+pub fn of_file(path: PathBuf) -> Loader {
+    Box::new(move |generation| match load::load(&path, generation, Timestamp::now()) {
+        Ok(ready) => Ok(Loaded {
+            snapshot: ready.snapshot,
+            settings: ready.server,
+            listen: ready.listen,
+            warnings: ready.warnings.iter().map(Problem::from).collect(),
+        }),
+        Err(problems) => Err(Failure::from(problems)),
+    })
+}
 
 /// A configuration that can be served.
 pub struct Loaded {
@@ -65,6 +81,29 @@ pub enum Cause {
     Configuration,
     /// A defect of ours, or of the system.
     Internal,
+}
+
+impl From<&config::Problem> for Problem {
+    fn from(problem: &config::Problem) -> Problem {
+        Problem {
+            file: problem.file.to_string(),
+            line: problem.line,
+            column: problem.column,
+            message: problem.message.clone(),
+            help: problem.help.clone(),
+        }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Failure {
+        let cause = match problems.cause() {
+            config::Cause::MissingFile => Cause::MissingFile,
+            config::Cause::Permission => Cause::Permission,
+            config::Cause::Configuration => Cause::Configuration,
+        };
+        Failure { problems: problems.iter().map(Problem::from).collect(), text: problems.to_string(), cause }
+    }
 }
 
 impl Failure {

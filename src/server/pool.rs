@@ -81,7 +81,9 @@ impl Pool {
             }
             self.dismiss_one(Instant::now());
             // Whoever leaves wakes us; whoever does not is followed by the next.
-            if let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, Arc::clone(&self.seats).acquire_owned()).await {
+            if let Ok(Ok(permit)) =
+                tokio::time::timeout(PATIENCE, Arc::clone(&self.seats).acquire_owned()).await
+            {
                 return self.sit(permit);
             }
         }
@@ -113,7 +115,8 @@ impl Pool {
             Phase::Partial(since) => Some((0, since)),
             Phase::Idle(since) => Some((1, since)),
         };
-        let chosen = waiting.filter_map(|place| rank(place).map(|rank| (rank, place))).min_by_key(|(rank, _)| *rank);
+        let chosen =
+            waiting.filter_map(|place| rank(place).map(|rank| (rank, place))).min_by_key(|(rank, _)| *rank);
         chosen.map(|(_, place)| place.ask(SEAT)).is_some()
     }
 

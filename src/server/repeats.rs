@@ -59,7 +59,8 @@ impl Repeats {
     fn left_over_at(&self, now: Instant) -> Vec<(&'static str, u64)> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let old = kinds.iter_mut().filter(|(_, said)| now.saturating_duration_since(said.at) >= INTERVAL);
-        let unsaid = old.map(|(kind, said)| (*kind, std::mem::replace(said, Said { at: now, unsaid: 0 }).unsaid));
+        let unsaid =
+            old.map(|(kind, said)| (*kind, std::mem::replace(said, Said { at: now, unsaid: 0 }).unsaid));
         unsaid.filter(|(_, unsaid)| *unsaid > 0).collect()
     }
 }

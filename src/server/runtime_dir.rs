@@ -39,9 +39,11 @@ impl RuntimeDir {
             Err(source) => return Err(Error::system("create the runtime directory", path, source)),
         }
         // Relative paths must keep their meaning.
-        let path = fs::canonicalize(path).map_err(|source| Error::system("open the runtime directory", path, source))?;
+        let path = fs::canonicalize(path)
+            .map_err(|source| Error::system("open the runtime directory", path, source))?;
         let lock = path.join(LOCK);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock);
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock);
         let file = file.map_err(|source| Error::system("open the lock file", &lock, source))?;
         let mut held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(held) => held,

@@ -20,7 +20,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use nix::unistd::{Gid, Group};
 
 use super::error::Error;
-use super::settings::Listen;
+use crate::config::Listen;
 
 /// A listening socket and what is ours of it.
 #[derive(Debug)]
@@ -33,7 +33,11 @@ pub(super) struct Socket {
 
 /// The file of a socket of our own. Dropping it removes it, if it is still ours.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(super) struct SocketFile(Mark);
+
+/// What a socket of ours is recognised by.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
     path: PathBuf,
     identity: (u64, u64),
 }
@@ -46,20 +50,25 @@ impl Socket {
         // Of a daemon with our number that was killed between bind and rename.
         match fs::symlink_metadata(&temporary) {
             Ok(there) if there.file_type().is_socket() => {
-                fs::remove_file(&temporary).map_err(|source| Error::system("remove an old socket", &temporary, source))?;
+                fs::remove_file(&temporary)
+                    .map_err(|source| Error::system("remove an old socket", &temporary, source))?;
             }
             _ => {}
         }
-        let listener =
-            UnixListener::bind(&temporary).map_err(|source| Error::system("create the socket", &path, source))?;
+        let listener = UnixListener::bind(&temporary)
+            .map_err(|source| Error::system("create the socket", &path, source))?;
         let dressed = dress(&temporary, listen).and_then(|()| {
-            listener.set_nonblocking(true).map_err(|source| Error::system("set up the socket", &path, source))?;
-            let identity = identity(&temporary).map_err(|source| Error::system("look at the socket", &path, source))?;
-            fs::rename(&temporary, &path).map_err(|source| Error::system("put the socket in its place", &path, source))?;
+            listener
+                .set_nonblocking(true)
+                .map_err(|source| Error::system("set up the socket", &path, source))?;
+            let identity =
+                identity(&temporary).map_err(|source| Error::system("look at the socket", &path, source))?;
+            fs::rename(&temporary, &path)
+                .map_err(|source| Error::system("put the socket in its place", &path, source))?;
             Ok(identity)
         });
         match dressed {
-            Ok(identity) => Ok(Socket { listener, file: Some(SocketFile { path, identity }) }),
+            Ok(identity) => Ok(Socket { listener, file: Some(SocketFile(Mark { path, identity })) }),
             Err(error) => {
                 // Best effort: the error is what matters.
                 let _ = fs::remove_file(&temporary);
@@ -70,23 +79,30 @@ impl Socket {
 }
 
 impl SocketFile {
+    /// What it is recognised by.
+    pub(super) fn mark(&self) -> &Mark {
+        &self.0
+    }
+}
+
+impl Mark {
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether the path still leads to our socket. What cannot be looked at is taken for gone.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(super) fn is_there(&self) -> bool {
         identity(&self.path).is_ok_and(|identity| identity == self.identity)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.is_ours()
-            && let Err(error) = fs::remove_file(&self.path)
+        if self.0.is_there()
+            && let Err(error) = fs::remove_file(&self.0.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "socket_not_removed");
+            tracing::warn!(path = %self.0.path.display(), %error, "socket_not_removed");
         }
     }
 }
@@ -126,7 +142,8 @@ fn temporary_name(path: &Path) -> PathBuf {
 /// Group first: the mode may only widen when it is the right group that gains.
 fn dress(path: &Path, listen: &Listen) -> Result<(), Error> {
     if let Some(group) = &listen.group {
-        let gid = gid(group).ok_or_else(|| Error::UnknownGroup { path: listen.path.clone(), group: group.clone() })?;
+        let gid = gid(group)
+            .ok_or_else(|| Error::UnknownGroup { path: listen.path.clone(), group: group.clone() })?;
         std::os::unix::fs::lchown(path, None, Some(gid.as_raw()))
             .map_err(|source| Error::system("give the socket to its group", &listen.path, source))?;
     }
@@ -148,7 +165,7 @@ mod tests {
     use std::os::unix::net::{UnixDatagram, UnixStream};
 
     use super::*;
-    use crate::server::settings::ListenProtocol;
+    use crate::config::ListenProtocol;
 
     fn listen(path: &Path, mode: u32) -> Listen {
         Listen { protocol: ListenProtocol::Socketmap, path: path.to_owned(), group: None, mode }
@@ -197,7 +214,8 @@ mod tests {
         std::os::unix::fs::symlink(at("nowhere"), at("dangling")).unwrap();
         let _live = UnixListener::bind(at("live")).unwrap();
         let _datagrams = UnixDatagram::bind(at("datagrams")).unwrap();
-        let before = ["file", "directory", "link", "dangling", "live", "datagrams"].map(|name| identity(&at(name)).unwrap());
+        let before = ["file", "directory", "link", "dangling", "live", "datagrams"]
+            .map(|name| identity(&at(name)).unwrap());
         for name in ["file", "directory", "link", "dangling"] {
             let error = create(&at(name)).unwrap_err();
             assert!(matches!(error, Error::NotASocket(_)), "{name}: {error}");
@@ -207,7 +225,8 @@ mod tests {
             assert!(matches!(error, Error::Taken(_)), "{name}: {error}");
             assert_eq!(error.exit_code(), 73);
         }
-        let after = ["file", "directory", "link", "dangling", "live", "datagrams"].map(|name| identity(&at(name)).unwrap());
+        let after = ["file", "directory", "link", "dangling", "live", "datagrams"]
+            .map(|name| identity(&at(name)).unwrap());
         assert_eq!(before, after);
         assert_eq!(fs::read(at("file")).unwrap(), b"precious");
         assert_eq!(names(directory.path()).len(), 7);
@@ -218,7 +237,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let full = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        nix::sys::socket::bind(std::os::fd::AsRawFd::as_raw_fd(&full), &UnixAddr::new(&path).unwrap()).unwrap();
+        nix::sys::socket::bind(std::os::fd::AsRawFd::as_raw_fd(&full), &UnixAddr::new(&path).unwrap())
+            .unwrap();
         nix::sys::socket::listen(&full, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
         let _waiting = UnixStream::connect(&path).unwrap();
         assert!(matches!(create(&path), Err(Error::Taken(_))));
@@ -229,10 +249,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let socket = create(&path).unwrap();
-        assert!(socket.file.as_ref().unwrap().is_ours());
+        assert!(socket.file.as_ref().unwrap().mark().is_there());
         fs::rename(&path, directory.path().join("moved")).unwrap();
         let _other = UnixListener::bind(&path).unwrap();
-        assert!(!socket.file.as_ref().unwrap().is_ours());
+        assert!(!socket.file.as_ref().unwrap().mark().is_there());
         drop(socket);
         UnixStream::connect(&path).unwrap();
     }

@@ -33,7 +33,7 @@ pub(super) fn stopping() {
 
 /// Pings the watchdog for ever, if systemd wants it. Runs among the connections, so that a loop
 /// that is blocked for the interval is noticed; half of it is systemd's own advice.
-pub(super) async fn keep_alive() {
+pub(super) async fn keep_alive<T>() -> T {
     let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| *interval > Duration::ZERO) else {
         return std::future::pending().await;
     };

@@ -107,7 +107,8 @@ mod tests {
     fn events_become_lines() {
         let (reader, writer) = std::io::pipe().unwrap();
         let journal = Journal::start(Style { json: false, time: false }, writer).unwrap();
-        let subscriber = tracing_subscriber::registry().with(Events(Arc::clone(&journal)).with_filter(LevelFilter::INFO));
+        let subscriber =
+            tracing_subscriber::registry().with(Events(Arc::clone(&journal)).with_filter(LevelFilter::INFO));
         tracing::subscriber::with_default(subscriber, || {
             let suppressed: Option<u64> = None;
             tracing::warn!(n = 7, text = "two words", path = %"/run/a", suppressed, "something_happened");
@@ -117,9 +118,12 @@ mod tests {
         journal.close(Duration::from_secs(60));
         drop(journal);
         let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
-        assert_eq!(lines, [
-            "warn something_happened n=7 text=\"two words\" path=/run/a",
-            "error worse suppressed=3 ok=true",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "warn something_happened n=7 text=\"two words\" path=/run/a",
+                "error worse suppressed=3 ok=true",
+            ]
+        );
     }
 }

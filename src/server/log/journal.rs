@@ -38,8 +38,10 @@ pub(in crate::server) struct Journal {
 struct Waiting {
     lines: Vec<u8>,
     count: usize,
+    /// Lost since `log_lost` was last written.
+    unsaid: u64,
+    /// Lost since the start.
     lost: u64,
-    lost_ever: u64,
     writer_idle: bool,
     closing: bool,
     closed: bool,
@@ -47,9 +49,16 @@ struct Waiting {
 
 impl Journal {
     /// Starts the thread that writes to `target`.
-    pub(in crate::server) fn start(style: Style, target: impl Write + Send + 'static) -> io::Result<Arc<Journal>> {
-        let journal =
-            Arc::new(Journal { style, waiting: Mutex::default(), wake: Condvar::new(), finished: Condvar::new() });
+    pub(in crate::server) fn start(
+        style: Style,
+        target: impl Write + Send + 'static,
+    ) -> io::Result<Arc<Journal>> {
+        let journal = Arc::new(Journal {
+            style,
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+            finished: Condvar::new(),
+        });
         let writer = Arc::clone(&journal);
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.write_lines(target))?;
         Ok(journal)
@@ -59,8 +68,8 @@ impl Journal {
     pub(in crate::server) fn line(&self, level: &str, event: &str, fill: impl FnOnce(&mut Line<'_>)) {
         let mut waiting = self.lock();
         if waiting.count >= MAX_LINES || waiting.lines.len() >= MAX_BYTES {
+            waiting.unsaid = waiting.unsaid.saturating_add(1);
             waiting.lost = waiting.lost.saturating_add(1);
-            waiting.lost_ever = waiting.lost_ever.saturating_add(1);
             return;
         }
         let mut line = Line::begin(&mut waiting.lines, self.style, level, event);
@@ -75,7 +84,7 @@ impl Journal {
 
     /// Lines lost since the start.
     pub(in crate::server) fn lost(&self) -> u64 {
-        self.lock().lost_ever
+        self.lock().lost
     }
 
     /// Writes what waits, for at most `limit`.
@@ -106,7 +115,7 @@ impl Journal {
                     return;
                 }
                 std::mem::swap(&mut waiting.lines, &mut batch);
-                (std::mem::take(&mut waiting.count), std::mem::take(&mut waiting.lost))
+                (std::mem::take(&mut waiting.count), std::mem::take(&mut waiting.unsaid))
             };
             if lost > 0 {
                 let mut line = Line::begin(&mut batch, self.style, "warn", "log_lost");
@@ -116,8 +125,8 @@ impl Journal {
             if write_all(&mut target, &batch).is_err() {
                 let unwritten = u64::try_from(count).unwrap_or(u64::MAX);
                 let mut waiting = self.lock();
-                waiting.lost = waiting.lost.saturating_add(lost).saturating_add(unwritten);
-                waiting.lost_ever = waiting.lost_ever.saturating_add(unwritten);
+                waiting.unsaid = waiting.unsaid.saturating_add(lost).saturating_add(unwritten);
+                waiting.lost = waiting.lost.saturating_add(unwritten);
             }
             batch.clear();
             let gathering = |waiting: &mut Waiting| !waiting.closing && waiting.count < MAX_LINES / 2;
@@ -195,7 +204,10 @@ mod tests {
         let closing = thread::spawn(move || closer.close(LONG));
         let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
         closing.join().unwrap();
-        let lost: u64 = lines.iter().filter_map(|line| line.strip_prefix("warn log_lost count=")?.parse::<u64>().ok()).sum();
+        let lost: u64 = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("warn log_lost count=")?.parse::<u64>().ok())
+            .sum();
         let written = lines.iter().filter(|line| line.starts_with("info line n=")).count();
         assert_eq!(lost, journal.lost());
         assert_eq!(written + usize::try_from(lost).unwrap(), added);
@@ -218,7 +230,11 @@ mod tests {
         struct Flaky(bool, PipeWriter);
         impl Write for Flaky {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                if std::mem::replace(&mut self.0, false) { Err(io::ErrorKind::BrokenPipe.into()) } else { self.1.write(bytes) }
+                if std::mem::replace(&mut self.0, false) {
+                    Err(io::ErrorKind::BrokenPipe.into())
+                } else {
+                    self.1.write(bytes)
+                }
             }
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())

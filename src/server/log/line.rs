@@ -152,15 +152,25 @@ mod tests {
     #[test]
     fn text() {
         let line = written(false, |line| {
-            line.text("plain", "OK").text("empty", "").text("reply", "OK secure match=a").peer("key", b"a\"b\n\xff").number("n", 7);
+            line.text("plain", "OK")
+                .text("empty", "")
+                .text("reply", "OK secure match=a")
+                .peer("key", b"a\"b\n\xff")
+                .number("n", 7);
         });
-        assert_eq!(line, "info event plain=OK empty=\"\" reply=\"OK secure match=a\" key=a\\x22b\\x0a\\xff n=7\n");
+        assert_eq!(
+            line,
+            "info event plain=OK empty=\"\" reply=\"OK secure match=a\" key=a\\x22b\\x0a\\xff n=7\n"
+        );
     }
 
     #[test]
     fn json() {
         let line = written(true, |line| {
-            line.text("reply", "NOTFOUND ").peer("key", "\"\\b\u{fc}\u{1f600}\n".as_bytes()).peer("bad", b"\xff").number("n", 7);
+            line.text("reply", "NOTFOUND ")
+                .peer("key", "\"\\b\u{fc}\u{1f600}\n".as_bytes())
+                .peer("bad", b"\xff")
+                .number("n", 7);
         });
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["level"], "info");

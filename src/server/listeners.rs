@@ -1,0 +1,121 @@
+//! All listeners together: opened, watched, closed.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use super::accept;
+use super::activation::Listener;
+use super::control::{self, Control};
+use super::error::Error;
+use super::policy::Policy;
+use super::pool::Pool;
+use super::reload::Reloads;
+use super::service::Service;
+use super::socket::Mark;
+use super::socketmap::Socketmap;
+use super::status::{Place, Sources};
+use crate::config::ListenProtocol;
+
+/// The listeners of a daemon that serves.
+pub(super) struct Listeners {
+    loops: JoinSet<io::Result<()>>,
+    stop: watch::Sender<bool>,
+    pools: [Arc<Pool>; 2],
+    marks: Vec<Mark>,
+}
+
+impl Listeners {
+    /// Starts a loop for each listener. MTAs share `seats`; the control socket has its own.
+    pub(super) fn start(
+        open: Vec<Listener>,
+        service: &Arc<Service>,
+        reloads: &Arc<Reloads>,
+        seats: usize,
+    ) -> Listeners {
+        let stalled = service.limits.stalled;
+        let [mta, own] = [Pool::new(seats, stalled), Pool::new(control::SEATS, stalled)];
+        let place = |listener: &Listener| Place {
+            protocol: listener.protocol.word(),
+            path: listener.path.display().to_string(),
+        };
+        let places: Vec<Place> = open.iter().map(place).collect();
+        let marks =
+            open.iter().filter_map(|listener| Some(listener.socket.file.as_ref()?.mark().clone())).collect();
+        let (stop, stopped) = watch::channel(false);
+        let mut loops = JoinSet::new();
+        for listener in open {
+            let inherited = listener.socket.file.is_none();
+            let (protocol, path) = (listener.protocol, listener.path.display().to_string());
+            tracing::info!(protocol = protocol.word(), path, inherited, "listening");
+            let (mta, service, stopped) = (Arc::clone(&mta), Arc::clone(service), stopped.clone());
+            match protocol {
+                ListenProtocol::Socketmap => {
+                    loops.spawn(accept::serve(
+                        listener,
+                        Socketmap(Arc::clone(&service)),
+                        mta,
+                        service,
+                        stopped,
+                    ));
+                }
+                ListenProtocol::Policy => {
+                    loops.spawn(accept::serve(listener, Policy(Arc::clone(&service)), mta, service, stopped));
+                }
+                ListenProtocol::Control => {
+                    let sources = Sources {
+                        service: Arc::clone(&service),
+                        reloads: Arc::clone(reloads),
+                        pool: mta,
+                        places: places.clone(),
+                    };
+                    loops.spawn(accept::serve(
+                        listener,
+                        Control(sources),
+                        Arc::clone(&own),
+                        service,
+                        stopped,
+                    ));
+                }
+            }
+        }
+        Listeners { loops, stop, pools: [mta, own], marks }
+    }
+
+    /// Waits until serving cannot go on: a listener fails, or a socket of ours is not there any more.
+    pub(super) async fn fail(&mut self, watch: Duration) -> Error {
+        let mut ticks = tokio::time::interval(watch);
+        loop {
+            tokio::select! {
+                Some(ended) = self.loops.join_next() => return Error::from_loop(ended),
+                _ = ticks.tick() => {
+                    if let Some(gone) = self.marks.iter().find(|mark| !mark.is_there()) {
+                        return Error::SocketGone(gone.path().to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stops accepting, lets connections answer what they were asked, and closes them.
+    pub(super) async fn close(mut self) {
+        // The loops have ended by themselves if nobody receives this.
+        let _ = self.stop.send(true);
+        for pool in &self.pools {
+            pool.dismiss_all();
+        }
+        while self.loops.join_next().await.is_some() {}
+    }
+}
+
+impl Error {
+    fn from_loop(ended: Result<io::Result<()>, JoinError>) -> Error {
+        match ended {
+            Ok(Err(source)) => Error::process("accept connections", source),
+            Ok(Ok(())) | Err(_) => Error::TaskEnded("an accept loop"),
+        }
+    }
+}

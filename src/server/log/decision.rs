@@ -1,0 +1,157 @@
+//! The decision line: the proof that an agreement was kept.
+//!
+//! `decision direction= map=|state= key= connector= pattern= mode= verdict= reply= generation=
+//! [queue_id= instance= client= presented=]`, one for each reply in which a connector took part.
+//! Several connectors are joined by commas, which no name has. Where a reporting connector took
+//! part, `would_reply=` says what would have been said; beside an enforcing one it is named by
+//! `report=`. Replies without any connector have none of these keys, and are logged only with
+//! `decisions = "all"`, or at debug; `because=` says why a mail was not looked at.
+
+use std::borrow::Cow;
+
+use super::super::service::{Current, Service};
+use super::line::Line;
+use crate::answer::inbound::{Because, Decision, Judged};
+use crate::answer::{Applied, Lookup, Mail};
+use crate::model::Mode;
+use crate::protocol::policy;
+use crate::protocol::socketmap;
+use crate::snapshot::Direction;
+
+/// A peer's text for a line: cut, and readable; the line escapes it.
+pub(in crate::server) fn peer(bytes: &[u8], limit: usize) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes.get(..limit).unwrap_or(bytes))
+}
+
+/// Counts and logs the answer to a map lookup.
+pub(in crate::server) fn lookup(
+    service: &Service,
+    current: &Current,
+    request: &socketmap::Request<'_>,
+    lookup: &Lookup<'_>,
+) {
+    let took_part = !(lookup.applies.is_empty() && lookup.report.is_empty());
+    let verdict = lookup.reply.verdict();
+    for applied in &lookup.applies {
+        service.counters.count(name(applied), verdict);
+    }
+    for reported in &lookup.report {
+        service.counters.count(name(&reported.applied), reported.would_reply.verdict());
+    }
+    if lookup.applies.is_empty() {
+        service.counters.count("", verdict);
+    }
+    let Some(level) = service.decision_level(&current.settings, took_part) else {
+        return;
+    };
+    service.journal.line(level, "decision", |line| {
+        line.text("direction", Direction::Outbound.word());
+        line.peer("map", request.map).peer("key", request.key.unwrap_or_default());
+        let applies = lookup.applies.iter().map(|applied| (name(applied), applied.by.to_string()));
+        let report =
+            lookup.report.iter().map(|reported| (name(&reported.applied), reported.applied.by.to_string()));
+        let reporting = connectors(line, applies.collect(), report.collect());
+        line.text("verdict", verdict).text("reply", &lookup.reply.payload());
+        line.number("generation", current.snapshot.generation());
+        if reporting {
+            let replies: Vec<_> =
+                lookup.report.iter().map(|reported| reported.would_reply.payload()).collect();
+            line.text("would_reply", &replies.join("; "));
+        }
+    });
+}
+
+fn name<'s>(applied: &Applied<'s>) -> &'s str {
+    applied.connector.agreement.name.as_str()
+}
+
+/// Counts and logs the decision about a mail.
+pub(in crate::server) fn mail(
+    service: &Service,
+    current: &Current,
+    request: &policy::Request<'_>,
+    mail: &Mail<'_>,
+    decision: &Decision<'_>,
+) {
+    let took_part = !(decision.applies.is_empty() && decision.report.is_empty());
+    for judged in decision.applies.iter().chain(&decision.report) {
+        service.counters.count(judged.connector.name.as_str(), judged.verdict().word());
+    }
+    if decision.applies.is_empty() {
+        service.counters.count("", decision.verdict.word());
+    }
+    let Some(level) = service.decision_level(&current.settings, took_part) else {
+        return;
+    };
+    service.journal.line(level, "decision", |line| {
+        line.text("direction", Direction::Inbound.word());
+        line.peer("state", mail.state);
+        // The null sender is identified by the HELO name.
+        line.peer("key", if mail.sender.is_empty() { mail.helo } else { mail.sender });
+        let pair = |judged: &Judged<'_>| (judged.connector.name.to_string(), judged.identified_by.clone());
+        let reporting = connectors(
+            line,
+            decision.applies.iter().map(pair).collect(),
+            decision.report.iter().map(pair).collect(),
+        );
+        line.text("verdict", decision.verdict.word()).text("reply", decision.action());
+        line.number("generation", current.snapshot.generation());
+        if reporting {
+            let actions: Vec<_> = decision.report.iter().map(Judged::action).collect();
+            line.text("would_reply", &actions.join("; "));
+        }
+        if decision.because != Because::Connectors {
+            line.text("because", decision.because.word());
+        }
+        if !request.queue_id.is_empty() {
+            line.peer("queue_id", request.queue_id);
+        }
+        if !request.instance.is_empty() {
+            line.peer("instance", request.instance);
+        }
+        line.peer("client", mail.client_address);
+        line.text("presented", &presented(mail));
+    });
+}
+
+/// Writes who took part: the enforcing connectors, or else the reporting ones. Whether any reports.
+fn connectors<N: AsRef<str>>(
+    line: &mut Line<'_>,
+    applies: Vec<(N, String)>,
+    report: Vec<(N, String)>,
+) -> bool {
+    let joined = |parts: &mut dyn Iterator<Item = &str>| parts.collect::<Vec<_>>().join(",");
+    let mut list = |mode: Mode, pairs: &[(N, String)]| {
+        line.text("connector", &joined(&mut pairs.iter().map(|(name, _)| name.as_ref())));
+        line.text("pattern", &joined(&mut pairs.iter().map(|(_, pattern)| pattern.as_str())));
+        line.text("mode", mode.word());
+    };
+    match (applies.is_empty(), report.is_empty()) {
+        (true, true) => {}
+        (true, false) => list(Mode::Report, &report),
+        (false, _) => list(Mode::Enforce, &applies),
+    }
+    if !applies.is_empty() && !report.is_empty() {
+        line.text("report", &joined(&mut report.iter().map(|(name, _)| name.as_ref())));
+    }
+    !report.is_empty()
+}
+
+/// What the client showed: the TLS version, whether its certificate is trusted, the common name
+/// and the digest.
+fn presented(mail: &Mail<'_>) -> String {
+    /// Bytes shown of each part.
+    const LIMIT: usize = 100;
+    let tls = if mail.tls_version.is_empty() { b"plaintext".as_slice() } else { mail.tls_version };
+    let mut parts = vec![peer(tls, LIMIT)];
+    let certificate = &mail.certificate;
+    if certificate.is_presented() {
+        parts.push(Cow::Borrowed(if certificate.is_trusted() { "trusted" } else { "untrusted" }));
+        for part in [certificate.common_name, certificate.fingerprint] {
+            if !part.is_empty() {
+                parts.push(peer(part, LIMIT));
+            }
+        }
+    }
+    parts.join(" ")
+}

@@ -1,0 +1,214 @@
+//! The daemon: sockets in, answers out.
+//!
+//! [`run`] is the order of start and stop. One thread runs every listener and connection; one loads
+//! ([`reload`]); one writes the log ([`log`]). There is one accept loop ([`accept`]) and one
+//! connection loop ([`connection`]) for all protocols; what differs between them is a dialect each
+//! ([`socketmap`], [`policy`], [`control`]).
+//!
+//! Promises: no socket is there before there is something to serve, and nobody else's is touched
+//! ([`socket`], [`activation`]). What a peer can take is bounded ([`pool`], [`limits`]). A signal to
+//! stop lets everything be answered that was asked before.
+//!
+//! Logs (see [`log`]): `started`, `listening`, `stopping`, `stopped`; the rest where it happens.
+
+mod accept;
+mod activation;
+mod connection;
+pub mod control;
+mod counters;
+mod descriptors;
+mod error;
+mod limits;
+mod listeners;
+pub mod loader;
+mod log;
+mod policy;
+mod pool;
+mod publish;
+mod reload;
+mod repeats;
+mod runtime_dir;
+mod service;
+mod signals;
+mod socket;
+mod socketmap;
+mod status;
+mod systemd;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use nix::sys::stat::{Mode, umask};
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{LogFormat, LogLevel, ServerSettings};
+use activation::Inherited;
+use counters::Counters;
+pub use error::Error;
+pub use limits::Limits;
+use listeners::Listeners;
+use loader::{Loaded, Loader};
+use log::Journal;
+use reload::{Loading, Reloads};
+use repeats::Repeats;
+use runtime_dir::RuntimeDir;
+use service::{Current, Service};
+use signals::{Asked, Signals};
+
+/// New files are for their owner alone, sockets too, until their mode is set.
+const UMASK: Mode = Mode::S_IXUSR.union(Mode::S_IRWXG).union(Mode::S_IRWXO);
+
+/// How long the log may take for its last lines at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often is told what was left unsaid of peers.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What the daemon needs to know before it has a configuration.
+pub struct Options {
+    /// The runtime directory: the lock, and sockets with relative paths. Made if only it is missing.
+    pub runtime_dir: PathBuf,
+    /// Where generations come from; [`loader::of_file`].
+    pub loader: Loader,
+    /// How long anybody may take.
+    pub limits: Limits,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. To be called once, before the process has threads: it
+/// sets the umask, signal handlers, the panic hook and the place of `tracing`'s events.
+///
+/// # Errors
+/// Why it could not start, or had to stop; the message says what to do.
+pub fn run(options: Options) -> Result<(), Error> {
+    let signals = Signals::install().map_err(|source| Error::process("install signal handlers", source))?;
+    umask(UMASK);
+    let inherited = Inherited::take()?;
+    let directory = RuntimeDir::claim(&options.runtime_dir)?;
+    let loading = Loading::start(options.loader);
+    let (loading, loaded) = loading.map_err(|source| Error::process("start the loading thread", source))?;
+    let loaded = loaded.map_err(Error::Configuration)?;
+    let journal = open_log(&loaded.settings)?;
+    let outcome = serve(&journal, inherited, &directory, loading, loaded, options.limits, signals);
+    match &outcome {
+        Ok(()) => tracing::info!("stopped"),
+        Err(error) => tracing::error!(%error, "stopped"),
+    }
+    journal.close(LAST_WORDS);
+    outcome
+}
+
+fn open_log(settings: &ServerSettings) -> Result<Arc<Journal>, Error> {
+    let style = log::line::Style {
+        json: settings.log_format == LogFormat::Json,
+        time: std::env::var_os("JOURNAL_STREAM").is_none(),
+    };
+    let journal = Journal::start(style, io::stderr());
+    let journal = journal.map_err(|source| Error::process("start the log's thread", source))?;
+    let level = match settings.log {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    log::events::install(&journal, level);
+    log::events::log_panics();
+    Ok(journal)
+}
+
+fn serve(
+    journal: &Arc<Journal>,
+    inherited: Inherited,
+    directory: &RuntimeDir,
+    loading: Loading,
+    loaded: Loaded,
+    limits: Limits,
+    signals: Signals,
+) -> Result<(), Error> {
+    let Loaded { snapshot, settings, listen, warnings } = loaded;
+    let generation = snapshot.generation();
+    let connectors = reload::connectors(&snapshot);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        generation,
+        sha256 = snapshot.sha256(),
+        connectors,
+        "started"
+    );
+    reload::warn_of(&warnings);
+    let published = publish::publish(&snapshot).unwrap_or_else(|error| {
+        // Postfix defers mail for the connectors that need it; the others are served.
+        tracing::error!(%error, "ca_file_not_published");
+        BTreeSet::new()
+    });
+    let seats = descriptors::room_for(settings.max_connections);
+    if seats < settings.max_connections {
+        let wanted = settings.max_connections;
+        tracing::warn!(wanted, connections = seats, "max_connections_reduced");
+    }
+    let listeners = activation::open(&listen, inherited, directory)?;
+    let status_line = reload::status_line(&snapshot);
+    let service = Arc::new(Service {
+        log: settings.log,
+        current: ArcSwap::from_pointee(Current { snapshot, settings }),
+        journal: Arc::clone(journal),
+        counters: Counters::default(),
+        repeats: Repeats::default(),
+        limits,
+    });
+    let (reloads, loader) = loading.serve(&service, published);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(|source| Error::process("start the runtime", source))?;
+    runtime.block_on(async {
+        let (hangups, stops) =
+            signals.listen().map_err(|source| Error::process("listen to signals", source))?;
+        let watch = service.limits.watch;
+        let mut listeners = Listeners::start(listeners, &service, &reloads, seats);
+        systemd::ready(&status_line);
+        let outcome = tokio::select! {
+            outcome = stop(stops) => outcome,
+            error = reload_on(hangups, &reloads) => Err(error),
+            error = listeners.fail(watch) => Err(error),
+            error = housekeeping(&service, &loader) => Err(error),
+            never = systemd::keep_alive() => never,
+        };
+        systemd::stopping();
+        tracing::info!("stopping");
+        listeners.close().await;
+        outcome
+    })
+}
+
+/// Waits for a signal to stop.
+async fn stop(mut stops: Asked) -> Result<(), Error> {
+    stops.next().await.map_err(|source| Error::process("wait for signals", source))
+}
+
+/// Reloads at each SIGHUP.
+async fn reload_on(mut hangups: Asked, reloads: &Reloads) -> Error {
+    loop {
+        match hangups.next().await {
+            Ok(()) => reloads.signal(),
+            Err(source) => return Error::process("wait for signals", source),
+        }
+    }
+}
+
+/// Says what was left unsaid of peers, and looks whether the loading thread is there.
+async fn housekeeping(service: &Service, loader: &JoinHandle<()>) -> Error {
+    let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        ticks.tick().await;
+        for (kind, count) in service.repeats.left_over() {
+            tracing::warn!(kind, count, "suppressed");
+        }
+        if loader.is_finished() {
+            return Error::TaskEnded("the loading thread");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Loading and reloading: one thread, all or nothing.
+//!
+//! A reload loads the files, compares with what is served, publishes the files of trust anchors,
+//! and swaps one pointer. Until the swap nothing has changed; whatever fails, panics included,
+//! leaves the generation that is served. No request waits for any of it.
+//!
+//! Of SIGHUPs that arrive before a load begins, any number is one: the load reads what is written
+//! by then. `connectord reload` waits for its own load and is told what came of it.
+//!
+//! Logs each load with generation and digest, each change, each problem. A change that weakens is
+//! a warning, and with `weaker_reload = "refuse"` it fails the reload, unless `connectord reload
+//! --accept-weaker` asked for it. Settings that only a restart can change are named.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::loader::{Failure, Loaded, Loader, Problem};
+use super::publish::{publish, retire};
+use super::service::{Current, Service};
+use super::systemd;
+use crate::config::{Listen, ServerSettings, WeakerReload};
+use crate::snapshot::Snapshot;
+use crate::snapshot::diff::{self, Change};
+
+/// Problems and changes that are logged one by one; of the others only the number.
+const LOGGED: usize = 100;
+
+/// How long the loading thread waits for requests that still use the old generation, so that it is
+/// this thread that frees it. A request takes microseconds.
+const RELEASE: Duration = Duration::from_secs(1);
+
+/// What became of a reload, as `connectord reload` is told.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Outcome {
+    ok: bool,
+    /// It would have been served, but weakens something.
+    refused: bool,
+    /// The generation that is served now.
+    generation: u64,
+    changes: Vec<Changed>,
+    problems: Vec<Problem>,
+}
+
+/// A change, as the interface gives it.
+#[derive(Clone, Debug, Serialize)]
+struct Changed {
+    connector: String,
+    change: &'static str,
+    old: String,
+    new: String,
+}
+
+/// What `status` says of the last load.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct LastReload {
+    at: String,
+    ok: bool,
+    problems: Vec<Problem>,
+}
+
+/// What the loading thread is asked.
+enum Ask {
+    /// Reload, for a signal.
+    Signal,
+    /// Reload, and tell.
+    Command { accept_weaker: bool, told: oneshot::Sender<Outcome> },
+}
+
+/// The way to the loading thread, and what it last did.
+pub(super) struct Reloads {
+    asks: Mutex<mpsc::Sender<Ask>>,
+    signalled: AtomicBool,
+    last: Mutex<LastReload>,
+    loaded_at: Mutex<Timestamp>,
+}
+
+/// The loading thread before there is anything to serve.
+pub(super) struct Loading {
+    begin: mpsc::Sender<(Arc<Service>, Arc<Reloads>, BTreeSet<PathBuf>)>,
+    asks: mpsc::Sender<Ask>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Loading {
+    /// Starts the thread and loads generation 1.
+    pub(super) fn start(mut loader: Loader) -> io::Result<(Loading, Result<Loaded, Failure>)> {
+        let (first, loaded) = mpsc::channel();
+        let (begin, begun) = mpsc::channel::<(Arc<Service>, Arc<Reloads>, BTreeSet<PathBuf>)>();
+        let (asks, asked) = mpsc::channel();
+        let work = move || {
+            // Whoever waits for it has gone only if the process ends.
+            let loaded = load(&mut loader, 1);
+            let listen = loaded.as_ref().map(|loaded| loaded.listen.clone()).unwrap_or_default();
+            if first.send(loaded).is_err() {
+                return;
+            }
+            if let Ok((service, reloads, published)) = begun.recv() {
+                let started = service.current.load().settings.clone();
+                Reloader { loader, service, reloads, started, listen, published }.run(&asked);
+            }
+        };
+        let thread = thread::Builder::new().name("load".to_owned()).spawn(work)?;
+        let loaded = loaded.recv().map_err(|_| io::Error::other("the loading thread ended"))?;
+        Ok((Loading { begin, asks, thread }, loaded))
+    }
+
+    /// Lets the thread reload for a service. `published` are the files of its first generation.
+    pub(super) fn serve(
+        self,
+        service: &Arc<Service>,
+        published: BTreeSet<PathBuf>,
+    ) -> (Arc<Reloads>, thread::JoinHandle<()>) {
+        let now = Timestamp::now();
+        let reloads = Arc::new(Reloads {
+            asks: Mutex::new(self.asks),
+            signalled: AtomicBool::new(false),
+            last: Mutex::new(LastReload { at: now.to_string(), ok: true, problems: Vec::new() }),
+            loaded_at: Mutex::new(now),
+        });
+        // Refused only if the thread has ended, which is noticed by whoever watches it.
+        let _ = self.begin.send((Arc::clone(service), Arc::clone(&reloads), published));
+        (reloads, self.thread)
+    }
+}
+
+impl Reloads {
+    /// Reloads for a signal, unless a load for one is about to begin anyway.
+    pub(super) fn signal(&self) {
+        if !self.signalled.swap(true, Ordering::AcqRel) {
+            self.ask(Ask::Signal);
+        }
+    }
+
+    /// Reloads, and says what came of it; none if the daemon is stopping.
+    pub(super) async fn command(&self, accept_weaker: bool) -> Option<Outcome> {
+        let (told, outcome) = oneshot::channel();
+        self.ask(Ask::Command { accept_weaker, told });
+        outcome.await.ok()
+    }
+
+    fn ask(&self, ask: Ask) {
+        // The thread is gone only when the daemon ends.
+        let _ = self.asks.lock().unwrap_or_else(PoisonError::into_inner).send(ask);
+    }
+
+    /// The last load.
+    pub(super) fn last(&self) -> LastReload {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the generation that is served was loaded.
+    pub(super) fn loaded_at(&self) -> Timestamp {
+        *self.loaded_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LastReload {
+    /// Whether the files could not be served as they are.
+    pub(super) fn failed(&self) -> bool {
+        !self.ok
+    }
+}
+
+/// Calls the loader; a panic in it is a failure like others.
+fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
+    catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| {
+        Err(Failure::internal(
+            "internal error while loading".to_owned(),
+            "the log says where; please report it",
+        ))
+    })
+}
+
+/// Logs what does not stand in the way.
+pub(super) fn warn_of(warnings: &[Problem]) {
+    for warning in warnings.iter().take(LOGGED) {
+        let Problem { file, line, column, message, help } = warning;
+        tracing::warn!(file, line, column, warning = message, help, "configuration_warning");
+    }
+}
+
+/// The line for `systemctl status`.
+pub(super) fn status_line(snapshot: &Snapshot) -> String {
+    format!("serving generation {}, {} connectors", snapshot.generation(), connectors(snapshot))
+}
+
+/// How many connectors of both directions there are.
+pub(super) fn connectors(snapshot: &Snapshot) -> usize {
+    snapshot.outbound().len() + snapshot.inbound().len()
+}
+
+/// The loading thread once there is something to serve.
+struct Reloader {
+    loader: Loader,
+    service: Arc<Service>,
+    reloads: Arc<Reloads>,
+    /// The settings and listeners of the start: some of them stay until the next.
+    started: ServerSettings,
+    listen: Vec<Listen>,
+    /// Files of the generation that is served.
+    published: BTreeSet<PathBuf>,
+}
+
+impl Reloader {
+    fn run(mut self, asked: &mpsc::Receiver<Ask>) {
+        while let Ok(ask) = asked.recv() {
+            // Also for a command: its load reads what a signal before it wanted read.
+            let signalled = self.reloads.signalled.swap(false, Ordering::AcqRel);
+            match ask {
+                Ask::Signal if signalled => drop(self.reload(false)),
+                // A command took care of it.
+                Ask::Signal => {}
+                Ask::Command { accept_weaker, told } => {
+                    // Whoever asked may have gone.
+                    let _ = told.send(self.reload(accept_weaker));
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self, accept_weaker: bool) -> Outcome {
+        systemd::reloading();
+        let outcome = self.attempt(accept_weaker);
+        let last = LastReload {
+            at: Timestamp::now().to_string(),
+            ok: outcome.ok,
+            problems: outcome.problems.clone(),
+        };
+        *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
+        let line = status_line(&self.service.current.load().snapshot);
+        systemd::ready(&if outcome.ok { line } else { format!("{line}; the last reload failed") });
+        outcome
+    }
+
+    fn attempt(&mut self, accept_weaker: bool) -> Outcome {
+        let old = self.service.current.load_full();
+        let generation = old.snapshot.generation();
+        let loaded = match load(&mut self.loader, generation.saturating_add(1)) {
+            Ok(loaded) => loaded,
+            Err(failure) => return failed(generation, failure.problems, Vec::new()),
+        };
+        let changes = diff::diff(&old.snapshot, &loaded.snapshot);
+        let weakened = changes.iter().filter(|change| change.weakens).count();
+        // The setting that was served decides: a file cannot allow itself to be weaker.
+        if weakened > 0 && old.settings.weaker_reload == WeakerReload::Refuse && !accept_weaker {
+            log_changes(&changes);
+            tracing::error!(generation, weakened, "reload_refused");
+            return Outcome {
+                ok: false,
+                refused: true,
+                generation,
+                changes: told(changes),
+                problems: Vec::new(),
+            };
+        }
+        let published = match publish(&loaded.snapshot) {
+            Ok(published) => published,
+            Err(error) => {
+                let help = "the user that connectord runs as must be allowed to write there";
+                return failed(
+                    generation,
+                    Failure::internal(error.to_string(), help).problems,
+                    told(changes),
+                );
+            }
+        };
+        let new = Arc::new(Current { snapshot: loaded.snapshot, settings: loaded.settings });
+        self.service.current.store(Arc::clone(&new));
+        *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
+        let snapshot = &new.snapshot;
+        let generation = snapshot.generation();
+        tracing::info!(
+            generation,
+            sha256 = snapshot.sha256(),
+            connectors = connectors(snapshot),
+            changes = changes.len(),
+            weakened,
+            "reloaded"
+        );
+        log_changes(&changes);
+        warn_of(&loaded.warnings);
+        self.name_what_waits(&new.settings, &loaded.listen);
+        self.service.counters.keep(snapshot);
+        self.retire(&new.snapshot, published);
+        release(old);
+        Outcome { ok: true, refused: false, generation, changes: told(changes), problems: Vec::new() }
+    }
+
+    /// Names the settings that are not what they were at the start.
+    fn name_what_waits(&self, settings: &ServerSettings, listen: &[Listen]) {
+        let waiting = [
+            ("listen", listen != self.listen),
+            ("server.max_connections", settings.max_connections != self.started.max_connections),
+            ("server.log", settings.log != self.started.log),
+            ("server.log_format", settings.log_format != self.started.log_format),
+        ];
+        for (setting, _) in waiting.iter().filter(|(_, waits)| *waits) {
+            tracing::warn!(setting, "restart_needed");
+        }
+    }
+
+    fn retire(&mut self, snapshot: &Snapshot, published: BTreeSet<PathBuf>) {
+        let keep: BTreeSet<PathBuf> = self.published.union(&published).cloned().collect();
+        if let Some(queue_directory) = &snapshot.mta().queue_directory {
+            retire(queue_directory, &keep);
+        }
+        self.published = published;
+    }
+}
+
+fn failed(generation: u64, problems: Vec<Problem>, changes: Vec<Changed>) -> Outcome {
+    tracing::error!(generation, problems = problems.len(), "reload_failed");
+    for problem in problems.iter().take(LOGGED) {
+        let Problem { file, line, column, message, help } = problem;
+        tracing::error!(file, line, column, problem = message, help, "reload_problem");
+    }
+    Outcome { ok: false, refused: false, generation, changes, problems }
+}
+
+fn log_changes(changes: &[Change]) {
+    for change in changes.iter().take(LOGGED) {
+        let Change { connector, kind, old, new, weakens } = change;
+        let change = kind.word();
+        if *weakens {
+            tracing::warn!(connector, change, old, new, "reload_change");
+        } else {
+            tracing::info!(connector, change, old, new, "reload_change");
+        }
+    }
+    if let Some(more) = changes.len().checked_sub(LOGGED).filter(|more| *more > 0) {
+        let weakened = changes.iter().skip(LOGGED).filter(|change| change.weakens).count();
+        tracing::warn!(more, weakened, "reload_changes_not_shown");
+    }
+}
+
+fn told(changes: Vec<Change>) -> Vec<Changed> {
+    let told = |change: Change| Changed {
+        connector: change.connector,
+        change: change.kind.word(),
+        old: change.old,
+        new: change.new,
+    };
+    changes.into_iter().map(told).collect()
+}
+
+/// Frees a generation here, once no request uses it any more: freeing a million names takes longer
+/// than answering for them.
+fn release(old: Arc<Current>) {
+    let deadline = std::time::Instant::now() + RELEASE;
+    while Arc::strong_count(&old) > 1 && std::time::Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(old);
+}

@@ -1,0 +1,52 @@
+//! What all connections share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::counters::Counters;
+use super::limits::Limits;
+use super::log::Journal;
+use super::repeats::Repeats;
+use crate::config::{Decisions, LogLevel, ServerSettings};
+use crate::snapshot::Snapshot;
+
+/// What is served now, and what is noted of it.
+pub(super) struct Service {
+    /// The one pointer that a reload swaps. Taken once for each request.
+    pub(super) current: ArcSwap<Current>,
+    /// The log.
+    pub(super) journal: Arc<Journal>,
+    /// The level of the log, which only a restart changes.
+    pub(super) log: LogLevel,
+    /// What is counted.
+    pub(super) counters: Counters,
+    /// What was said of peers lately.
+    pub(super) repeats: Repeats,
+    /// How long anybody may take.
+    pub(super) limits: Limits,
+}
+
+/// A generation with the settings that came with it.
+pub(super) struct Current {
+    /// What answers are made from.
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The daemon's own settings.
+    pub(super) settings: ServerSettings,
+}
+
+impl Service {
+    /// The level at which a decision is logged, if it is. `connector`: one took part in it.
+    pub(super) fn decision_level(&self, settings: &ServerSettings, connector: bool) -> Option<&'static str> {
+        let info = match settings.decisions {
+            Decisions::All => true,
+            Decisions::Connector => connector,
+            Decisions::None => return None,
+        };
+        match self.log {
+            LogLevel::Error | LogLevel::Warn => None,
+            LogLevel::Info => info.then_some("info"),
+            LogLevel::Debug | LogLevel::Trace => Some(if info { "info" } else { "debug" }),
+        }
+    }
+}

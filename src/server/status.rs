@@ -1,0 +1,73 @@
+//! What `connectord status` shows.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::counters::Count;
+use super::pool::Pool;
+use super::reload::{LastReload, Reloads, connectors};
+use super::service::Service;
+
+/// A socket that is served.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Place {
+    /// What is spoken on it.
+    pub(super) protocol: &'static str,
+    /// Where it is.
+    pub(super) path: String,
+}
+
+/// Where the numbers come from.
+pub(super) struct Sources {
+    /// What is served.
+    pub(super) service: Arc<Service>,
+    /// What was loaded.
+    pub(super) reloads: Arc<Reloads>,
+    /// The connections of MTAs.
+    pub(super) pool: Arc<Pool>,
+    /// The sockets.
+    pub(super) places: Vec<Place>,
+}
+
+/// The object of the interface.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    pid: u32,
+    generation: u64,
+    sha256: String,
+    loaded_at: String,
+    degraded: bool,
+    connectors: usize,
+    last_reload: LastReload,
+    listeners: Vec<Place>,
+    connections: usize,
+    decisions: Vec<Count>,
+    log_lost: u64,
+    panics: u64,
+}
+
+impl Sources {
+    /// The state of things now.
+    pub(super) fn status(&self) -> Status {
+        let current = self.service.current.load();
+        let last_reload = self.reloads.last();
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            generation: current.snapshot.generation(),
+            sha256: current.snapshot.sha256().to_owned(),
+            loaded_at: self.reloads.loaded_at().to_string(),
+            // What is served is not what the files say.
+            degraded: last_reload.failed(),
+            connectors: connectors(&current.snapshot),
+            last_reload,
+            listeners: self.places.clone(),
+            connections: self.pool.taken(),
+            decisions: self.service.counters.decisions(),
+            log_lost: self.service.journal.lost(),
+            panics: self.service.counters.panics(),
+        }
+    }
+}
