@@ -53,7 +53,10 @@ fn a_reload_ends_as_the_daemon_says() {
     let change = |kind: &str| format!(r#"[{{"connector":"c","change":"{kind}","old":"a","new":"b"}}]"#);
     let problem = r#"[{"file":"f.toml","line":7,"column":2,"message":"bad","help":"mend it"}]"#;
     let answer = |ok: bool, changes: &str, problems: &str| {
-        format!("{{\"ok\":{ok},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n")
+        let refused = !ok && problems == "[]";
+        format!(
+            "{{\"ok\":{ok},\"refused\":{refused},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n"
+        )
     };
     let table = [
         (answer(true, "[]", "[]"), 0, "reloaded as generation 2, nothing changed\n", ""),
@@ -80,7 +83,7 @@ fn no_daemon_and_half_an_answer_are_told() {
     let bench = Bench::new(CONFIGURATION);
     for command in [&["status"][..], &["reload"], &["status", "--json"]] {
         let ended = bench.run(command).expect(69);
-        assert!(ended.stderr.contains("no daemon listens here") && ended.stdout.is_empty(), "{ended:?}");
+        assert!(ended.stderr.contains("no daemon listens there") && ended.stdout.is_empty(), "{ended:?}");
     }
     // A socket that its daemon left behind.
     drop(UnixListener::bind(bench.path("run/control.sock")).unwrap());
