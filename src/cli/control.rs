@@ -8,29 +8,16 @@
 //! one. The configuration is only glanced at for that: it may be the very file with the mistakes
 //! that the daemon is asked about.
 
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Failure, Settings};
-use crate::protocol::control::{self, Command};
+use crate::server::control::{self, Command};
 
 /// The control socket when the configuration names no other one.
 const SOCKET: &str = "control.sock";
-
-/// How long a daemon may take to say how it is. It answers from memory; one that is stopped by a
-/// signal would let us wait for ever.
-const STATUS_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a reload may take: 256 MiB of configuration are read in a fraction of it.
-const RELOAD_LIMIT: Duration = Duration::from_secs(300);
-
-/// The longest answer that is read: a reload can list every problem of a large configuration.
-const ANSWER_LIMIT: u64 = 256 << 20;
 
 /// Configuration files above this are not looked through for the path of the socket (interface:
 /// limit of a TOML file).
@@ -48,31 +35,10 @@ pub(super) struct Answer<T> {
 /// Asks, and reads what the daemon answers.
 pub(super) fn ask<T: DeserializeOwned>(settings: &Settings, command: Command) -> Result<Answer<T>, Failure> {
     let path = socket(settings);
-    let limit = match command {
-        Command::Status => STATUS_LIMIT,
-        Command::Reload { .. } => RELOAD_LIMIT,
-    };
-    let line =
-        exchange(&path, command, limit).map_err(|error| Failure::Daemon { path: path.clone(), error })?;
+    let line = control::ask(&path, command)?;
     match serde_json::from_str(&line) {
         Ok(value) => Ok(Answer { line, value }),
-        Err(error) => Err(Failure::Daemon { path, error: error.into() }),
-    }
-}
-
-fn exchange(path: &Path, command: Command, limit: Duration) -> io::Result<String> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(limit))?;
-    stream.set_write_timeout(Some(limit))?;
-    let mut line = Vec::new();
-    control::encode(command, &mut line);
-    stream.write_all(&line)?;
-    let mut answer = String::new();
-    stream.take(ANSWER_LIMIT).read_to_string(&mut answer)?;
-    // The line feed is what tells a whole answer from one that was cut short.
-    match answer.strip_suffix('\n') {
-        Some(line) => Ok(line.to_owned()),
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(error) => Err(Failure::Answer { path, error }),
     }
 }
 

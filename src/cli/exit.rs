@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Cause, Problems};
+use crate::server;
+use crate::server::control::AskError;
 
 /// The exit codes (sysexits.h where it has one). Scripts and unit files rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,18 @@ pub enum Exit {
 }
 
 impl Exit {
+    const ALL: [Exit; 9] = [
+        Exit::Good,
+        Exit::NotGood,
+        Exit::Usage,
+        Exit::NoInput,
+        Exit::Unavailable,
+        Exit::Internal,
+        Exit::CannotCreate,
+        Exit::Permission,
+        Exit::Configuration,
+    ];
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {
@@ -48,6 +62,11 @@ impl Exit {
             Exit::Permission => 77,
             Exit::Configuration => 78,
         }
+    }
+
+    /// The exit of that number; the internal error for one that the interface does not have.
+    fn with_code(code: u8) -> Exit {
+        Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Internal)
     }
 
     /// For a configuration with problems.
@@ -83,13 +102,19 @@ pub enum Failure {
         /// What the system says.
         error: io::Error,
     },
-    /// The daemon does not answer.
-    #[error("connectord: {}: {}", path.display(), unanswered(error))]
-    Daemon {
+    /// The daemon could not start, or had to stop.
+    #[error("{}", ended(.0))]
+    Server(#[from] server::Error),
+    /// The daemon gave no answer.
+    #[error("connectord: {0}")]
+    Daemon(#[from] AskError),
+    /// What answered is no daemon of this interface.
+    #[error("connectord: {}: what came back is no answer of a connectord daemon: {error}", path.display())]
+    Answer {
         /// The control socket.
         path: PathBuf,
-        /// What the system says.
-        error: io::Error,
+        /// What is wrong with it.
+        error: serde_json::Error,
     },
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
@@ -108,32 +133,19 @@ impl Failure {
                 io::ErrorKind::PermissionDenied => Exit::Permission,
                 _ => Exit::Usage,
             },
-            Failure::Daemon { error, .. } => match error.kind() {
-                io::ErrorKind::PermissionDenied => Exit::Permission,
-                _ => Exit::Unavailable,
-            },
+            Failure::Server(error) => Exit::with_code(error.exit_code()),
+            Failure::Daemon(error) => Exit::with_code(error.exit_code()),
+            Failure::Answer { .. } => Exit::Unavailable,
             Failure::Argument(_) => Exit::Usage,
         }
     }
 }
 
-/// Why no answer came, and what to do.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the system's errors are an open list")]
-fn unanswered(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            "no daemon listens here; start it with `connectord serve`, or name its --config and --runtime-dir"
-                .to_owned()
-        }
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; ask as the user that the daemon runs as, or as root".to_owned()
-        }
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            "the daemon does not answer in time; is it stopped?".to_owned()
-        }
-        io::ErrorKind::UnexpectedEof => {
-            "the daemon closed the connection before its answer was whole; its log says more".to_owned()
-        }
-        _ => format!("no answer from the daemon: {error}"),
+/// Problems begin with their place, as everywhere; the rest with who is speaking.
+fn ended(error: &server::Error) -> String {
+    if matches!(error, server::Error::Configuration(_)) {
+        error.to_string()
+    } else {
+        format!("connectord: {error}")
     }
 }

@@ -15,6 +15,7 @@ mod export;
 mod list;
 mod output;
 mod reload;
+mod serve;
 mod settings;
 mod status;
 
@@ -49,6 +50,12 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon that answers the MTA
+    ///
+    /// It stays in the foreground and logs to stderr. SIGHUP loads the configuration anew; a
+    /// configuration with problems keeps the one that is served. SIGTERM and SIGINT stop it: requests
+    /// in flight have 5 seconds to end.
+    Serve,
     /// Check the configuration and everything that it includes
     ///
     /// Every problem of every file is shown on stderr with its place and what to do, warnings after
@@ -71,6 +78,7 @@ enum Command {
 impl Command {
     fn run(&self, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
         match self {
+            Command::Serve => serve::run(settings),
             Command::Check => check::run(settings, out),
             Command::Explain(direction) => explain::run(direction, settings, out),
             Command::List => list::run(settings, out),

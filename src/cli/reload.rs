@@ -1,7 +1,7 @@
 //! `connectord reload`: the daemon loads its files, and what comes of it is shown here.
 //!
 //! It waits until the new generation answers, or is refused. Changes go to stdout, one a line;
-//! problems go to stderr with their places. A refusal without a problem is one for weakening: it
+//! problems go to stderr with their places. A refusal for weakening
 //! has an exit code of its own, because there is nothing to mend but something to decide.
 
 use std::io::Write;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::output::talk;
 use super::{Exit, Failure, Output, Settings, control};
-use crate::protocol::control::Command;
+use crate::server::control::Command;
 
 /// The options of `reload`.
 #[derive(Debug, Args)]
@@ -26,6 +26,8 @@ pub(super) struct Options {
 #[derive(Deserialize)]
 struct Reloaded {
     ok: bool,
+    /// It could have been served, but weakens something.
+    refused: bool,
     generation: u64,
     changes: Vec<Change>,
     problems: Vec<Problem>,
@@ -51,8 +53,7 @@ struct Problem {
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let command = Command::Reload { accept_weaker: options.accept_weaker };
     let answer = control::ask::<Reloaded>(settings, command)?;
-    let Reloaded { ok, generation, changes, problems } = &answer.value;
-    let refused = !ok && problems.is_empty();
+    let Reloaded { ok, refused, generation, changes, problems } = &answer.value;
     if settings.json {
         writeln!(out, "{}", answer.line)?;
     } else {
@@ -67,7 +68,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
             (true, false) => writeln!(out, "reloaded as generation {generation}")?,
             (false, _) => writeln!(out, "not reloaded; generation {generation} stays in force")?,
         }
-        if refused {
+        if *refused {
             talk(format_args!(
                 "connectord: this would demand less than before; `connectord reload --accept-weaker` takes it all the same"
             ));

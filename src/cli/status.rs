@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{Exit, Failure, Output, Settings, control};
-use crate::protocol::control::Command;
+use crate::server::control::Command;
 
 /// The daemon's answer, as far as it is shown.
 #[derive(Deserialize)]

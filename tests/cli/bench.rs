@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -132,7 +133,21 @@ impl Bench {
         self.command_of(Path::new(BINARY), arguments)
     }
 
-    pub fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
+    /// Runs the binary as somebody who is not root, from where they can reach it: root may read and
+    /// connect to everything.
+    pub fn run_unprivileged(&self, arguments: &[&str]) -> Ended {
+        let binary = self.path("connectord");
+        // Not by this process: a test beside this one may fork while the copy is open for writing,
+        // and then it cannot be executed (ETXTBSY).
+        assert!(Command::new("cp").arg(BINARY).arg(&binary).status().unwrap().success());
+        let mut command = self.command_of(&binary, arguments);
+        if nix::unistd::geteuid().is_root() {
+            command.uid(65534).gid(65534);
+        }
+        ended(&mut command)
+    }
+
+    fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary);
         command.args(arguments).arg("--config").arg(self.path("connectord.toml"));
         command.arg("--runtime-dir").arg(self.path("run")).stdin(Stdio::null());

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 
-use crate::bench::{BAD, BINARY, Bench, CONFIGURATION, assert_keys, ended};
+use crate::bench::{BAD, Bench, CONFIGURATION, assert_keys};
 
 #[test]
 fn a_good_configuration_is_summed_up() {
@@ -77,13 +76,6 @@ fn every_command_that_reads_the_configuration_ends_alike() {
 fn an_unreadable_configuration_is_a_matter_of_permission() {
     let bench = Bench::new(CONFIGURATION);
     fs::set_permissions(bench.path("connectord.toml"), fs::Permissions::from_mode(0o000)).unwrap();
-    // Root may read everything, so the binary runs as somebody else, from where they can reach it.
-    let binary = bench.path("connectord");
-    fs::copy(BINARY, &binary).unwrap();
-    let mut command = bench.command_of(&binary, &["check"]);
-    if nix::unistd::geteuid().is_root() {
-        command.uid(65534).gid(65534);
-    }
-    let ended = ended(&mut command).expect(77);
+    let ended = bench.run_unprivileged(&["check"]).expect(77);
     assert!(ended.stderr.contains("permission denied"), "{ended:?}");
 }

@@ -1,7 +1,9 @@
 //! `status` and `reload` against a daemon played by the test, for answers that the real one gives
 //! only in trouble.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -51,7 +53,10 @@ fn a_reload_ends_as_the_daemon_says() {
     let change = |kind: &str| format!(r#"[{{"connector":"c","change":"{kind}","old":"a","new":"b"}}]"#);
     let problem = r#"[{"file":"f.toml","line":7,"column":2,"message":"bad","help":"mend it"}]"#;
     let answer = |ok: bool, changes: &str, problems: &str| {
-        format!("{{\"ok\":{ok},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n")
+        let refused = !ok && problems == "[]";
+        format!(
+            "{{\"ok\":{ok},\"refused\":{refused},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n"
+        )
     };
     let table = [
         (answer(true, "[]", "[]"), 0, "reloaded as generation 2, nothing changed\n", ""),
@@ -78,7 +83,7 @@ fn no_daemon_and_half_an_answer_are_told() {
     let bench = Bench::new(CONFIGURATION);
     for command in [&["status"][..], &["reload"], &["status", "--json"]] {
         let ended = bench.run(command).expect(69);
-        assert!(ended.stderr.contains("no daemon listens here") && ended.stdout.is_empty(), "{ended:?}");
+        assert!(ended.stderr.contains("no daemon listens there") && ended.stdout.is_empty(), "{ended:?}");
     }
     // A socket that its daemon left behind.
     drop(UnixListener::bind(bench.path("run/control.sock")).unwrap());
@@ -102,4 +107,14 @@ fn the_configuration_names_the_socket() {
         bench.run(&["status"]).expect(0);
         daemon.join().unwrap();
     }
+}
+
+#[test]
+fn a_socket_that_is_not_for_us_is_a_matter_of_permission() {
+    let bench = Bench::new(CONFIGURATION);
+    let socket = bench.path("run/control.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
+    let ended = bench.run_unprivileged(&["status"]).expect(77);
+    assert!(ended.stderr.contains("permission denied"), "{ended:?}");
 }

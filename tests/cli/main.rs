@@ -5,7 +5,9 @@
 mod bench;
 mod check;
 mod control;
+mod daemon;
 mod explain;
 mod export;
 mod list;
+mod serve;
 mod usage;

@@ -82,5 +82,5 @@ fn the_environment_names_the_runtime_directory() {
     let mut command = Command::new(BINARY);
     command.arg("status").arg("--config").arg(bench.path("connectord.toml"));
     let ended = ended(command.env("RUNTIME_DIRECTORY", bench.path("elsewhere"))).expect(69);
-    assert!(ended.stderr.contains("/elsewhere/control.sock: no daemon listens here"), "{ended:?}");
+    assert!(ended.stderr.contains("/elsewhere/control.sock: no daemon listens there"), "{ended:?}");
 }
