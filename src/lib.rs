@@ -30,9 +30,11 @@
 //! are said only when the whole index was consulted and no connector applies.
 
 pub mod answer;
+pub mod cli;
 pub mod config;
 pub mod load;
 pub mod model;
+pub mod mta;
 pub mod protocol;
 pub mod server;
 pub mod snapshot;

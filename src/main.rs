@@ -1,3 +1,7 @@
 //! The `connectord` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    connectord::cli::run()
+}

@@ -5,59 +5,19 @@
 //! that is shown for it. `UPDATE_EXPECTED=1 cargo test --test config` writes the texts anew;
 //! read the difference before committing it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use connectord::config::{self, Cause};
 use connectord::load;
-use jiff::Timestamp;
-use tempfile::TempDir;
 
-/// The certificates among the files were made for this time: one expired the day before, one is
-/// valid three days later, the others for 31 days.
-fn now() -> Timestamp {
-    "2026-11-22T12:00:00Z".parse().unwrap()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
-}
-
-/// A copy of a directory whose permissions do not depend on the umask of a checkout.
-fn copy(from: &Path) -> TempDir {
-    fn into(from: &Path, to: &Path) {
-        fs::set_permissions(to, fs::Permissions::from_mode(0o755)).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let target = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                fs::create_dir(&target).unwrap();
-                into(&entry.path(), &target);
-            } else {
-                fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
-                fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
-            }
-        }
-    }
-    let directory = tempfile::tempdir().unwrap();
-    into(from, directory.path());
-    directory
-}
-
-/// A directory with these files.
-fn directory(files: &[(&str, &str)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    for (name, text) in files {
-        let path = directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    }
-    directory
-}
+#[path = "config/fixture.rs"]
+#[allow(dead_code)] // each test file uses its part
+mod fixture;
+use fixture::{copy, directory, now, root};
 
 /// All that is said about the configuration in a directory, with paths relative to it.
 fn said(directory: &Path) -> String {
@@ -127,186 +87,6 @@ fn a_missing_main_file_is_told_apart() {
     assert_eq!(problems.cause(), Cause::Configuration);
 }
 
-/// A main file of an example, and the files that it consists of.
-struct Example {
-    directory: TempDir,
-    main: PathBuf,
-    files: Vec<PathBuf>,
-}
-
-/// Every example there is, each in a directory of its own.
-fn examples() -> Vec<Example> {
-    fn toml_files(directory: &Path, files: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                toml_files(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
-                files.push(path);
-            }
-        }
-    }
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut examples = Vec::new();
-    for from in [root().join("good"), manifest.join("contrib/examples")] {
-        let mains = fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path());
-        for main in mains.filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
-            let directory = copy(&from);
-            let main = directory.path().join(main.file_name().unwrap());
-            let mut files = Vec::new();
-            toml_files(directory.path(), &mut files);
-            let includes = fs::read_to_string(&main).unwrap().contains("\ninclude");
-            files.retain(|path| *path == main || (includes && path.parent() != main.parent()));
-            files.sort();
-            examples.push(Example { directory, main, files });
-        }
-    }
-    assert!(examples.len() >= 4, "{} examples", examples.len());
-    examples
-}
-
-/// What a connector demands, without what is for people and where it stands.
-fn demands(loaded: &config::Loaded) -> Vec<(String, String, usize, String)> {
-    let outbound = loaded.agreements.outbound.iter().map(|connector| {
-        let demand = format!(
-            "{:?}",
-            (
-                connector.mode,
-                &connector.domains,
-                &connector.except,
-                &connector.overrides,
-                &connector.requirement,
-                &connector.route,
-                &connector.transport
-            )
-        );
-        (connector.name.to_string(), connector.place.file.to_string(), connector.place.line, demand)
-    });
-    let inbound = loaded.agreements.inbound.iter().map(|connector| {
-        let demand = format!(
-            "{:?}",
-            (
-                connector.mode,
-                &connector.identify,
-                &connector.recipients,
-                &connector.require,
-                connector.on_violation,
-                &connector.overrides
-            )
-        );
-        (connector.name.to_string(), connector.place.file.to_string(), connector.place.line, demand)
-    });
-    outbound.chain(inbound).collect()
-}
-
-#[test]
-fn every_example_loads() {
-    for example in examples() {
-        let checked = load::check(&example.main, 1, now());
-        if let Err(problems) = checked.result {
-            panic!("{problems}");
-        }
-    }
-}
-
-#[test]
-fn an_unknown_key_is_refused_in_every_table() {
-    let mut tables = 0;
-    for example in examples() {
-        for file in &example.files {
-            let text = fs::read_to_string(file).unwrap();
-            let lines: Vec<&str> = text.lines().collect();
-            for (i, line) in lines.iter().enumerate() {
-                let bogus = if line.starts_with('[') || line.starts_with("version") {
-                    "bogus_key = 1".to_owned()
-                } else {
-                    // A table that is written as part of a key.
-                    let key = line.split('=').next().unwrap_or_default().trim();
-                    match key.rsplit_once('.') {
-                        Some((table, _)) if !key.starts_with('#') => format!("{table}.bogus_key = 1"),
-                        _ => continue,
-                    }
-                };
-                tables += 1;
-                let mut changed = lines.clone();
-                changed.insert(i + 1, &bogus);
-                fs::write(file, changed.join("\n")).unwrap();
-                let problems = config::load(&example.main, now()).unwrap_err();
-                let found = problems
-                    .iter()
-                    .any(|problem| problem.message == "unknown key `bogus_key`" && problem.line == i + 2);
-                assert!(found, "after line {} of {}:\n{problems}", i + 1, file.display());
-            }
-            fs::write(file, &text).unwrap();
-        }
-        drop(example.directory);
-    }
-    assert!(tables > 60, "{tables} tables");
-}
-
-/// A file that is being written, or that a full disk cut short, is valid TOML at many lengths.
-/// Whatever is left of it must mean what the whole file means; only the last connector may lack
-/// the optional lines that were cut off as a whole, never a part of one.
-#[test]
-fn a_file_cut_anywhere_is_refused_or_means_the_same() {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for worker in 0..workers {
-            scope.spawn(move || {
-                // Each with copies of its own, of which it takes its share.
-                let examples = examples();
-                let all =
-                    examples.iter().flat_map(|example| example.files.iter().map(move |file| (example, file)));
-                for (example, file) in all.skip(worker).step_by(workers) {
-                    cut_everywhere(&example.main, file);
-                }
-            });
-        }
-    });
-}
-
-fn cut_everywhere(main: &Path, file: &Path) {
-    let whole = demands(&config::load(main, now()).unwrap());
-    let text = fs::read(file).unwrap();
-    let mandatory_last = file.ends_with("every-key.toml");
-    let cut = |length: usize| {
-        fs::write(file, &text[..length]).unwrap();
-        config::load(main, now()).ok().map(|loaded| demands(&loaded))
-    };
-    let mut refused = 0;
-    for length in (0..text.len()).filter(|&length| !is_inside_comment(&text[..length])) {
-        let Some(left) = cut(length) else {
-            refused += 1;
-            continue;
-        };
-        let in_file = |name: &String| Path::new(name) == file;
-        let last = left.iter().filter(|(_, place, ..)| in_file(place)).map(|&(_, _, line, _)| line).max();
-        for connector in left.iter().filter(|connector| !whole.contains(connector)) {
-            let place = format!("{} cut at {length}: {connector:?}", file.display());
-            assert!(!mandatory_last, "{place}");
-            assert!(in_file(&connector.1) && Some(connector.2) == last, "{place}");
-            let before = text[..length].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            let behind =
-                text[length..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| length + at);
-            let neighbours = [cut(before), cut(behind)];
-            let same = neighbours.iter().flatten().any(|neighbour| neighbour.contains(connector));
-            assert!(same, "half a line counts: {place}");
-        }
-    }
-    assert!(refused > 10, "{}", file.display());
-    fs::write(file, &text).unwrap();
-}
-
-/// Whether the second or a later byte of a comment comes next: there a cut changes nothing.
-fn is_inside_comment(text: &[u8]) -> bool {
-    let line = text.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut quoted = false;
-    line.iter().any(|&byte| {
-        quoted ^= byte == b'"';
-        byte == b'#' && !quoted
-    })
-}
-
 /// Runs something with the file permissions of another user: on Linux they are a property of the
 /// thread.
 fn as_nobody<T>(run: impl FnOnce() -> T) -> T {
@@ -334,6 +114,29 @@ fn what_may_not_be_read_is_said() {
     fs::set_permissions(&main, fs::Permissions::from_mode(0o000)).unwrap();
     let problems = as_nobody(|| config::load(&main, now())).unwrap_err();
     assert_eq!(problems.cause(), Cause::Permission, "{problems}");
+}
+
+/// A directory that cannot be looked into may hold connectors: it is not the same as an empty one.
+#[test]
+fn a_closed_directory_is_no_empty_one() {
+    let cases = [
+        ("closed/*.toml", "closed`: "),
+        ("closed/d/*.toml", "closed/d`: "),
+        ("closed/d/a.toml", "closed/d/a.toml`: permission denied"),
+        ("*/d/a.toml", "closed/d/a.toml`: "),
+        ("c*d/*/a.toml", "closed`: "),
+    ];
+    for (pattern, words) in cases {
+        let main = format!("version = 1\ninclude = [{pattern:?}]\n");
+        let directory = directory(&[("connectord.toml", &main), ("closed/d/a.toml", "version = 1\n")]);
+        let path = directory.path().join("connectord.toml");
+        config::load(&path, now()).unwrap();
+        fs::set_permissions(directory.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        let result = as_nobody(|| config::load(&path, now()));
+        fs::set_permissions(directory.path().join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+        let text = result.unwrap_err().to_string();
+        assert!(text.contains(":2:12: `") && text.contains(words), "{pattern}: {text}");
+    }
 }
 
 #[test]

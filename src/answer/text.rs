@@ -4,9 +4,12 @@
 //! nothing of the peer but names that were parsed and written out again. `\n`, NUL or an empty
 //! text would make Postfix accept the mail (smtpd_check.c:check_table_result).
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::mail::Mail;
 use crate::model::PatternSet;
+use crate::model::inbound::Require;
 use crate::model::requirement::TlsVersion;
 
 /// Longest text of a reply in bytes; what is over is cut.
@@ -93,6 +96,51 @@ impl Violation {
             Violation::OtherAddress => Part::Addresses,
         }
     }
+
+    /// What the mail had to show, for `explain`. `require` is what the violation was found in.
+    pub fn expected(&self, require: &Require) -> String {
+        let certificate = require.certificate.as_ref();
+        match self {
+            Violation::NoTls => "TLS".to_owned(),
+            Violation::OldTls { wanted, .. } => format!("{wanted} or newer"),
+            Violation::NoCertificate => "a client certificate".to_owned(),
+            Violation::Untrusted { registered: false } => "a client certificate that is trusted".to_owned(),
+            Violation::Untrusted { registered: true } => "a client certificate that is registered".to_owned(),
+            Violation::OtherDigest => "a client certificate known by its SHA-256 digest".to_owned(),
+            Violation::RegisteredDates => "a registered client certificate within its dates".to_owned(),
+            Violation::OtherIssuer => {
+                let issuers = certificate.and_then(|wanted| wanted.issuers.as_ref()).into_iter().flatten();
+                format!("issuer {}", issuers.cloned().collect::<Vec<_>>().join(" or "))
+            }
+            Violation::NoName { wanted } | Violation::OtherName { wanted, .. } => wanted.clone(),
+            Violation::OtherAddress => {
+                let ranges = require.addresses.iter().flatten();
+                ranges.map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+            }
+        }
+    }
+
+    /// What it showed instead, for `explain`. Issuer and address are those of `mail` as they were
+    /// sent: they are for a person who asks, and not for a reply.
+    pub fn presented<'v>(&'v self, mail: &Mail<'v>) -> Cow<'v, str> {
+        Cow::Borrowed(match self {
+            Violation::NoTls => "plaintext",
+            Violation::OldTls { presented: Some(version), .. } => version.word(),
+            Violation::OldTls { presented: None, .. } => "an unknown version",
+            Violation::NoCertificate => "none",
+            Violation::Untrusted { registered: false } => "one that is not trusted",
+            Violation::Untrusted { registered: true } => "one that is not registered",
+            Violation::OtherDigest => "a digest that is not SHA-256",
+            Violation::RegisteredDates => "one that is not valid at this time",
+            Violation::OtherIssuer => {
+                let issuer = String::from_utf8_lossy(mail.certificate.issuer);
+                return Cow::Owned(format!("issuer {issuer}"));
+            }
+            Violation::NoName { .. } => "no name",
+            Violation::OtherName { presented, .. } => presented,
+            Violation::OtherAddress => return String::from_utf8_lossy(mail.client_address),
+        })
+    }
 }
 
 impl fmt::Display for Violation {
@@ -144,7 +192,9 @@ pub fn reply(code: &str, text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::answer::ClientCertificate;
     use crate::model::Pattern;
+    use crate::model::inbound::CertificateRequirement;
 
     #[test]
     fn the_words_are_those_of_the_manual() {
@@ -164,6 +214,36 @@ mod tests {
         ];
         for (violation, text) in table {
             assert_eq!(violation.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_was_expected_and_what_was_shown_are_told_apart() {
+        let require = Require {
+            certificate: Some(CertificateRequirement {
+                issuers: Some(["Contoso CA".to_owned(), "Other CA".to_owned()].into()),
+                ..CertificateRequirement::default()
+            }),
+            addresses: Some(vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]),
+            ..Require::default()
+        };
+        let certificate = ClientCertificate { issuer: b"Evil CA", ..ClientCertificate::default() };
+        let mail = Mail { client_address: b"198.51.100.1", certificate, ..Mail::default() };
+        let wanted = TlsVersion::Tls12;
+        let (presented, names) = ("a.example".to_owned(), "*.contoso.com".to_owned());
+        let table = [
+            (Violation::NoTls, "TLS", "plaintext"),
+            (Violation::OldTls { wanted, presented: Some(TlsVersion::Tls11) }, "TLSv1.2 or newer", "TLSv1.1"),
+            (Violation::OldTls { wanted, presented: None }, "TLSv1.2 or newer", "an unknown version"),
+            (Violation::NoCertificate, "a client certificate", "none"),
+            (Violation::OtherName { presented, wanted: names.clone() }, "*.contoso.com", "a.example"),
+            (Violation::NoName { wanted: names }, "*.contoso.com", "no name"),
+            (Violation::OtherIssuer, "issuer Contoso CA or Other CA", "issuer Evil CA"),
+            (Violation::OtherAddress, "192.0.2.0/24 or 2001:db8::/32", "198.51.100.1"),
+        ];
+        for (violation, expected, presented) in table {
+            assert_eq!(violation.expected(&require), expected);
+            assert_eq!(violation.presented(&mail), presented);
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) const LEGAL: Legal = Legal {
     main_only: &[],
 };
 
-const IDENTIFY: Legal = Legal {
+pub(super) const IDENTIFY: Legal = Legal {
     title: "identify",
     prefix: "identify.",
     keys: &["domains", "addresses", "except_addresses"],
@@ -48,7 +48,7 @@ const IDENTIFY: Legal = Legal {
     main_only: &[],
 };
 
-const REQUIRE: Legal = Legal {
+pub(super) const REQUIRE: Legal = Legal {
     title: "require",
     prefix: "require.",
     keys: &["tls", "certificate", "addresses"],
@@ -56,7 +56,7 @@ const REQUIRE: Legal = Legal {
     main_only: &[],
 };
 
-const CERTIFICATE: Legal = Legal {
+pub(super) const CERTIFICATE: Legal = Legal {
     title: "require.certificate",
     prefix: "require.certificate.",
     keys: &["names", "files", "issuers"],

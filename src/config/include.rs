@@ -56,33 +56,72 @@ fn matching(reading: &mut Reading, written: &str, place: Place, source: &Source)
     if !written.contains(['*', '?', '[']) {
         return vec![source.resolve(written)];
     }
-    // Only what is written is a pattern; the directory it is relative to may hold any character.
-    let pattern = if Path::new(written).is_absolute() {
-        written.to_owned()
-    } else {
-        match source.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            Some(parent) => format!("{}/{written}", Pattern::escape(&parent.display().to_string())),
-            None => written.to_owned(),
-        }
-    };
-    let found = match glob::glob_with(&pattern, OPTIONS) {
-        Ok(found) => found,
-        Err(error) => {
-            let help = "`*` and `?` stand for any characters but `/`, `[ab]` for one of these";
-            reading.problem(place, format!("{} is no pattern: {}", shown(written), error.msg), help);
-            return Vec::new();
-        }
-    };
-    let mut paths = Vec::new();
-    for entry in found {
-        match entry {
-            Ok(path) => paths.push(path),
-            Err(error) => {
-                let message = format!("{}: {}", shown(&error.path().display().to_string()), error.error());
-                reading.problem(place, message, "let the user that connectord runs as read the directory");
-            }
-        }
+    if let Err(error) = Pattern::new(written) {
+        let message = format!("{} is no pattern: {}", shown(written), error.msg);
+        reading.problem(place, message, PATTERN_HELP);
+        return Vec::new();
     }
+    if written.split('/').any(|part| part == "**") {
+        reading.problem(
+            place,
+            "`**` is not supported",
+            "name the directories, or write one `*` for each level",
+        );
+        return Vec::new();
+    }
+    let start = if Path::new(written).is_absolute() { PathBuf::from("/") } else { source.resolve("") };
+    let mut paths = vec![start];
+    for part in written.split('/').filter(|part| !part.is_empty()) {
+        paths = match Pattern::new(part) {
+            Ok(pattern) if part.contains(['*', '?', '[']) => entries(reading, place, &paths, &pattern),
+            _ => paths.into_iter().map(|path| path.join(part)).collect(),
+        };
+    }
+    paths.retain(|path| match std::fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) => {
+            unreadable(reading, place, path, &error);
+            false
+        }
+    });
     paths.sort();
     paths
+}
+
+const PATTERN_HELP: &str = "`*` and `?` stand for any characters but `/`, `[ab]` for one of these";
+
+/// What is in these directories under a name of this pattern. The walk is ours because a
+/// directory that cannot be looked into must be a problem: passed over, its connectors would be
+/// gone without a word.
+fn entries(reading: &mut Reading, place: Place, directories: &[PathBuf], pattern: &Pattern) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for directory in directories {
+        let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let names = std::fs::read_dir(here).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<std::io::Result<Vec<_>>>()
+        });
+        match names {
+            Ok(names) => found.extend(
+                names
+                    .iter()
+                    .filter(|name| pattern.matches_path_with(Path::new(name), OPTIONS))
+                    .map(|name| directory.join(name)),
+            ),
+            Err(error) => unreadable(reading, place, directory, &error),
+        }
+    }
+    found
+}
+
+/// Tells why there may be more than was found; that there is nothing is fine.
+fn unreadable(reading: &mut Reading, place: Place, path: &Path, error: &std::io::Error) {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    if ![NotFound, NotADirectory].contains(&error.kind()) {
+        let message = format!("{}: {error}", shown(&path.display().to_string()));
+        reading.problem(
+            place,
+            message,
+            "let the user that connectord runs as read and enter the directories",
+        );
+    }
 }

@@ -66,7 +66,7 @@ impl ListenProtocol {
     }
 }
 
-const LEGAL: Legal = Legal {
+pub(super) const LEGAL: Legal = Legal {
     title: "[[listen]]",
     prefix: "",
     keys: &["protocol", "path", "group", "mode"],
@@ -100,7 +100,15 @@ pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen>
     }
     // Without it nobody could ask how the daemon is.
     if listeners.iter().all(|listener| listener.protocol != ListenProtocol::Control) {
-        listeners.push(ListenProtocol::Control.default_listener());
+        let control = ListenProtocol::Control.default_listener();
+        match lines.get(&control.path) {
+            Some(&taken) => reading.problem(
+                taken,
+                "this is the path of the control socket, which is there without being written",
+                "choose another path, or write a [[listen]] with protocol = \"control\" and a path of its own",
+            ),
+            None => listeners.push(control),
+        }
     }
     listeners
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problem;
+use super::problem::Problems;
 use super::reading::finding;
 use super::source::Place;
 use super::{Loaded, patterns};
@@ -32,7 +32,7 @@ struct Wanted<'c> {
 
 impl Loaded {
     /// The conflicts as problems, each at the element, the key or the table that it is about.
-    pub fn locate(&self, conflicts: &[Conflict]) -> Vec<Problem> {
+    pub fn locate(&self, conflicts: &[Conflict]) -> Problems {
         let trees = self.trees(conflicts);
         let tables: HashMap<(usize, usize), &DeTable<'_>> =
             trees.iter().flat_map(|(rank, tree)| connectors(*rank, tree)).collect();
@@ -58,7 +58,12 @@ impl Loaded {
             let table = tables.get(&(place.header.source, place.header.start)).copied();
             self.find_elements(list, table, key, *place);
         }
-        let problem = |conflict: &Conflict| {
+        let mut problems = Problems::default();
+        for conflict in conflicts {
+            if problems.is_full() {
+                problems.count();
+                continue;
+            }
             let place = match wanted.get(&(conflict.direction, conflict.connector, conflict.key)) {
                 Some(list) => {
                     let element =
@@ -67,9 +72,10 @@ impl Loaded {
                 }
                 None => Place { source: 0, start: 0, end: 0 },
             };
-            finding(&self.sources, place, conflict.message.clone(), conflict.help.clone())
-        };
-        conflicts.iter().map(problem).collect()
+            problems.add(finding(&self.sources, place, conflict.message.clone(), conflict.help.clone()));
+        }
+        problems.sort();
+        problems
     }
 
     fn connectors(&self, direction: Direction) -> &[ConnectorPlace] {

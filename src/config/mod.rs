@@ -109,6 +109,40 @@ pub(crate) fn read(path: &Path, now: Timestamp) -> (Loaded, Problems) {
     (loaded, problems)
 }
 
+/// Every key of the configuration with the table it stands in, for manuals and their tests:
+/// `("[mta]", "postfix")`, `("[[inbound]]", "identify.domains")`.
+pub fn keys() -> Vec<(&'static str, String)> {
+    let parts = [
+        ("", MAIN),
+        ("", listen::LEGAL),
+        ("", mta::LEGAL),
+        ("", EXEMPT),
+        ("", server::SERVER),
+        ("", server::ORGANISATION),
+        ("", outbound::LEGAL),
+        ("[[outbound]]", outbound::VALIDATE),
+        ("", inbound::LEGAL),
+        ("[[inbound]]", inbound::IDENTIFY),
+        ("[[inbound]]", inbound::REQUIRE),
+        ("[[inbound]]", inbound::CERTIFICATE),
+    ];
+    let mut keys = Vec::new();
+    for (table, legal) in parts {
+        for key in legal.keys {
+            // `identify` and its like are tables; what counts is what stands in them.
+            let full = format!("{}{key}", legal.prefix);
+            match table {
+                "" => keys.push((legal.title, (*key).to_owned())),
+                table => keys.push((table, full)),
+            }
+        }
+    }
+    let tables: Vec<String> =
+        keys.iter().filter_map(|(_, key)| Some(key.rsplit_once('.')?.0.to_owned())).collect();
+    keys.retain(|(_, key)| !tables.contains(key));
+    keys
+}
+
 const MAIN: Legal = Legal {
     title: "the main file",
     prefix: "",

@@ -9,7 +9,7 @@ use super::table::{Item, Legal};
 use crate::model::mta::{Mta, PostfixVersion, TransportName};
 use crate::model::{Level, PatternSet};
 
-const LEGAL: Legal = Legal {
+pub(super) const LEGAL: Legal = Legal {
     title: "[mta]",
     prefix: "mta.",
     keys: &["postfix", "level", "queue_directory", "transport", "own_domains"],

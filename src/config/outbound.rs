@@ -48,7 +48,7 @@ pub(super) const LEGAL: Legal = Legal {
     main_only: &[],
 };
 
-const VALIDATE: Legal =
+pub(super) const VALIDATE: Legal =
     Legal { title: "validate", prefix: "validate.", keys: &["recipients"], notes: false, main_only: &[] };
 
 /// The modes with their words.

@@ -96,16 +96,27 @@ impl Problems {
         }
     }
 
+    /// Whether a further one is only counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() >= MAX_KEPT
+    }
+
+    /// Counts one that is not worth keeping.
+    pub(super) fn count(&mut self) {
+        self.more += 1;
+    }
+
     /// Puts them into the order of the files and their lines.
     pub(super) fn sort(&mut self) {
         self.kept.sort_by_key(|problem| (problem.order, problem.line, problem.column));
     }
 
     /// Adds some and restores the order.
-    pub(crate) fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
-        for problem in problems {
+    pub(crate) fn extend(&mut self, others: Problems) {
+        for problem in others.kept {
             self.add(problem);
         }
+        self.more += others.more;
         self.sort();
     }
 

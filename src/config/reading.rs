@@ -109,14 +109,22 @@ impl Reading {
 
     /// Something that stands in the way.
     pub fn problem(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
-        let problem = self.finding(place, message.into(), help.into());
-        self.problems.add(problem);
+        if self.problems.is_full() {
+            self.problems.count();
+        } else {
+            let problem = self.finding(place, message.into(), help.into());
+            self.problems.add(problem);
+        }
     }
 
     /// Something to know that does not stand in the way.
     pub fn warn(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
-        let warning = self.finding(place, message.into(), help.into());
-        self.warnings.add(warning);
+        if self.warnings.is_full() {
+            self.warnings.count();
+        } else {
+            let warning = self.finding(place, message.into(), help.into());
+            self.warnings.add(warning);
+        }
     }
 
     fn finding(&self, place: Place, message: String, help: String) -> Problem {

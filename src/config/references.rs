@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::problem::shown;
+use super::problem::{MAX_PRINTED, shown};
 use super::reading::Reading;
 use super::source::Place;
 use super::suggestion::nearest;
@@ -13,6 +13,9 @@ use super::table::Table;
 use crate::model::ConnectorName;
 use crate::model::name::{MAIN_CF, MAX_LENGTH};
 use crate::snapshot::Direction;
+
+/// Connectors among which a name is looked for that may have been meant.
+const MAX_COMPARED: usize = 10_000;
 
 /// What the other connectors need to know of one.
 pub(super) struct Mention {
@@ -126,10 +129,19 @@ fn overridden(
             reading.problem(place, message, "name a connector of the same direction");
         }
         None => {
-            let candidates = known.iter().filter(|(_, other)| same(other)).map(|(&candidate, _)| candidate);
-            let mut candidates: Vec<&str> = candidates.filter(|&candidate| Some(candidate) != own).collect();
-            candidates.sort_unstable();
-            let help = match nearest(name, candidates) {
+            // Each costs a comparison with every name, and a renamed connector that many others
+            // override is missed by all of them.
+            let affordable = known.len() <= MAX_COMPARED && reading.problems.len() < MAX_PRINTED;
+            let others = || {
+                let mut names: Vec<&str> = known
+                    .iter()
+                    .filter(|(candidate, other)| same(other) && Some(**candidate) != own)
+                    .map(|(&candidate, _)| candidate)
+                    .collect();
+                names.sort_unstable();
+                names
+            };
+            let help = match affordable.then(|| nearest(name, others())).flatten() {
                 Some(meant) => format!("did you mean {}?", shown(meant)),
                 None => "write the name of another connector as it stands there".to_owned(),
             };

@@ -96,7 +96,7 @@ impl Default for ServerSettings {
 /// asks for a lot (`fs.nr_open` is larger by default, systemd's `LimitNOFILE` is not).
 const MAX_CONNECTIONS: usize = 500_000;
 
-const SERVER: Legal = Legal {
+pub(super) const SERVER: Legal = Legal {
     title: "[server]",
     prefix: "server.",
     keys: &["weaker_reload", "max_connections", "log", "log_format", "decisions"],
@@ -104,7 +104,7 @@ const SERVER: Legal = Legal {
     main_only: &[],
 };
 
-const ORGANISATION: Legal = Legal {
+pub(super) const ORGANISATION: Legal = Legal {
     title: "[organisation]",
     prefix: "organisation.",
     keys: &["name", "contact", "domains", "certificate_names", "addresses"],

@@ -1,0 +1,151 @@
+//! How a command ends: the numbers, and the words for what went wrong.
+//!
+//! The numbers are an interface; scripts and unit files rely on them, and each stands for one
+//! thing that an administrator would do next. A [`Failure`] is a command without a result: it is
+//! told once, on stderr, by whoever called the command. A command with a result that is not good
+//! (`check` with problems) returns its [`Exit`] and no failure.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::{Cause, Problems};
+use crate::server;
+use crate::server::control::AskError;
+
+/// The exit codes (sysexits.h where it has one). Scripts and unit files rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Good; warnings alone are good.
+    Good,
+    /// The thing checked is not good: a reload was refused for weakening.
+    NotGood,
+    /// The command line is wrong.
+    Usage,
+    /// A named file is missing.
+    NoInput,
+    /// No daemon at the control socket.
+    Unavailable,
+    /// Something that should not happen.
+    Internal,
+    /// Another instance runs, or the path of a socket is taken.
+    CannotCreate,
+    /// Permission is missing.
+    Permission,
+    /// The configuration has problems.
+    Configuration,
+}
+
+impl Exit {
+    const ALL: [Exit; 9] = [
+        Exit::Good,
+        Exit::NotGood,
+        Exit::Usage,
+        Exit::NoInput,
+        Exit::Unavailable,
+        Exit::Internal,
+        Exit::CannotCreate,
+        Exit::Permission,
+        Exit::Configuration,
+    ];
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Good => 0,
+            Exit::NotGood => 1,
+            Exit::Usage => 64,
+            Exit::NoInput => 66,
+            Exit::Unavailable => 69,
+            Exit::Internal => 70,
+            Exit::CannotCreate => 73,
+            Exit::Permission => 77,
+            Exit::Configuration => 78,
+        }
+    }
+
+    /// The exit of that number; the internal error for one that the interface does not have.
+    fn with_code(code: u8) -> Exit {
+        Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Internal)
+    }
+
+    /// For a configuration with problems.
+    pub(super) fn of_problems(problems: &Problems) -> Exit {
+        match problems.cause() {
+            Cause::MissingFile => Exit::NoInput,
+            Cause::Permission => Exit::Permission,
+            Cause::Configuration => Exit::Configuration,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        exit.code().into()
+    }
+}
+
+/// Why a command has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The result could not be written.
+    #[error("connectord: the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// The configuration has problems.
+    #[error("{0}")]
+    Configuration(Problems),
+    /// A file of the command line cannot be read.
+    #[error("connectord: {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The daemon could not start, or had to stop.
+    #[error("{}", ended(.0))]
+    Server(#[from] server::Error),
+    /// The daemon gave no answer.
+    #[error("connectord: {0}")]
+    Daemon(#[from] AskError),
+    /// What answered is no daemon of this interface.
+    #[error("connectord: {}: what came back is no answer of a connectord daemon: {error}", path.display())]
+    Answer {
+        /// The control socket.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+    /// An option's value makes no sense.
+    #[error("connectord: {0}")]
+    Argument(String),
+}
+
+impl Failure {
+    /// The exit code for it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the system's errors are an open list")]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Output(_) => Exit::Internal,
+            Failure::Configuration(problems) => Exit::of_problems(problems),
+            Failure::File { error, .. } => match error.kind() {
+                io::ErrorKind::NotFound => Exit::NoInput,
+                io::ErrorKind::PermissionDenied => Exit::Permission,
+                _ => Exit::Usage,
+            },
+            Failure::Server(error) => Exit::with_code(error.exit_code()),
+            Failure::Daemon(error) => Exit::with_code(error.exit_code()),
+            Failure::Answer { .. } => Exit::Unavailable,
+            Failure::Argument(_) => Exit::Usage,
+        }
+    }
+}
+
+/// Problems begin with their place, as everywhere; the rest with who is speaking.
+fn ended(error: &server::Error) -> String {
+    if matches!(error, server::Error::Configuration(_)) {
+        error.to_string()
+    } else {
+        format!("connectord: {error}")
+    }
+}

@@ -1,0 +1,48 @@
+//! `connectord explain`: the daemon's own answer functions on the command line.
+//!
+//! What is printed comes from the same pure functions that the daemon answers with, on a snapshot
+//! compiled from the files as they are now. A running daemon may still serve an older generation;
+//! `connectord status` shows its digest.
+
+pub mod inbound;
+pub mod outbound;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::check::snapshot;
+use super::{Exit, Failure, Output, Settings};
+
+/// What is to be explained.
+#[derive(Debug, Subcommand)]
+pub enum Direction {
+    /// Mail from us to a partner: what the maps `transport` and `tls` answer
+    Outbound(outbound::Options),
+    /// Mail from a partner to us: what policy delegation answers
+    Inbound(Box<inbound::Options>),
+}
+
+/// The MTA whose questions are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mta {
+    /// Postfix: socketmap and policy delegation.
+    #[default]
+    Postfix,
+}
+
+/// The version of the JSON objects: a key may be added to them without a new number.
+const SCHEMA: u8 = 1;
+
+pub(super) fn run(direction: &Direction, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    // What is asked comes first: a mistyped option is not worth reading a million domains.
+    match direction {
+        Direction::Outbound(options) => {
+            let snapshot = snapshot(settings)?;
+            outbound::run(options, &snapshot, settings.json, out)
+        }
+        Direction::Inbound(options) => {
+            let certificate = options.certificate()?;
+            let snapshot = snapshot(settings)?;
+            inbound::run(options, &certificate, &snapshot, settings.json, out)
+        }
+    }
+}

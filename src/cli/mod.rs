@@ -1,0 +1,120 @@
+//! The command line: one file per subcommand, and the only layer that prints.
+//!
+//! Results go to stdout and talk goes to stderr, so that a script reads one and a person both.
+//! Every way to end has its number in [`Exit`]. Whoever reads our output may stop reading; output
+//! that cannot be written for another reason is an error of its own.
+//!
+//! The doc comments on the options are the help texts and the manual page: each says what the
+//! option does, its default and its unit.
+
+mod check;
+mod control;
+mod exit;
+pub mod explain;
+mod export;
+mod list;
+mod output;
+mod reload;
+mod serve;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+pub use output::Output;
+pub use settings::Settings;
+
+use output::talk;
+
+/// TLS connectors for Postfix and Exim: mail to and from a partner travels over TLS as agreed, or
+/// not at all.
+///
+/// A connector is a named agreement with a partner, written in connectord.toml. The daemon answers
+/// the MTA for it on every delivery; the other commands check, explain and export the same answers.
+///
+/// Exit status: 0 good; 1 a reload was refused because it weakens a connector; 64 usage; 66 a named
+/// file is missing; 69 no daemon answers at the control socket; 70 internal error; 73 another
+/// instance runs, or the path of a socket is taken; 77 permission; 78 the configuration has problems.
+#[derive(Debug, Parser)]
+#[command(name = "connectord", version, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon that answers the MTA
+    ///
+    /// It stays in the foreground and logs to stderr. SIGHUP loads the configuration anew; a
+    /// configuration with problems keeps the one that is served. SIGTERM and SIGINT stop it: requests
+    /// in flight have 5 seconds to end.
+    Serve,
+    /// Check the configuration and everything that it includes
+    ///
+    /// Every problem of every file is shown on stderr with its place and what to do, warnings after
+    /// them. Warnings alone are good.
+    Check,
+    /// Say what the daemon answers, and why
+    #[command(subcommand)]
+    Explain(explain::Direction),
+    /// List the connectors: name, direction, mode, domains, TLS and route
+    List,
+    /// Ask the running daemon how it is
+    Status,
+    /// Let the running daemon load its configuration anew, and wait for what comes of it
+    Reload(reload::Options),
+    /// Write the answers as static tables of an MTA
+    #[command(subcommand)]
+    Export(export::Mta),
+}
+
+impl Command {
+    fn run(&self, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+        match self {
+            Command::Serve => serve::run(settings),
+            Command::Check => check::run(settings, out),
+            Command::Explain(direction) => explain::run(direction, settings, out),
+            Command::List => list::run(settings, out),
+            Command::Status => status::run(settings, out),
+            Command::Reload(options) => reload::run(options, settings, out),
+            Command::Export(mta) => export::run(mta, settings, out),
+        }
+    }
+}
+
+/// Runs the command that the process was started with, and says how it ended.
+pub fn run() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return unparsed(&error).into(),
+    };
+    let mut out = Output::stdout();
+    let result = line.command.run(&line.settings, &mut out);
+    let result = result.and_then(|exit| out.finish().map(|()| exit).map_err(Failure::from));
+    let exit = result.unwrap_or_else(|failure| {
+        talk(format_args!("{failure}"));
+        failure.exit()
+    });
+    exit.into()
+}
+
+/// `--help` and `--version` are results; everything else is a usage error, for which clap's own
+/// number would be 2.
+fn unparsed(error: &clap::Error) -> Exit {
+    let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    match error.print() {
+        Err(failure) if wanted && failure.kind() != std::io::ErrorKind::BrokenPipe => {
+            talk(format_args!("{}", Failure::from(failure)));
+            Exit::Internal
+        }
+        _ if wanted => Exit::Good,
+        _ => Exit::Usage,
+    }
+}

@@ -1,0 +1,81 @@
+//! The options that every command takes.
+//!
+//! An option comes before systemd's environment variable for the same directory, and that before
+//! the default, so that a command typed beside a running unit finds what the unit uses, and one
+//! typed in a checkout can stay in it. Nothing is created or looked at here.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+const RUNTIME: &str = "/run/connectord";
+const STATE: &str = "/var/lib/connectord";
+
+/// Where things are, and how results are written.
+#[derive(Clone, Debug, Args)]
+pub struct Settings {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/connectord/connectord.toml",
+        help_heading = "Everywhere"
+    )]
+    pub config: PathBuf,
+    /// The directory of the sockets whose path is relative [default: $RUNTIME_DIRECTORY, else
+    /// /run/connectord]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    runtime_dir: Option<PathBuf>,
+    /// The directory of what outlives a restart [default: $STATE_DIRECTORY, else
+    /// /var/lib/connectord]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    state_dir: Option<PathBuf>,
+    /// Write results as JSON
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+}
+
+impl Settings {
+    /// The directory of the sockets.
+    pub fn runtime_dir(&self) -> PathBuf {
+        directory(self.runtime_dir.as_deref(), std::env::var_os("RUNTIME_DIRECTORY"), RUNTIME)
+    }
+
+    /// The directory of what outlives a restart.
+    pub fn state_dir(&self) -> PathBuf {
+        directory(self.state_dir.as_deref(), std::env::var_os("STATE_DIRECTORY"), STATE)
+    }
+}
+
+/// systemd.exec(5), `RuntimeDirectory=`: several directories are separated by colons; the first
+/// one is ours.
+fn directory(option: Option<&Path>, variable: Option<OsString>, default: &str) -> PathBuf {
+    if let Some(option) = option {
+        return option.to_owned();
+    }
+    let variable = variable.as_ref().and_then(|value| value.to_str());
+    let first = variable.and_then(|value| value.split(':').next()).filter(|first| !first.is_empty());
+    PathBuf::from(first.unwrap_or(default))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_comes_before_the_environment() {
+        let table: [(Option<&str>, Option<&str>, &str); 5] = [
+            (Some("/a"), Some("/b"), "/a"),
+            (None, Some("/b"), "/b"),
+            (None, Some("/b:/c"), "/b"),
+            (None, Some(""), RUNTIME),
+            (None, None, RUNTIME),
+        ];
+        for (option, variable, expected) in table {
+            let found = directory(option.map(Path::new), variable.map(OsString::from), RUNTIME);
+            assert_eq!(found, Path::new(expected), "{option:?} {variable:?}");
+        }
+    }
+}

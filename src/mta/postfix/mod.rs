@@ -1,0 +1,6 @@
+//! Postfix.
+
+pub mod tables;
+
+#[cfg(test)]
+mod oracle;

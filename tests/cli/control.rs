@@ -1,0 +1,120 @@
+//! `status` and `reload` against a daemon played by the test, for answers that the real one gives
+//! only in trouble.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+
+use crate::bench::{Bench, CONFIGURATION, Ended};
+
+const STATUS: &str = r#"{"version":"9.9.9","pid":4711,"generation":3,"sha256":"5ha","loaded_at":"2026-11-24T00:00:00Z","degraded":false,"connectors":6,"last_reload":{"at":"2026-11-24T01:00:00Z","ok":false,"problems":[{"file":"f","line":1,"column":2,"message":"m","help":"h"}]},"listeners":[{"protocol":"control","path":"/x/control.sock"}],"connections":1,"decisions":[{"connector":"contoso-bank","verdict":"ok","count":12}],"log_lost":0}"#;
+
+/// Answers one request, and says what it was.
+fn daemon(path: &Path, answer: &str) -> JoinHandle<String> {
+    let listener = UnixListener::bind(path).unwrap();
+    let answer = answer.to_owned();
+    thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut asked = String::new();
+        BufReader::new(&stream).read_line(&mut asked).unwrap();
+        (&stream).write_all(answer.as_bytes()).unwrap();
+        asked
+    })
+}
+
+fn exchange(arguments: &[&str], answer: &str) -> (String, Ended) {
+    let bench = Bench::new(CONFIGURATION);
+    let daemon = daemon(&bench.path("run/control.sock"), answer);
+    let ended = bench.run(arguments);
+    (daemon.join().unwrap(), ended)
+}
+
+#[test]
+fn status_is_shown_and_passed_on() {
+    let (asked, ended) = exchange(&["status"], &format!("{STATUS}\n"));
+    assert_eq!(asked, "status\n");
+    let text = ended.expect(0).stdout;
+    for words in [
+        "connectord 9.9.9, process 4711",
+        "FAILED at 2026-11-24T01:00:00Z, problems: 1",
+        "contoso-bank: ok 12",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    let (_, ended) = exchange(&["status", "--json"], &format!("{STATUS}\n"));
+    assert_eq!(ended.expect(0).stdout, format!("{STATUS}\n"));
+}
+
+#[test]
+fn a_reload_ends_as_the_daemon_says() {
+    let change = |kind: &str| format!(r#"[{{"connector":"c","change":"{kind}","old":"a","new":"b"}}]"#);
+    let problem = r#"[{"file":"f.toml","line":7,"column":2,"message":"bad","help":"mend it"}]"#;
+    let answer = |ok: bool, changes: &str, problems: &str| {
+        let refused = !ok && problems == "[]";
+        format!(
+            "{{\"ok\":{ok},\"refused\":{refused},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n"
+        )
+    };
+    let table = [
+        (answer(true, "[]", "[]"), 0, "reloaded as generation 2, nothing changed\n", ""),
+        (answer(true, &change("stronger"), "[]"), 0, "stronger c: a -> b\nreloaded as generation 2\n", ""),
+        (answer(false, &change("weaker"), "[]"), 1, "weaker   c: a -> b\nnot reloaded; ", "--accept-weaker"),
+        (answer(false, "[]", problem), 78, "not reloaded; ", "f.toml:7:2: bad\n    help: mend it\n"),
+    ];
+    for (answer, code, stdout, stderr) in table {
+        for (arguments, line) in
+            [(&["reload"][..], "reload\n"), (&["reload", "--accept-weaker"], "reload accept-weaker\n")]
+        {
+            let (asked, ended) = exchange(arguments, &answer);
+            assert_eq!(asked, line);
+            let ended = ended.expect(code);
+            assert!(ended.stdout.starts_with(stdout) && ended.stderr.contains(stderr), "{ended:?}");
+        }
+        let (_, ended) = exchange(&["reload", "--json"], &answer);
+        assert_eq!(ended.expect(code).stdout, answer);
+    }
+}
+
+#[test]
+fn no_daemon_and_half_an_answer_are_told() {
+    let bench = Bench::new(CONFIGURATION);
+    for command in [&["status"][..], &["reload"], &["status", "--json"]] {
+        let ended = bench.run(command).expect(69);
+        assert!(ended.stderr.contains("no daemon listens there") && ended.stdout.is_empty(), "{ended:?}");
+    }
+    // A socket that its daemon left behind.
+    drop(UnixListener::bind(bench.path("run/control.sock")).unwrap());
+    bench.run(&["status"]).expect(69);
+
+    for answer in ["", "{\"ok\":true", &STATUS[..40], STATUS, "[]\n", "{}\n"] {
+        for command in ["status", "reload"] {
+            let (_, ended) = exchange(&[command], answer);
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(69), ""), "{answer} {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn the_configuration_names_the_socket() {
+    let listen = "[[listen]]\nprotocol = \"control\"\npath = \"other.sock\"\n";
+    // Even one with mistakes in it: the daemon is to be asked about them.
+    for configuration in [format!("{CONFIGURATION}{listen}"), format!("nonsense = = 1\n{listen}")] {
+        let bench = Bench::new(&configuration);
+        let daemon = daemon(&bench.path("run/other.sock"), &format!("{STATUS}\n"));
+        bench.run(&["status"]).expect(0);
+        daemon.join().unwrap();
+    }
+}
+
+#[test]
+fn a_socket_that_is_not_for_us_is_a_matter_of_permission() {
+    let bench = Bench::new(CONFIGURATION);
+    let socket = bench.path("run/control.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
+    let ended = bench.run_unprivileged(&["status"]).expect(77);
+    assert!(ended.stderr.contains("permission denied"), "{ended:?}");
+}

@@ -1,0 +1,40 @@
+//! `export postfix`.
+
+use crate::bench::{Bench, CONFIGURATION};
+
+#[test]
+fn tables_are_written_with_where_they_come_from() {
+    let bench = Bench::new(CONFIGURATION);
+    let rows = |map: &str| -> Vec<String> {
+        let text = bench.run(&["export", "postfix", "--map", map]).expect(0).stdout;
+        assert!(
+            text.starts_with(&format!("# Written by `connectord export postfix --map {map}` ")),
+            "{text}"
+        );
+        let digest = text.lines().nth(1).unwrap().trim_start_matches("# ").trim_end_matches('.');
+        assert!(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()), "{text}");
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let tls = rows("tls");
+    for row in [
+        "contoso.com secure match=contoso.com:.contoso.com",
+        ".contoso.com secure match=contoso.com:.contoso.com",
+        "lists.contoso.com may",
+        ".example encrypt",
+        "b\u{fc}cher.example secure match=contoso.com:.contoso.com",
+        "[mail.contoso.com]:587 secure match=contoso.com:.contoso.com",
+        "[192.0.2.7] secure match=contoso.com:.contoso.com",
+    ] {
+        assert!(tls.iter().any(|line| line == row), "{row} in {tls:#?}");
+    }
+    assert!(tls.iter().all(|line| !line.contains("fabrikam")), "a connector that is off: {tls:#?}");
+    let transport = rows("transport");
+    for row in [
+        "contoso.net smtp:[mail.contoso.com]:587, [192.0.2.7]",
+        "our.contoso.com :",
+        "lists.contoso.com :",
+        ".example smtp:",
+    ] {
+        assert!(transport.iter().any(|line| line == row), "{row} in {transport:#?}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The real binary from outside: results, exit codes and the JSON that scripts rely on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+mod bench;
+mod check;
+mod control;
+mod daemon;
+mod explain;
+mod export;
+mod list;
+mod serve;
+mod usage;

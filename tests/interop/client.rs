@@ -1,0 +1,155 @@
+//! An SMTP client with any source address and any certificate.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, connect, socket,
+};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion,
+};
+
+use crate::certificates::Credentials;
+use crate::network::Namespace;
+use crate::smtp::Conversation;
+
+/// A session with our Postfix.
+pub struct Client(Conversation);
+
+impl Client {
+    /// Connects from `source` and reads the greeting.
+    pub fn connect(network: &Namespace, source: IpAddr, destination: IpAddr) -> Client {
+        let stream = network
+            .enter(|| tcp(source, SocketAddr::new(destination, 25)))
+            .unwrap_or_else(|error| panic!("{source} to {destination}: {error}"));
+        let mut client = Client(Conversation::new(stream).unwrap());
+        let greeting = client.reply();
+        assert!(greeting.starts_with("220 "), "{greeting}");
+        client
+    }
+
+    /// Says `line`; the reply, of several lines only the last.
+    pub fn ask(&mut self, line: &str) -> String {
+        self.0.say(line).unwrap();
+        self.reply()
+    }
+
+    fn reply(&mut self) -> String {
+        loop {
+            let line = self.0.text().unwrap();
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line;
+            }
+        }
+    }
+
+    /// Says `line`, which must be accepted.
+    pub fn expect(&mut self, code: &str, line: &str) -> String {
+        let reply = self.ask(line);
+        assert!(reply.starts_with(code), "{line}: {reply}");
+        reply
+    }
+
+    /// Goes on over TLS.
+    pub fn starttls(mut self, config: &Arc<ClientConfig>) -> Client {
+        self.expect("220", "STARTTLS");
+        let name = ServerName::try_from("mail.ours.example").unwrap();
+        let connection = ClientConnection::new(config.clone(), name).unwrap();
+        Client(self.0.start_tls(connection).unwrap())
+    }
+
+    /// After a MAIL and RCPT that were accepted: the reply to DATA, or to the message.
+    pub fn data(&mut self) -> String {
+        let reply = self.ask("DATA");
+        if !reply.starts_with("354") {
+            return reply;
+        }
+        self.ask("Subject: interop\r\n\r\nGood day\r\n.")
+    }
+}
+
+/// The queue ID in the reply to a message.
+pub fn queue_id(reply: &str) -> Option<&str> {
+    let (_, id) = reply.strip_prefix("250 ")?.split_once("queued as ")?;
+    Some(id.trim())
+}
+
+fn tcp(source: IpAddr, destination: SocketAddr) -> io::Result<TcpStream> {
+    let family = if source.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(socket.as_raw_fd(), &*address(SocketAddr::new(source, 0)))?;
+    connect(socket.as_raw_fd(), &*address(destination))?;
+    Ok(TcpStream::from(socket))
+}
+
+fn address(address: SocketAddr) -> Box<dyn SockaddrLike> {
+    match address {
+        SocketAddr::V4(address) => Box::new(SockaddrIn::from(address)),
+        SocketAddr::V6(address) => Box::new(SockaddrIn6::from(address)),
+    }
+}
+
+/// TLS that shows `credentials`, or no certificate, and speaks `versions` only.
+pub fn tls(
+    credentials: Option<&Credentials>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)));
+    Arc::new(match credentials {
+        None => builder.with_no_client_auth(),
+        Some(credentials) => {
+            let (chain, key) = credentials.chain_and_key();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    })
+}
+
+/// Whom the client talks to is not what is tested.
+#[derive(Debug)]
+struct AnyServer(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

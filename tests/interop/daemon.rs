@@ -1,0 +1,198 @@
+//! The daemon under test: the binary that was just built, as its own process.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::condition::wait_for;
+use crate::root::Release;
+
+/// The program.
+const CONNECTORD: &str = env!("CARGO_BIN_EXE_connectord");
+
+/// Where an instance has its files, on the host beside the machine of the lab.
+#[derive(Clone)]
+pub struct Site {
+    directory: PathBuf,
+    /// The queue directory of Postfix.
+    spool: PathBuf,
+    release: Release,
+}
+
+impl Site {
+    /// In the directory of a lab.
+    pub fn new(lab: &Path, release: Release) -> Site {
+        let directory = lab.join("connectord");
+        for name in ["run", "state"] {
+            fs::create_dir_all(directory.join(name)).unwrap();
+        }
+        Site { directory, spool: lab.join("spool"), release }
+    }
+
+    pub fn socketmap(&self) -> PathBuf {
+        self.spool.join("connectord/socketmap.sock")
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.spool.join("connectord/policy.sock")
+    }
+
+    pub fn control(&self) -> PathBuf {
+        self.directory.join("run/control.sock")
+    }
+
+    /// Writes a file beside the configuration, which may name it.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.directory.join(name), text).unwrap();
+    }
+
+    /// Writes the configuration: the sockets and Postfix of this lab, and `connectors`.
+    pub fn configure(&self, connectors: &str) {
+        let socketmap = self.socketmap();
+        let policy = self.policy();
+        let control = self.control();
+        // 0666: in the lab the host has no group postfix with the machine's number.
+        self.write(
+            "connectord.toml",
+            &format!(
+                "version = 1\n\
+                 [[listen]]\nprotocol = \"socketmap\"\npath = {socketmap:?}\nmode = \"0666\"\n\
+                 [[listen]]\nprotocol = \"policy\"\npath = {policy:?}\nmode = \"0666\"\n\
+                 [[listen]]\nprotocol = \"control\"\npath = {control:?}\n\
+                 [mta]\npostfix = \"{}\"\nlevel = \"may\"\nqueue_directory = {:?}\n\
+                 own_domains = [\"ours.example\"]\n\
+                 {connectors}",
+                self.release.postfix, self.spool,
+            ),
+        );
+    }
+
+    fn arguments(&self, command: &mut Command) {
+        for (option, name) in
+            [("--config", "connectord.toml"), ("--runtime-dir", "run"), ("--state-dir", "state")]
+        {
+            command.arg(option).arg(self.directory.join(name));
+        }
+    }
+
+    fn log_file(&self) -> File {
+        let path = self.directory.join("stderr");
+        OpenOptions::new().append(true).create(true).open(path).unwrap()
+    }
+
+    /// What all instances at this site logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("stderr")).unwrap_or_default()
+    }
+
+    /// Starts the daemon, which binds its sockets itself; it serves when this returns.
+    pub fn serve(&self) -> Daemon {
+        let mut command = mortal(CONNECTORD);
+        command.arg("serve");
+        self.arguments(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log_file());
+        self.started(command)
+    }
+
+    /// Binds the sockets as systemd does before it starts the daemon: socketmap, policy, control.
+    pub fn sockets(&self) -> [UnixListener; 3] {
+        [self.socketmap(), self.policy(), self.control()].map(|path| {
+            let listener = UnixListener::bind(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+            listener
+        })
+    }
+
+    /// Starts the daemon on inherited sockets. A shell puts them where systemd does: from
+    /// descriptor 3 on, with the process id of the daemon in the environment.
+    pub fn serve_on(&self, sockets: &[UnixListener; 3]) -> Daemon {
+        const SYSTEMD: &str = "export LISTEN_PID=$$ LISTEN_FDS=3; \
+            exec \"$@\" 3<&0 4<&1 5<&2 0</dev/null 1>/dev/null 2>>\"$STDERR\"";
+        let mut command = mortal("sh");
+        command.args(["-c", SYSTEMD, "sh", CONNECTORD, "serve"]);
+        self.arguments(&mut command);
+        command.env("STDERR", self.directory.join("stderr"));
+        let [socketmap, policy, control] =
+            sockets.each_ref().map(|socket| OwnedFd::from(socket.try_clone().unwrap()));
+        command.stdin(socketmap).stdout(policy).stderr(control);
+        self.started(command)
+    }
+
+    /// Waits until the daemon answers on its control socket.
+    fn started(&self, mut command: Command) -> Daemon {
+        let mut daemon = Daemon(command.spawn().unwrap());
+        wait_for("connectord", || {
+            if let Some(status) = daemon.0.try_wait().unwrap() {
+                panic!("connectord ended with {status}:\n{}", self.log());
+            }
+            let status = self.run(&["status", "--json"]);
+            let text = || String::from_utf8_lossy(&status.stderr).into_owned();
+            if status.status.success() { Ok(()) } else { Err(text()) }
+        });
+        daemon
+    }
+
+    /// Runs a subcommand against this instance.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(CONNECTORD);
+        command.args(arguments);
+        self.arguments(&mut command);
+        command.output().unwrap()
+    }
+
+    /// A subcommand that prints JSON and must succeed.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// A program that the kernel ends when the thread that started it is gone, even if the whole test
+/// was killed.
+fn mortal(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", program]);
+    command
+}
+
+/// A running daemon; killed when dropped. It does not outlive the thread that started it.
+pub struct Daemon(Child);
+
+impl Daemon {
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.0.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    /// Ends it as a service manager does.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.0.wait().unwrap()
+    }
+
+    /// Ends it as an accident does.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

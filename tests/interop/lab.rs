@@ -1,0 +1,190 @@
+//! One laboratory: networks, our machine with Postfix and DNS, the partner's servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use crate::certificates::{Authority, Subject};
+use crate::condition::wait_for;
+use crate::daemon::Site;
+use crate::machine::Machine;
+use crate::network::{Network, partner_address};
+use crate::partner::{Host, Mail, Partner};
+use crate::postfix::{Postfix, Queued};
+use crate::resolver::{Resolver, Zone};
+use crate::root::Release;
+
+/// The fields end in this order: first what uses the others.
+pub struct Lab {
+    /// Where the daemon of this lab has its files.
+    pub site: Site,
+    pub postfix: Postfix,
+    _resolver: Resolver,
+    pub machine: Machine,
+    pub partner: Partner,
+    pub network: Network,
+    _directory: TempDir,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    Delivered(Mail),
+    Deferred(Queued),
+}
+
+impl Fate {
+    /// `T` over TLS, `P` in plaintext, `D` deferred.
+    pub fn letter(&self) -> &'static str {
+        match self {
+            Fate::Delivered(Mail { tls: Some(_), .. }) => "T",
+            Fate::Delivered(Mail { tls: None, .. }) => "P",
+            Fate::Deferred(_) => "D",
+        }
+    }
+
+    /// Whether it is what `expected` says: `T mx.x.example:25`, `P mx.x.example:25`, or `D` and
+    /// a part of the reason.
+    pub fn is(&self, expected: &str) -> bool {
+        match self {
+            Fate::Delivered(mail) => expected == format!("{} {}:{}", self.letter(), mail.host, mail.port),
+            Fate::Deferred(queued) => {
+                expected.strip_prefix("D ").is_some_and(|reason| queued.reason.contains(reason))
+            }
+        }
+    }
+
+    /// The evidence in words.
+    pub fn note(&self) -> String {
+        match self {
+            Fate::Delivered(mail) => format!("at {}:{} {:?}", mail.host, mail.port, mail.tls),
+            Fate::Deferred(queued) => format!("{}: {}", queued.id, queued.reason),
+        }
+    }
+}
+
+impl Lab {
+    /// `authority` is the CA that our Postfix trusts, in both directions. `zone` has the MX
+    /// records; the addresses of `hosts` are added. `settings` go to main.cf.
+    pub fn start(
+        release: Release,
+        authority: &Authority,
+        hosts: &[Host],
+        mut zone: Zone,
+        settings: &[&str],
+    ) -> Lab {
+        let root = release.root();
+        let directory = tempfile::Builder::new().prefix("connectord-lab-").tempdir().unwrap();
+        // Postfix opens what the daemon publishes as the user postfix.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let network = Network::new();
+        let partner = Partner::start(&network.partner, hosts);
+        for host in hosts {
+            zone.address(&host.name, partner_address(host.number));
+        }
+        let machine = Machine::boot(&root, directory.path(), &network.ours);
+        let ours = authority.issue(Subject::server(&["mail.ours.example"]));
+        let tls = directory.path().join("etc/tls");
+        fs::create_dir(&tls).unwrap();
+        fs::write(tls.join("ca.pem"), authority.pem()).unwrap();
+        fs::write(tls.join("ours.pem"), ours.key_pem() + &ours.pem()).unwrap();
+        let resolver = Resolver::start(&machine, &network.ours, &zone);
+        let postfix = Postfix::start(&machine, &network, release.postfix, settings);
+        Lab {
+            site: Site::new(directory.path(), release),
+            postfix,
+            _resolver: resolver,
+            machine,
+            partner,
+            network,
+            _directory: directory,
+        }
+    }
+
+    /// Sends one message to each of `recipients`, all at once, and waits until each is in a
+    /// mailbox of the partner or has failed for now. No recipient may have got mail before.
+    pub fn send(&self, recipients: &BTreeSet<String>) -> BTreeMap<String, Fate> {
+        self.postfix.submit(&self.network, recipients.iter().map(String::as_str));
+        self.fates(recipients)
+    }
+
+    /// Waits for the fate of the messages to `recipients`.
+    pub fn fates(&self, recipients: &BTreeSet<String>) -> BTreeMap<String, Fate> {
+        wait_for("every message in a mailbox or deferred", || {
+            let queue = self.postfix.queue(&self.machine);
+            let mut fates = BTreeMap::new();
+            for mail in self.partner.mail() {
+                for recipient in &mail.recipients {
+                    fates.insert(recipient.clone(), Fate::Delivered(mail.clone()));
+                }
+            }
+            let mut busy = Vec::new();
+            for queued in queue {
+                if queued.queue == "deferred" && !queued.reason.is_empty() {
+                    fates.insert(queued.recipient.clone(), Fate::Deferred(queued));
+                } else if !fates.contains_key(&queued.recipient) {
+                    busy.push(queued.recipient);
+                }
+            }
+            let missing: Vec<&String> = recipients.iter().filter(|name| !fates.contains_key(*name)).collect();
+            if busy.is_empty() && missing.is_empty() {
+                fates.retain(|recipient, _| recipients.contains(recipient));
+                Ok(fates)
+            } else {
+                Err(format!("under way {busy:?}, missing {missing:?}"))
+            }
+        })
+    }
+
+    /// Waits until the message to each recipient has met the fate beside it.
+    ///
+    /// # Panics
+    /// At once when one was delivered otherwise, for that stays so.
+    pub fn settled(&self, expected: &BTreeMap<String, String>) {
+        let recipients = expected.keys().cloned().collect();
+        wait_for("the expected fates", || {
+            let fates = self.fates(&recipients);
+            let wrong = differences(expected, &fates);
+            if wrong.is_empty() {
+                return Ok(());
+            }
+            let delivered = |recipient: &String| matches!(fates[recipient], Fate::Delivered(_));
+            assert!(!wrong.keys().any(delivered), "{}", lines(&wrong));
+            Err(lines(&wrong))
+        });
+    }
+
+    /// Sends one message to each recipient; each must meet the fate beside it at the first try.
+    pub fn send_expecting(&self, expected: &BTreeMap<String, String>) {
+        let fates = self.send(&expected.keys().cloned().collect());
+        let wrong = differences(expected, &fates);
+        assert!(wrong.is_empty(), "{}", lines(&wrong));
+    }
+}
+
+/// Recipients whose mail met another fate, and what it was.
+fn differences(
+    expected: &BTreeMap<String, String>,
+    fates: &BTreeMap<String, Fate>,
+) -> BTreeMap<String, String> {
+    expected
+        .iter()
+        .filter(|(recipient, expected)| !fates[*recipient].is(expected))
+        .map(|(recipient, expected)| {
+            let fate = &fates[recipient];
+            let text = format!("{recipient}: expected {expected}, saw {} {}", fate.letter(), fate.note());
+            (recipient.clone(), text)
+        })
+        .collect()
+}
+
+fn lines(differences: &BTreeMap<String, String>) -> String {
+    differences.values().map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
+/// Recipients and their expected fates.
+pub fn fates<const N: usize>(table: [(&str, &str); N]) -> BTreeMap<String, String> {
+    table.map(|(recipient, fate)| (recipient.to_owned(), fate.to_owned())).into()
+}

@@ -1,0 +1,44 @@
+//! connectord against real Postfix: Debian 12's 3.7 and Debian 13's 3.10.
+//!
+//! Each test has a laboratory of its own ([`lab::Lab`]): two network namespaces joined by a
+//! cable, Postfix and a DNS server in the one (chrooted as Debian ships them), the partner's mail
+//! servers in the other, and the daemon that was just built between them. What counts is only
+//! what both ends say: the partner's mailbox and our mail queue outbound, the SMTP replies inbound.
+//!
+//! Everything ends with the test, whatever ends the test: the namespaces have no names, Postfix
+//! lives in a PID namespace whose first process ends when the test's pipe to it closes, and the
+//! daemon is killed when its value is dropped.
+//!
+//! Needs root, and what `tests/setup` installs. Without them the tests say so and do nothing, or
+//! fail when `CONNECTORD_TESTS_MUST_NOT_SKIP=1`. The Debian roots are made once, in
+//! `target/roots`.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::print_stderr
+)]
+
+mod certificates;
+mod client;
+mod condition;
+mod daemon;
+mod envelopes;
+mod faults;
+mod grid;
+mod inbound;
+mod keys;
+mod lab;
+mod machine;
+mod network;
+mod outbound;
+mod partner;
+mod postfix;
+mod postmap;
+mod resolver;
+mod root;
+mod session_cache;
+mod smtp;

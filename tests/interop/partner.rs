@@ -1,0 +1,164 @@
+//! The partner's mail servers: one address each (in both families), one behaviour each, one mailbox together.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use rustls::{ServerConfig, ServerConnection};
+
+use crate::network::{Namespace, partner_address, partner_address_v6};
+use crate::smtp::{Conversation, Session};
+
+/// What a server does about STARTTLS.
+#[derive(Clone)]
+pub enum Starttls {
+    Works(Arc<ServerConfig>),
+    /// EHLO does not offer it.
+    Absent,
+    /// Offered, and refused with 454.
+    Refused,
+    /// Offered, accepted with 220, and then there is no TLS.
+    Broken,
+}
+
+/// A mail server of the partner.
+#[derive(Clone)]
+pub struct Host {
+    pub name: String,
+    /// The last number of its address.
+    pub number: u8,
+    pub starttls: Starttls,
+}
+
+/// The ports of every host.
+const PORTS: [u16; 3] = [25, 587, 2525];
+
+/// A message that a partner's host has taken.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    pub host: String,
+    pub port: u16,
+    pub recipients: Vec<String>,
+    /// None: in plaintext.
+    pub tls: Option<Session>,
+    pub bytes: usize,
+}
+
+type Mailbox = Arc<Mutex<Vec<Mail>>>;
+
+/// All hosts of the partner, listening.
+pub struct Partner {
+    listeners: Vec<TcpListener>,
+    mailbox: Mailbox,
+}
+
+impl Partner {
+    pub fn start(network: &Namespace, hosts: &[Host]) -> Partner {
+        let mailbox = Mailbox::default();
+        let mut listeners = Vec::new();
+        for host in hosts {
+            let addresses = [partner_address(host.number), partner_address_v6(host.number)];
+            for (address, port) in addresses.iter().flat_map(|address| PORTS.map(|port| (*address, port))) {
+                let listener = network.enter(|| TcpListener::bind((address, port))).unwrap();
+                listeners.push(listener.try_clone().unwrap());
+                let (host, mailbox) = (host.clone(), mailbox.clone());
+                thread::spawn(move || {
+                    for stream in listener.incoming() {
+                        // Fails when the listener was shut down.
+                        let Ok(stream) = stream else { return };
+                        let (host, mailbox) = (host.clone(), mailbox.clone());
+                        // A client that goes away in the middle is no failure of the lab.
+                        thread::spawn(move || converse(&host, port, stream, &mailbox));
+                    }
+                });
+            }
+        }
+        Partner { listeners, mailbox }
+    }
+
+    /// What was delivered so far.
+    pub fn mail(&self) -> Vec<Mail> {
+        self.mailbox.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Partner {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
+        }
+    }
+}
+
+fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io::Result<()> {
+    let mut client = Conversation::new(stream)?;
+    let mut tls = None;
+    let mut recipients = Vec::new();
+    client.say(&format!("220 {} ESMTP", host.name))?;
+    loop {
+        let line = client.text()?;
+        let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        match verb.as_str() {
+            "EHLO" => {
+                client.say(&format!("250-{}", host.name))?;
+                if tls.is_none() && !matches!(host.starttls, Starttls::Absent) {
+                    client.say("250-STARTTLS")?;
+                }
+                client.say("250-8BITMIME")?;
+                client.say("250 SMTPUTF8")?;
+            }
+            "STARTTLS" => match &host.starttls {
+                Starttls::Works(config) => {
+                    client.say("220 2.0.0 go ahead")?;
+                    let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+                    let (encrypted, session) = client.accept_tls(connection)?;
+                    client = encrypted;
+                    tls = Some(session);
+                }
+                Starttls::Absent => client.say("502 5.5.1 not implemented")?,
+                Starttls::Refused => client.say("454 4.7.0 TLS not available")?,
+                Starttls::Broken => {
+                    client.say("220 2.0.0 go ahead")?;
+                    return client.break_handshake();
+                }
+            },
+            "MAIL" => {
+                recipients.clear();
+                client.say("250 2.1.0 ok")?;
+            }
+            "RCPT" => {
+                let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
+                recipients.push(address.map(|(address, _)| address.to_owned()).unwrap_or_default());
+                client.say("250 2.1.5 ok")?;
+            }
+            "DATA" => {
+                client.say("354 go ahead")?;
+                let mut bytes = 0;
+                loop {
+                    let line = client.line()?;
+                    if line == b"." {
+                        break;
+                    }
+                    bytes += line.len() + 2;
+                }
+                mailbox.lock().unwrap().push(Mail {
+                    host: host.name.clone(),
+                    port,
+                    recipients: std::mem::take(&mut recipients),
+                    tls: tls.clone(),
+                    bytes,
+                });
+                client.say("250 2.0.0 taken")?;
+            }
+            "QUIT" => {
+                client.say("221 2.0.0 bye")?;
+                return Ok(());
+            }
+            "RSET" | "NOOP" => client.say("250 2.0.0 ok")?,
+            _ => client.say("500 5.5.2 what?")?,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A Debian with Postfix and a DNS server in a directory, made once by mmdebstrap.
+//!
+//! It lies under `target/roots`, named by the hash of its recipe, so that another recipe makes
+//! another root. It is built beside its place and renamed when complete; who comes while it is
+//! being built waits. Labs mount it read-only and may share it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::fcntl::{Flock, FlockArg};
+use sha2::{Digest, Sha256};
+
+/// A Debian release, and the Postfix that comes with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Release {
+    pub suite: &'static str,
+    /// As `[mta] postfix` wants it.
+    pub postfix: &'static str,
+}
+
+pub const BOOKWORM: Release = Release { suite: "bookworm", postfix: "3.7" };
+
+pub const TRIXIE: Release = Release { suite: "trixie", postfix: "3.10" };
+
+/// Programs of this machine that the lab runs; `tests/setup` installs them.
+const PROGRAMS: [&str; 6] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp"];
+
+/// What keeps packages from starting daemons in the root while it is made.
+const NO_DAEMONS: &str =
+    r#"printf '#!/bin/sh\nexit 101\n' > "$1"/usr/sbin/policy-rc.d; chmod 755 "$1"/usr/sbin/policy-rc.d"#;
+
+/// Why this machine can have no lab, if so.
+fn obstacle() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("the interop tests need root (namespaces, chroot)".to_owned());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing: Vec<&str> = PROGRAMS
+        .into_iter()
+        .filter(|program| !std::env::split_paths(&path).any(|dir| dir.join(program).exists()))
+        .collect();
+    (!missing.is_empty()).then(|| format!("not installed: {}; run tests/setup", missing.join(", ")))
+}
+
+/// Whether the lab can be made here. When it cannot, says so on stderr.
+///
+/// # Panics
+/// When it cannot, and `CONNECTORD_TESTS_MUST_NOT_SKIP=1` says that this is a failure.
+pub fn possible() -> bool {
+    let Some(obstacle) = obstacle() else {
+        return true;
+    };
+    let strict = std::env::var("CONNECTORD_TESTS_MUST_NOT_SKIP").is_ok_and(|value| value == "1");
+    assert!(!strict, "{obstacle}");
+    eprintln!("SKIPPED: {obstacle}");
+    false
+}
+
+impl Release {
+    fn arguments(self) -> Vec<String> {
+        let Release { suite, .. } = self;
+        let mut arguments: Vec<String> = [
+            "--quiet",
+            "--variant=essential",
+            "--include=postfix,nsd",
+            r#"--aptopt=APT::Install-Recommends "false""#,
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        arguments.push(format!("--essential-hook={NO_DAEMONS}"));
+        arguments.push(suite.to_owned());
+        arguments
+    }
+
+    fn sources(self) -> String {
+        let Release { suite, .. } = self;
+        format!(
+            "deb http://deb.debian.org/debian {suite} main\n\
+             deb http://deb.debian.org/debian {suite}-updates main\n\
+             deb http://deb.debian.org/debian-security {suite}-security main\n"
+        )
+    }
+
+    fn recipe(self) -> String {
+        let text = format!("{:?}{}", self.arguments(), self.sources());
+        let hash = Sha256::digest(text);
+        hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The finished root; the first call on a machine makes it, in about a minute.
+    pub fn root(self) -> PathBuf {
+        let roots = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("roots");
+        fs::create_dir_all(&roots).unwrap();
+        let root = roots.join(format!("{}-postfix-{}", self.suite, self.recipe()));
+        let lock = File::create(roots.join(format!("{}.lock", self.suite))).unwrap();
+        let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
+        if !root.exists() {
+            self.build(&root);
+        }
+        root
+    }
+
+    fn build(self, root: &Path) {
+        let partial = root.with_extension("partial");
+        if partial.exists() {
+            fs::remove_dir_all(&partial).unwrap();
+        }
+        eprintln!("making {} (once, about a minute)", root.display());
+        let sources = root.with_extension("sources");
+        fs::write(&sources, self.sources()).unwrap();
+        let made = Command::new("mmdebstrap")
+            .args(self.arguments())
+            .arg(&partial)
+            .arg("-")
+            .stdin(Stdio::from(File::open(&sources).unwrap()))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "mmdebstrap: {}", String::from_utf8_lossy(&made.stderr));
+        fs::rename(&partial, root).unwrap();
+        fs::remove_file(&sources).unwrap();
+    }
+}
+
+/// Makes two tests of a function that takes a [`Release`].
+#[macro_export]
+macro_rules! on_each_release {
+    ($($check:ident),+ $(,)?) => {$(
+        mod $check {
+            use $crate::root::{BOOKWORM, TRIXIE, possible};
+
+            #[test]
+            fn postfix_3_7() {
+                if possible() {
+                    super::$check(BOOKWORM);
+                }
+            }
+
+            #[test]
+            fn postfix_3_10() {
+                if possible() {
+                    super::$check(TRIXIE);
+                }
+            }
+        }
+    )+};
+}
