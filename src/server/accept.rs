@@ -13,11 +13,13 @@
 //! left to the next start.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -122,12 +124,26 @@ async fn take(
     loop {
         // Waiting first: nobody has to leave for a connection that does not come.
         let mut ready = queue.readable().await?;
-        let seat = pool.seat().await;
+        let seat = match pool.try_seat() {
+            Some(seat) => seat,
+            // Being ready may be old news, and then nobody has to leave.
+            None if !has_waiting(queue.get_ref())? => {
+                ready.clear_ready();
+                continue;
+            }
+            None => pool.seat().await,
+        };
         match ready.try_io(|queue| queue.get_ref().accept()) {
             Ok(accepted) => return accepted.map(|(stream, _)| (stream, seat)),
             Err(_would_block) => {}
         }
     }
+}
+
+/// Whether there is a connection in the queue.
+fn has_waiting(listener: &UnixListener) -> io::Result<bool> {
+    let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut asked, PollTimeout::ZERO)? > 0)
 }
 
 /// The connections of one listener.

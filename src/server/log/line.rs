@@ -138,7 +138,7 @@ fn json_string(out: &mut Vec<u8>, value: &[u8], limit: usize) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn written(json: bool, fill: impl Fn(&mut Line<'_>)) -> String {

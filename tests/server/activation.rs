@@ -1,0 +1,60 @@
+//! Sockets inherited from systemd.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+use super::client::{BANK, CONFIGURATION, connect, lookup, reply, tls};
+use super::daemon::Setup;
+
+/// The command of a setup with two sockets as descriptors 3 and 4. They travel as standard input
+/// and output, because nothing else is inherited without unsafe code.
+fn with_sockets(setup: Setup, first: &UnixListener, second: &UnixListener) -> (Setup, Command) {
+    let setup = setup.shell(
+        "exec 3<&0 4<&1 </dev/null >/dev/null; LISTEN_FDS=2; LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID;",
+    );
+    let fd = |listener: &UnixListener| Stdio::from(OwnedFd::from(listener.try_clone().unwrap()));
+    let mut command = setup.command();
+    command.stdin(fd(first)).stdout(fd(second));
+    (setup, command)
+}
+
+#[test]
+fn sockets_are_taken_over_and_left_behind() {
+    let setup = Setup::new(CONFIGURATION);
+    fs::create_dir(setup.path("run")).unwrap();
+    let policy = UnixListener::bind(setup.path("run/policy.sock")).unwrap();
+    let socketmap = UnixListener::bind(setup.path("run/socketmap.sock")).unwrap();
+    // Asked before anybody is there to answer.
+    let mut early = connect(&setup.path("run/socketmap.sock"));
+    early.write_all(&lookup("tls", "bank.example")).unwrap();
+    let (setup, command) = with_sockets(setup, &policy, &socketmap);
+    let mut daemon = setup.start_as(command);
+    assert_eq!(reply(&mut early).as_deref(), Some(BANK));
+    assert_eq!(tls(&mut connect(&daemon.path("run/socketmap.sock")), "bank.example").as_deref(), Some(BANK));
+    daemon.log.wait_for("socketmap.sock inherited=true");
+    daemon.log.wait_for("control.sock inherited=false");
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(daemon.path("run/socketmap.sock").exists() && daemon.path("run/policy.sock").exists());
+    assert!(!daemon.path("run/control.sock").exists());
+    // What comes between two daemons waits for the next.
+    let mut between = connect(&daemon.path("run/socketmap.sock"));
+    between.write_all(&lookup("tls", "bank.example")).unwrap();
+    socketmap.set_nonblocking(true).unwrap();
+    assert!(socketmap.accept().is_ok());
+}
+
+#[test]
+fn one_without_the_other_is_refused() {
+    let setup = Setup::new(CONFIGURATION);
+    fs::create_dir(setup.path("run")).unwrap();
+    let policy = UnixListener::bind(setup.path("run/policy.sock")).unwrap();
+    let other = UnixListener::bind(setup.path("run/other.sock")).unwrap();
+    let (_setup, mut command) = with_sockets(setup, &policy, &other);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("socketmap.sock: systemd passed sockets, but none for this [[listen]]"), "{said}");
+}

@@ -1,0 +1,12 @@
+//! The daemon from outside: sockets, signals, log and exit code of a process of its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, clippy::as_conversions)]
+
+mod activation;
+mod client;
+mod daemon;
+mod exhaustion;
+mod logging;
+mod reload;
+mod shutdown;
+mod start;
+mod wire;
