@@ -243,6 +243,11 @@ impl Requirement {
         }
     }
 
+    /// Whether a bound is what main.cf has. Where plaintext is allowed there is none at all.
+    fn leaves_open<T>(&self, bound: Option<T>) -> bool {
+        bound.is_none() && !self.level.allows_plaintext()
+    }
+
     /// The same with `match = "domain"` spelt out for one domain.
     #[must_use]
     pub fn resolved(&self, domain: &Domain) -> Requirement {
@@ -263,10 +268,8 @@ pub fn join(all: &[Requirement]) -> Result<Requirement, Unjoinable> {
         strongest(all, |a, b| a.level.partial_cmp(&b.level)).ok_or(Unjoinable::Level)?;
     let Requirement { anchors, .. } =
         strongest(all, |a, b| a.anchors.partial_cmp(&b.anchors)).ok_or(Unjoinable::Anchors)?;
-    let Requirement { min_version, .. } =
-        strongest(all, |a, b| bound_order(a.min_version, b.min_version)).ok_or(Unjoinable::Version)?;
-    let Requirement { ciphers, .. } =
-        strongest(all, |a, b| grade_order(a.ciphers, b.ciphers)).ok_or(Unjoinable::Ciphers)?;
+    let Requirement { min_version, .. } = strongest(all, bound_order).ok_or(Unjoinable::Version)?;
+    let Requirement { ciphers, .. } = strongest(all, grade_order).ok_or(Unjoinable::Ciphers)?;
     let names = all
         .iter()
         .try_fold(Names::Any, |so_far, other| so_far.meet(&other.names))
@@ -304,22 +307,25 @@ fn strongest(
     all.iter().find(|candidate| all.iter().all(|other| at_least(candidate, other)))
 }
 
-/// A minimum version against what main.cf has, which is unknown here: `TLSv1` or `TLSv1.1` could
-/// be less than that, so they cannot be compared with it.
-fn bound_order(a: Option<TlsVersion>, b: Option<TlsVersion>) -> Option<Ordering> {
-    let modest = |version: TlsVersion| version < TlsVersion::Tls12;
-    match (a, b) {
-        (None, Some(version)) | (Some(version), None) if modest(version) => None,
-        (a, b) => Some(a.cmp(&b)),
+/// Minimum versions. What main.cf has is unknown here: `TLSv1` or `TLSv1.1` could be less than
+/// that, so they cannot be compared with it.
+fn bound_order(a: &Requirement, b: &Requirement) -> Option<Ordering> {
+    let modest = |version: Option<TlsVersion>| version.is_some_and(|version| version < TlsVersion::Tls12);
+    if (a.leaves_open(a.min_version) && modest(b.min_version))
+        || (b.leaves_open(b.min_version) && modest(a.min_version))
+    {
+        return None;
     }
+    Some(a.min_version.cmp(&b.min_version))
 }
 
-/// A cipher grade against what main.cf has: `medium` could be less than that.
-fn grade_order(a: Option<CipherGrade>, b: Option<CipherGrade>) -> Option<Ordering> {
-    match (a, b) {
-        (None, Some(CipherGrade::Medium)) | (Some(CipherGrade::Medium), None) => None,
-        (a, b) => Some(a.cmp(&b)),
+/// Cipher grades. `medium` could be less than what main.cf has.
+fn grade_order(a: &Requirement, b: &Requirement) -> Option<Ordering> {
+    let modest = |grade| grade == Some(CipherGrade::Medium);
+    if (a.leaves_open(a.ciphers) && modest(b.ciphers)) || (b.leaves_open(b.ciphers) && modest(a.ciphers)) {
+        return None;
     }
+    Some(a.ciphers.cmp(&b.ciphers))
 }
 
 fn pins_order(a: Option<&BTreeSet<Fingerprint>>, b: Option<&BTreeSet<Fingerprint>>) -> Option<Ordering> {
@@ -340,8 +346,8 @@ impl PartialOrd for Requirement {
             self.names.partial_cmp(&other.names),
             self.anchors.partial_cmp(&other.anchors),
             pins_order(self.pins.as_ref(), other.pins.as_ref()),
-            bound_order(self.min_version, other.min_version),
-            grade_order(self.ciphers, other.ciphers),
+            bound_order(self, other),
+            grade_order(self, other),
         ];
         components.into_iter().try_fold(Ordering::Equal, |so_far, component| match (so_far, component?) {
             (Ordering::Equal, next) => Some(next),

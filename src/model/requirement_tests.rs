@@ -83,6 +83,8 @@ fn table() -> Vec<(Requirement, Requirement, Option<Ordering>, &'static str)> {
         (encrypt(Some(TlsVersion::Tls11), None), r("encrypt"), None, "."),
         (encrypt(None, Some(CipherGrade::Medium)), r("encrypt"), None, "."),
         (encrypt(None, Some(CipherGrade::High)), r("encrypt"), Some(Greater), "encrypt, ciphers high"),
+        // Any TLS is more than what may be plaintext.
+        (encrypt(Some(TlsVersion::Tls10), None), r("may"), Some(Greater), "encrypt, TLSv1 or newer"),
         (encrypt(Some(Tls13), None), r("verify"), None, "verify, the name of the MX host, TLSv1.3 or newer"),
     ]
 }
