@@ -238,7 +238,14 @@ fn note_end(protocol: ListenProtocol, end: End, service: &Service) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use crate::protocol;
+    use crate::server::socket::Socket;
 
     #[test]
     fn l6_errors_are_sorted() {
@@ -258,5 +265,56 @@ mod tests {
             assert_eq!(sort(&errno.into()), expected, "{errno}");
         }
         assert_eq!(sort(&io::Error::other("unknown")), Trouble::Resources);
+    }
+
+    /// Sends each byte back, but panics at an `x`.
+    struct Fragile;
+
+    impl Dialect for Fragile {
+        const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
+
+        async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+            let first = *input.first().unwrap();
+            assert_ne!(first, b'x', "injected");
+            output.push(first);
+            Ok(Some(1))
+        }
+    }
+
+    async fn echoes(stream: &mut UnixStream) -> bool {
+        stream.write_all(b"a").await.unwrap();
+        matches!(stream.read_u8().await, Ok(b'a'))
+    }
+
+    #[tokio::test]
+    async fn f13_a_panic_closes_its_connection_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        let socket = Socket { listener: UnixListener::bind(&path).unwrap(), file: None };
+        socket.listener.set_nonblocking(true).unwrap();
+        let listener = Listener { protocol: ListenProtocol::Socketmap, path: path.clone(), socket };
+        let service = Arc::new(Service::empty());
+        let pool = Pool::new(2, Duration::from_secs(1));
+        let (stop, stopped) = watch::channel(false);
+        let serving =
+            tokio::spawn(serve(listener, Fragile, Arc::clone(&pool), Arc::clone(&service), stopped));
+
+        let mut other = UnixStream::connect(&path).await.unwrap();
+        assert!(echoes(&mut other).await);
+        for count in 1..=3 {
+            let mut stream = UnixStream::connect(&path).await.unwrap();
+            assert!(echoes(&mut stream).await);
+            stream.write_all(b"x").await.unwrap();
+            assert!(stream.read_u8().await.is_err(), "closed without a byte");
+            // Counted when its seat is free again, or soon after.
+            while service.counters.panics() < count {
+                tokio::task::yield_now().await;
+            }
+            assert!(echoes(&mut other).await);
+        }
+        stop.send(true).unwrap();
+        pool.dismiss_all();
+        serving.await.unwrap().unwrap();
+        assert_eq!(pool.taken(), 0);
     }
 }

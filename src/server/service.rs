@@ -50,3 +50,31 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+impl Service {
+    /// For tests: without any connector, and with a log that nobody sees.
+    pub(super) fn empty() -> Service {
+        use crate::model::{Agreements, Mta};
+        let agreements = Agreements {
+            mta: Mta::default(),
+            inbound_exempt: Vec::new(),
+            outbound: Vec::new(),
+            inbound: Vec::new(),
+        };
+        let snapshot =
+            crate::snapshot::compile(&agreements, 1, String::new()).expect("nothing contradicts nothing");
+        let style = super::log::line::Style { json: false, time: false };
+        Service {
+            current: ArcSwap::from_pointee(Current {
+                snapshot: Arc::new(snapshot),
+                settings: ServerSettings::default(),
+            }),
+            journal: Journal::start(style, std::io::sink()).expect("a thread can be started"),
+            log: LogLevel::Info,
+            counters: Counters::default(),
+            repeats: Repeats::default(),
+            limits: Limits::default(),
+        }
+    }
+}

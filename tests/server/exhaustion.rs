@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use super::client::{BANK, CONFIGURATION, closes, connect, tls};
-use super::daemon::Setup;
+use super::daemon::{Daemon, Setup};
 
 fn seats(count: usize) -> String {
     CONFIGURATION.replace("version = 1\n", &format!("version = 1\n[server]\nmax_connections = {count}\n"))
@@ -66,4 +66,57 @@ fn l6_descriptors_run_out_and_come_back() {
     }
     assert_eq!(daemon.reload()["ok"], true);
     assert!(daemon.log.lines().len() < 50);
+}
+
+/// Sets the limit on open files of a running daemon.
+fn limit_descriptors(daemon: &Daemon, limit: usize) {
+    let status = std::process::Command::new("prlimit")
+        .args(["--pid", &daemon.pid().to_string(), &format!("--nofile={limit}:4096")])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn descriptors(daemon: &Daemon) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
+}
+
+#[test]
+fn l6_without_descriptors_there_is_no_storm_and_it_wakes_by_itself() {
+    let daemon = Setup::new(CONFIGURATION).shell("ulimit -n 4096;").start();
+    let begin = std::time::Instant::now();
+    limit_descriptors(&daemon, 4);
+    let mut waiting = connect(&daemon.path("run/socketmap.sock"));
+    daemon.log.wait_for("warn accept_failed protocol=socketmap");
+    // Long enough for a storm to show.
+    daemon.log.wait_for_all("warn accept_failed protocol=socketmap", 3);
+    limit_descriptors(&daemon, 4096);
+    assert_eq!(tls(&mut waiting, "bank.example").as_deref(), Some(BANK));
+    let most = begin.elapsed().as_millis() / 100 + 2;
+    let number =
+        |line: &String| line.split_once("suppressed=").map_or(0, |(_, n)| n.parse::<u128>().unwrap());
+    let lines = daemon.log.with("warn accept_failed");
+    let attempts = lines.len() as u128 + lines.iter().map(number).sum::<u128>();
+    assert!(attempts <= most, "{attempts} attempts, at most {most} in this time");
+}
+
+#[test]
+fn l5_comers_and_goers_leave_nothing_behind() {
+    let daemon = Setup::new(CONFIGURATION).start();
+    let before = {
+        daemon.wait_until(|status| status["connections"] == 0);
+        descriptors(&daemon)
+    };
+    let path = daemon.path("run/socketmap.sock");
+    for number in 0..20_000 {
+        let mut stream = connect(&path);
+        if number % 1_000 == 0 {
+            assert_eq!(tls(&mut stream, "bank.example").as_deref(), Some(BANK));
+        }
+    }
+    daemon.wait_until(|status| status["connections"] == 0);
+    // The control connection of the question itself may linger for a moment.
+    while descriptors(&daemon) > before {
+        std::thread::yield_now();
+    }
+    assert!(daemon.log.lines().len() < 100);
 }

@@ -166,3 +166,21 @@ fn f6_a_socket_that_is_removed_ends_the_daemon() {
     daemon.log.wait_for("our socket was removed or replaced");
     assert!(!daemon.path("run/socketmap.sock").exists());
 }
+
+#[test]
+fn f7_a_directory_that_is_not_ours_is_told_with_what_to_do() {
+    // As somebody without rights, if we have them all.
+    let drop_rights = "set -- setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\";";
+    let root = nix::unistd::geteuid().is_root();
+    let setup = Setup::new(CONFIGURATION).shell(if root { drop_rights } else { "" });
+    fs::set_permissions(setup.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(setup.path("connectord.toml"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(setup.path("run")).unwrap();
+    fs::set_permissions(setup.path("run"), fs::Permissions::from_mode(0o555)).unwrap();
+    let (code, said) = setup.fail();
+    assert_eq!(code, Some(77), "{said}");
+    assert!(
+        said.contains("connectord.lock: cannot open the lock file") && said.contains("see User="),
+        "{said}"
+    );
+}

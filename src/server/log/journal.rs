@@ -6,6 +6,7 @@
 //!
 //! A log that fails (a closed pipe, a full disk) is tried again with the next line.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -24,6 +25,11 @@ const GATHER: Duration = Duration::from_millis(5);
 
 /// The pause before a log that cannot take more without blocking (a non-blocking pipe) is tried again.
 const RETRY: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// The line that is being written, so that not each one allocates.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The lines that wait.
 #[derive(Debug)]
@@ -66,15 +72,24 @@ impl Journal {
 
     /// Adds a line, or counts it as lost.
     pub(in crate::server) fn line(&self, level: &str, event: &str, fill: impl FnOnce(&mut Line<'_>)) {
+        // Written before the lock is taken: a panic in `fill` is logged from within.
+        let mut text = SCRATCH.take();
+        text.clear();
+        let mut line = Line::begin(&mut text, self.style, level, event);
+        fill(&mut line);
+        line.end();
+        self.add(&text);
+        SCRATCH.set(text);
+    }
+
+    fn add(&self, line: &[u8]) {
         let mut waiting = self.lock();
         if waiting.count >= MAX_LINES || waiting.lines.len() >= MAX_BYTES {
             waiting.unsaid = waiting.unsaid.saturating_add(1);
             waiting.lost = waiting.lost.saturating_add(1);
             return;
         }
-        let mut line = Line::begin(&mut waiting.lines, self.style, level, event);
-        fill(&mut line);
-        line.end();
+        waiting.lines.extend_from_slice(line);
         waiting.count += 1;
         if waiting.writer_idle || waiting.count == MAX_LINES / 2 {
             waiting.writer_idle = false;
@@ -251,6 +266,24 @@ mod tests {
         drop(journal);
         let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
         assert_eq!(lines, ["info line n=2", "warn log_lost count=1"]);
+    }
+
+    #[test]
+    fn f13_a_panic_within_a_line_can_be_logged() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let journal = Journal::start(STYLE, writer).unwrap();
+        let within = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            journal.line("info", "broken", |_| {
+                number(&journal, 1);
+                std::panic::resume_unwind(Box::new("injected"));
+            });
+        }));
+        assert!(within.is_err());
+        number(&journal, 2);
+        journal.close(LONG);
+        drop(journal);
+        let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
+        assert_eq!(lines, ["info line n=1", "info line n=2"]);
     }
 
     #[test]

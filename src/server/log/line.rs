@@ -101,11 +101,16 @@ impl<'b> Line<'b> {
         if self.json {
             return json_string(self.out, value, limit);
         }
-        let plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=');
-        if !value.is_empty() && value.len() <= limit && value.iter().all(plain) {
-            self.out.extend_from_slice(value);
-        } else {
+        // Nearly everything is plain, and copied at once; `Escaped` goes byte by byte.
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if value.len() > limit || !value.iter().all(plain) {
             let _ = write!(self.out, "{}", Escaped(value, limit));
+        } else if value.is_empty() || value.iter().any(|byte| matches!(byte, b' ' | b'=')) {
+            self.out.push(b'"');
+            self.out.extend_from_slice(value);
+            self.out.push(b'"');
+        } else {
+            self.out.extend_from_slice(value);
         }
     }
 }
@@ -162,6 +167,18 @@ mod tests {
             line,
             "info event plain=OK empty=\"\" reply=\"OK secure match=a\" key=a\\x22b\\x0a\\xff n=7\n"
         );
+    }
+
+    #[test]
+    fn the_quick_way_writes_what_the_slow_one_does() {
+        for text in
+            ["a", "", " ", "a b", "a=b", "a\"b", "a\\b", "a\tb", "\u{fc}", "=", &"x".repeat(OWN_LIMIT)]
+        {
+            let line = written(false, |line| {
+                line.text("key", text);
+            });
+            assert_eq!(line, format!("info event key={}\n", Escaped(text.as_bytes(), OWN_LIMIT)));
+        }
     }
 
     #[test]
