@@ -40,6 +40,13 @@ on_violation = "reject"
 
 const AWAY: &str = "D client TLS configuration problem";
 
+/// With contrib's settings mail of ours is not taken either while the daemon is away: the policy
+/// service is asked first. Here it is about what is in the queue.
+const OWN_MAIL_IS_TAKEN: [&str; 2] = [
+    "smtpd_recipient_restrictions=permit_mynetworks, check_policy_service unix:connectord/policy.sock",
+    "smtpd_data_restrictions=permit_mynetworks, check_policy_service unix:connectord/policy.sock",
+];
+
 /// What becomes of mail while the daemon answers: the partner that does as agreed, one that
 /// does not, and one with whom nothing is agreed.
 const PARTNERS: [(&str, &str); 3] = [
@@ -59,7 +66,7 @@ fn lab(release: Release) -> Lab {
     zone.mx("*.good.example", "mx.good.example");
     zone.mx("*.closed.example", "mx.plain.example");
     zone.mx("*.free.example", "mx.plain.example");
-    let lab = Lab::start(release, &authority, &hosts, zone, &[]);
+    let lab = Lab::start(release, &authority, &hosts, zone, &OWN_MAIL_IS_TAKEN);
     lab.site.configure(CONNECTORS);
     lab
 }

@@ -91,7 +91,7 @@ impl Lab {
         fs::write(tls.join("ca.pem"), authority.pem()).unwrap();
         fs::write(tls.join("ours.pem"), ours.key_pem() + &ours.pem()).unwrap();
         let resolver = Resolver::start(&machine, &network.ours, &zone);
-        let postfix = Postfix::start(&machine, &network, release.postfix, settings);
+        let postfix = Postfix::start(&machine, &network, settings);
         Lab {
             site: Site::new(directory.path(), release),
             postfix,

@@ -1,4 +1,4 @@
-//! Our Postfix: as Debian ships it, with the lab's lines in main.cf.
+//! Our Postfix: as Debian ships it, with the lines of contrib in main.cf and some of the lab's.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -11,23 +11,19 @@ use crate::condition::wait_for;
 use crate::machine::Machine;
 use crate::network::Network;
 
-/// main.cf beside what Debian has there: what contrib/postfix says, then what makes a lab quick.
-const SETTINGS: [&str; 34] = [
-    "smtp_tls_policy_maps=socketmap:unix:/connectord/socketmap.sock:tls",
-    "smtp_tls_security_level=may",
+/// The lines that an administrator adds to main.cf, as they are.
+const CONTRIB: [&str; 2] = [
+    include_str!("../../contrib/postfix/main.cf.outbound"),
+    include_str!("../../contrib/postfix/main.cf.inbound"),
+];
+
+/// Beside what Debian has and what contrib says: certificates of the lab, and what makes it quick.
+const SETTINGS: [&str; 25] = [
     "smtp_tls_CAfile=/etc/postfix/tls/ca.pem",
-    "smtp_tls_session_cache_database=",
-    "smtp_connection_cache_on_demand=no",
-    "smtp_tls_loglevel=1",
-    "smtpd_tls_security_level=may",
     "smtpd_tls_cert_file=",
     "smtpd_tls_key_file=",
     "smtpd_tls_chain_files=/etc/postfix/tls/ours.pem",
     "smtpd_tls_CAfile=/etc/postfix/tls/ca.pem",
-    "smtpd_tls_ask_ccert=yes",
-    "smtpd_tls_fingerprint_digest=sha256",
-    "smtpd_recipient_restrictions=permit_mynetworks, reject_unauth_destination, check_policy_service unix:connectord/policy.sock",
-    "smtpd_data_restrictions=permit_mynetworks, check_policy_service unix:connectord/policy.sock",
     "maillog_file=/var/log/mail.log",
     "myhostname=mail.ours.example",
     "mydestination=ours.example",
@@ -50,11 +46,23 @@ const SETTINGS: [&str; 34] = [
     "smtpd_error_sleep_time=0",
     "smtpd_client_connection_rate_limit=0",
     "smtpd_client_connection_count_limit=0",
+    "smtpd_client_message_rate_limit=0",
 ];
 
-/// Postfix 3.10 asks no policy for a message that says `TLS-Required: no`, unless this is set;
-/// 3.7 does not know it.
-const SINCE_3_10: &str = "tls_required_enable=no";
+/// The settings of a main.cf file: no comments, continuation lines put together.
+fn settings_of(text: &str) -> Vec<String> {
+    let mut settings: Vec<String> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        match settings.last_mut().filter(|_| line.starts_with(char::is_whitespace)) {
+            Some(setting) => {
+                setting.push(' ');
+                setting.push_str(line.trim());
+            }
+            None => settings.push(line.to_owned()),
+        }
+    }
+    settings
+}
 
 /// A message in our queue, with one recipient.
 #[derive(Clone, Debug)]
@@ -76,15 +84,15 @@ pub struct Postfix;
 
 impl Postfix {
     /// Starts it with `settings` beside those of every lab; it listens when this returns.
-    pub fn start(machine: &Machine, network: &Network, postfix: &str, settings: &[&str]) -> Postfix {
+    pub fn start(machine: &Machine, network: &Network, settings: &[&str]) -> Postfix {
         let sockets = machine.directory().join("spool/connectord");
         fs::create_dir(&sockets).unwrap();
         fs::set_permissions(&sockets, fs::Permissions::from_mode(0o755)).unwrap();
+        let contrib: Vec<String> = CONTRIB.iter().flat_map(|text| settings_of(text)).collect();
+        assert!(contrib.len() > 15, "{contrib:?}");
         let mut arguments = vec!["-e"];
+        arguments.extend(contrib.iter().map(String::as_str));
         arguments.extend(SETTINGS);
-        if postfix != "3.7" {
-            arguments.push(SINCE_3_10);
-        }
         arguments.extend(settings);
         machine.run("postconf", &arguments);
         machine.run("postfix", &["start"]);
