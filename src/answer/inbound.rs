@@ -135,7 +135,7 @@ impl Judged<'_> {
             (Action::Defer, Part::Tls) => "450 4.7.0",
             (Action::Defer, Part::Certificate | Part::Addresses) => "450 4.7.1",
         };
-        Cow::Owned(text::reply(code, &format!("connector {}: {violation}", self.connector.name)))
+        Cow::Owned(text::reply(code, &self.connector.name, violation))
     }
 }
 
@@ -241,7 +241,7 @@ fn in_scope(connector: &Inbound, state: ProtocolState, mail: &Mail<'_>) -> bool 
         ProtocolState::Early | ProtocolState::Mail => false,
         ProtocolState::Data if mail.recipient.is_empty() => false,
         ProtocolState::Recipient | ProtocolState::Data => {
-            mail.recipient_domain().is_none_or(|domain| recipients.find(&domain).is_some())
+            mail.recipient_domain().is_none_or(|domain| recipients.covers_name(&domain))
         }
     }
 }

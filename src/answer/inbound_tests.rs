@@ -12,6 +12,7 @@ use crate::model::inbound::{Action, CertificateRequirement, Registered, Require,
 use crate::model::requirement::TlsVersion;
 use crate::model::sample::{agreements, inbound as connector, patterns};
 use crate::model::{Inbound, Mode, PatternSet};
+use crate::snapshot::diff::diff;
 use crate::snapshot::{Snapshot, compile};
 
 fn snapshot(connectors: Vec<Inbound>) -> Snapshot {
@@ -329,8 +330,12 @@ fn a_scope_is_of_recipients() {
     scoped.recipients = Some(PatternSet::new(patterns(&["*.our.example"])));
     let scoped = snapshot(vec![scoped]);
     let refused = "530 5.7.0 connector p: TLS is required";
-    let table: [(&[u8], &[u8], &str); 8] = [
+    let table: [(&[u8], &[u8], &str); 12] = [
         (b"RCPT", b"carol@our.example", refused),
+        (b"RCPT", b"carol%our.example", refused),
+        (b"RCPT", b"our.example!carol", refused),
+        (b"RCPT", b"carol%their.example", "DUNNO"),
+        (b"RCPT", b"their.example!carol", "DUNNO"),
         (b"RCPT", b"carol@SUB.our.example", refused),
         (b"RCPT", b"carol@their.example", "DUNNO"),
         (b"RCPT", b"postmaster", refused),
@@ -375,6 +380,17 @@ fn only_overrides_takes_a_wider_one_out() {
 }
 
 #[test]
+fn a_connector_for_some_recipients_takes_nothing_out() {
+    let mut lists = connector("lists", &["partner.example"], require_tls());
+    lists.recipients = Some(PatternSet::new(patterns(&["lists.our.example"])));
+    lists.overrides = vec!["strict".to_owned()];
+    let strict = connector("strict", &["*"], require_names(&["x.example"]));
+    let found = compile(&agreements(Vec::new(), vec![strict, lists]), 1, String::new()).err().unwrap();
+    let keys: Vec<(usize, &str)> = found.iter().map(|conflict| (conflict.connector, conflict.key)).collect();
+    assert_eq!(keys, [(1, "overrides")]);
+}
+
+#[test]
 fn report_decides_beside() {
     let mut report = connector("r", &["partner.example"], require_tls());
     report.mode = Mode::Report;
@@ -391,8 +407,9 @@ fn report_decides_beside() {
 
 fn any_connector(number: usize) -> impl Strategy<Value = Inbound> {
     let domains = proptest::sample::subsequence(&["*", "*.b", "a.b", ".a.b"][..], 1..3);
-    (domains, 0..3_usize, 0..3_usize, any::<bool>()).prop_map(
-        move |(domains, require, violation, address)| {
+    let action = proptest::sample::select(vec![Action::Hold, Action::Defer, Action::Reject]);
+    (domains, 0..3_usize, action, any::<bool>(), 0..4_usize).prop_map(
+        move |(domains, require, on_violation, address, kind)| {
             let require = match require {
                 0 => require_tls(),
                 1 => require_names(&["x.b"]),
@@ -402,8 +419,13 @@ fn any_connector(number: usize) -> impl Strategy<Value = Inbound> {
             if address {
                 inbound.identify.addresses = vec![format!("192.0.2.{number}/32").parse().unwrap()];
             }
-            inbound.on_violation =
-                [Action::Hold, Action::Defer, Action::Reject].into_iter().nth(violation).unwrap();
+            inbound.on_violation = on_violation;
+            match kind {
+                0 => inbound.overrides = (0..number).map(|other| format!("c{other}")).collect(),
+                1 => inbound.recipients = Some(PatternSet::new(patterns(&["*.our.example"]))),
+                2 => inbound.identify.except_addresses = vec!["192.0.2.1/32".parse().unwrap()],
+                _ => {}
+            }
             inbound
         },
     )
@@ -415,12 +437,21 @@ fn any_mail() -> impl Strategy<Value = Mail<'static>> {
         proptest::sample::select(vec![&b"192.0.2.0"[..], b"192.0.2.1", b"192.0.2.200", b"x", b"127.0.0.1"]);
     let tls = proptest::sample::select(vec![&b""[..], b"TLSv1.3"]);
     let name = proptest::sample::select(vec!["", "x.b", "y.b"]);
-    (sender, client, tls, name).prop_map(|(sender, client_address, tls_version, name)| Mail {
-        sender,
-        client_address,
-        tls_version,
-        ..trusted(name)
-    })
+    let recipient = proptest::sample::select(vec![
+        &b"c@our.example"[..],
+        b"c%our.example",
+        b"c@their.example",
+        b"postmaster",
+    ]);
+    (sender, client, tls, name, recipient).prop_map(
+        |(sender, client_address, tls_version, name, recipient)| Mail {
+            sender,
+            client_address,
+            tls_version,
+            recipient,
+            ..trusted(name)
+        },
+    )
 }
 
 proptest! {
@@ -428,7 +459,8 @@ proptest! {
 
     /// I7 and I8: order means nothing, and one more connector never makes a verdict milder.
     #[test]
-    fn requirements_only_add_up(a in any_connector(0), b in any_connector(1), c in any_connector(2), mail in any_mail()) {
+    fn requirements_only_add_up(a in any_connector(0), b in any_connector(1), mut c in any_connector(2), mail in any_mail()) {
+        c.overrides.clear();
         let load = |all: Vec<Inbound>| compile(&agreements(Vec::new(), all), 1, String::new()).ok();
         let two = load(vec![a.clone(), b.clone()]);
         let three = load(vec![a.clone(), b.clone(), c.clone()]);
@@ -437,6 +469,27 @@ proptest! {
         if let (Some(two), Some(three), Some(turned)) = (two, three, turned) {
             prop_assert!(decide(&three, &mail).verdict >= decide(&two, &mail).verdict);
             prop_assert_eq!(action(&three, &mail), action(&turned, &mail));
+        }
+    }
+
+    /// What the diff does not call weaker is not weaker.
+    #[test]
+    fn a_diff_tells_of_every_weakening(
+        old in [any_connector(0), any_connector(1), any_connector(2)],
+        new in [any_connector(0), any_connector(1), any_connector(2)],
+        kept in 0..3_usize,
+        mail in any_mail(),
+    ) {
+        // Most sets contradict themselves; one that stays makes small steps as likely as big ones.
+        let mut new = new.to_vec();
+        if let (Some(slot), Some(same)) = (new.get_mut(kept), old.get(kept)) {
+            *slot = same.clone();
+        }
+        let load = |all: Vec<Inbound>| compile(&agreements(Vec::new(), all), 1, String::new()).ok();
+        if let (Some(before), Some(after)) = (load(old.to_vec()), load(new)) {
+            let weakens = diff(&before, &after).iter().any(|change| change.weakens);
+            let (was, is) = (decide(&before, &mail).verdict, decide(&after, &mail).verdict);
+            prop_assert!(weakens || is >= was, "{was:?} became {is:?}");
         }
     }
 

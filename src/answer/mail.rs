@@ -82,9 +82,7 @@ pub enum Identity<'a> {
 }
 
 impl<'a> Mail<'a> {
-    /// The domain that the sender belongs to once Postfix has rewritten the address
-    /// (rewrite.c:rewrite_tree): behind the last `@`; without one, before the first `!`, else
-    /// behind the last `%`. For the null sender the HELO name, as its only trace.
+    /// The domain that the sender belongs to. For the null sender the HELO name, as its only trace.
     pub fn identity(&self) -> Identity<'a> {
         let Ok(sender) = std::str::from_utf8(self.sender) else {
             return Identity::Unusable;
@@ -92,12 +90,7 @@ impl<'a> Mail<'a> {
         if sender.is_empty() {
             return std::str::from_utf8(self.helo).map_or(Identity::Unusable, identity_of);
         }
-        let domain = sender
-            .rsplit_once('@')
-            .map(|(_, domain)| domain)
-            .or_else(|| sender.split_once('!').map(|(domain, _)| domain))
-            .or_else(|| sender.rsplit_once('%').map(|(_, domain)| domain));
-        domain.map_or(Identity::Unusable, identity_of)
+        domain_of(sender).map_or(Identity::Unusable, identity_of)
     }
 
     /// The client's address, IPv4-mapped ones as IPv4; none when it does not parse.
@@ -109,10 +102,17 @@ impl<'a> Mail<'a> {
     /// The domain of the recipient: none where there is none, or nothing that could be compared;
     /// such a recipient is ours and in every scope.
     pub fn recipient_domain(&self) -> Option<Cow<'a, str>> {
-        let recipient = std::str::from_utf8(self.recipient).ok()?;
-        let (_, domain) = recipient.rsplit_once('@')?;
-        domain::normalise(domain).ok()
+        domain_of(std::str::from_utf8(self.recipient).ok()?).and_then(|domain| domain::normalise(domain).ok())
     }
+}
+
+/// The domain of an address once Postfix has rewritten it (rewrite.c:rewrite_tree): behind the last
+/// `@`; without one, before the first `!`, else behind the last `%`.
+fn domain_of(address: &str) -> Option<&str> {
+    let at = address.rsplit_once('@').map(|(_, domain)| domain);
+    let bang = || address.split_once('!').map(|(domain, _)| domain);
+    let percent = || address.rsplit_once('%').map(|(_, domain)| domain);
+    at.or_else(bang).or_else(percent)
 }
 
 fn identity_of(text: &str) -> Identity<'_> {

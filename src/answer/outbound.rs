@@ -72,12 +72,13 @@ fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
 }
 
 fn host_answer<'s>(side: &'s OutboundSide, key: &Key<'_>) -> Option<&'s HostAnswer> {
+    let hosts = side.hosts();
     let (host, bare) = match &key.host {
-        KeyHost::Address(address) if side.has_hosts(false) => (Host::Address(*address), false),
-        KeyHost::Name(name) if side.has_hosts(key.bare) => (Host::Name(Domain::parse(name).ok()?), key.bare),
+        KeyHost::Address(address) if !hosts.is_empty(false) => (Host::Address(*address), false),
+        KeyHost::Name(name) if !hosts.is_empty(key.bare) => (Host::Name(Domain::parse(name).ok()?), key.bare),
         KeyHost::Address(_) | KeyHost::Name(_) => return None,
     };
-    side.host(&host, bare)
+    hosts.find(&host, bare)
 }
 
 /// The connectors of a joined answer; the one that the host's own name belongs to is among them
@@ -123,7 +124,7 @@ pub fn transport<'s>(snapshot: &'s Snapshot, key: &[u8]) -> Lookup<'s> {
         return Lookup::of(Reply::NotFound);
     };
     let mut lookup = Lookup::of(Reply::NotFound);
-    if snapshot.mta().own_domains.find(&name).is_some() {
+    if snapshot.mta().own_domains.covers_name(&name) {
         return lookup;
     }
     let all = snapshot.outbound();

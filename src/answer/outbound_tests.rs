@@ -4,7 +4,7 @@
 
 use super::{socketmap, tls, transport};
 use crate::model::mta::PostfixVersion;
-use crate::model::sample::{agreements, outbound, patterns, smart_hosts};
+use crate::model::sample::{agreements, outbound, patterns, requirement, smart_hosts};
 use crate::model::{Mode, Outbound, PatternSet};
 use crate::snapshot::{Conflict, Snapshot, compile};
 
@@ -205,7 +205,7 @@ fn connectors_at_one_smart_host_are_joined() {
     let message = &found.first().unwrap().message;
     assert_eq!(
         message,
-        "mail through mail.host.example must satisfy `other` too, and no certificate name satisfies both `match` lists"
+        "mail through mail.host.example must satisfy `other` too, and no certificate name satisfies all `match` lists"
     );
 }
 
@@ -283,12 +283,56 @@ fn an_exception_uncovers_the_next_wider_connector() {
     assert_eq!(reply(&snapshot, "lists.x.example"), "OK encrypt");
     assert_eq!(reply(&snapshot, "x.example"), "OK secure match=nexthop:dot-nexthop");
     // What is seen through the hole counts for what lies below it too.
-    let mut below = outbound("below", &[".lists.x.example"], "may");
-    below.overrides = vec!["hole".to_owned()];
-    assert_eq!(conflicts(vec![wide.clone(), hole.clone(), below.clone()]).len(), 0);
+    let mut below = outbound("below", &[".lists.x.example"], "encrypt");
+    assert!(!conflicts(vec![wide.clone(), hole.clone(), below.clone()]).is_empty());
     hole.except = PatternSet::new(patterns(&["*.lists.x.example"]));
+    assert_eq!(conflicts(vec![wide.clone(), hole.clone(), below.clone()]), []);
+    below.requirement = requirement("may");
     let found = conflicts(vec![wide, hole, below]);
     assert!(found.first().unwrap().message.contains("the wider `wide` (encrypt)"), "{found:?}");
+}
+
+#[test]
+fn overrides_excuses_the_connectors_it_names_and_no_others() {
+    let everyone = outbound("everyone", &["*"], "encrypt");
+    let partner = outbound("partner", &["*.x.example"], "secure a.example");
+    let mut legacy = outbound("legacy", &["legacy.x.example"], "may");
+    legacy.route = smart_hosts(&["[a.x.example]"]);
+    let found = |overrides: &[&str], level| {
+        let mut legacy = legacy.clone();
+        legacy.overrides = overrides.iter().map(|name| (*name).to_owned()).collect();
+        let mut all = agreements(vec![everyone.clone(), partner.clone(), legacy], Vec::new());
+        all.mta.level = level;
+        let found = compile(&all, 1, String::new()).err().unwrap_or_default();
+        found.into_iter().map(|conflict| conflict.help).collect::<Vec<_>>()
+    };
+    use crate::model::Level::{Encrypt, May};
+    let help =
+        |name: &str| format!("make it as strong, or say that it may be weaker: overrides = [\"{name}\"]");
+    assert_eq!(found(&["partner"], May), [help("everyone")]);
+    assert!(found(&["partner", "everyone"], May).is_empty());
+    assert_eq!(found(&["partner", "everyone"], Encrypt), [help("main.cf")]);
+    assert!(found(&["partner", "everyone", "main.cf"], Encrypt).is_empty());
+}
+
+#[test]
+fn a_joined_reply_has_the_same_limit() {
+    let named = |name: &str, domain: &str, own: &str, other: &str| {
+        let names: Vec<String> =
+            (0..2500).map(|n| format!("host-{n:06}.{own}")).chain([format!("*.{other}")]).collect();
+        let mut connector = outbound(name, &[domain], &format!("secure {}", names.join(" ")));
+        connector.route = smart_hosts(&["[gw.example.net]"]);
+        connector
+    };
+    let found = conflicts(vec![
+        named("a", "a.example", "a.example", "b.example"),
+        named("b", "b.example", "b.example", "a.example"),
+    ]);
+    let messages: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
+    assert!(
+        matches!(messages.as_slice(), [one] if one.contains("the reply for gw.example.net would have")),
+        "{messages:?}"
+    );
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::mail::Mail;
-use crate::model::PatternSet;
 use crate::model::inbound::Require;
 use crate::model::requirement::TlsVersion;
+use crate::model::{ConnectorName, PatternSet};
 
 /// Longest text of a reply in bytes; what is over is cut.
 pub const MAX_TEXT: usize = 200;
@@ -182,10 +182,11 @@ pub fn listed(patterns: &PatternSet) -> String {
     if rest.is_empty() { shown } else { format!("{shown} or {} more", rest.len()) }
 }
 
-/// Puts a reply together: `CODE X.Y.Z TEXT`, the text cut to [`MAX_TEXT`].
-pub fn reply(code: &str, text: &str) -> String {
+/// Puts a reply together: `CODE X.Y.Z connector NAME: TEXT`, the text cut to [`MAX_TEXT`].
+pub fn reply(code: &str, connector: &ConnectorName, violation: &Violation) -> String {
+    let text = violation.to_string();
     debug_assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b)), "{text:?}");
-    format!("{code} {}", text.get(..MAX_TEXT).unwrap_or(text))
+    format!("{code} connector {connector}: {}", text.get(..MAX_TEXT).unwrap_or(&text))
 }
 
 #[cfg(test)]
@@ -249,8 +250,10 @@ mod tests {
 
     #[test]
     fn a_text_is_never_longer_than_agreed() {
-        let long = "x".repeat(300);
-        assert_eq!(reply("550 5.7.1", &long).len(), "550 5.7.1 ".len() + MAX_TEXT);
+        let violation = Violation::NoName { wanted: "x".repeat(300) };
+        let connector = ConnectorName::parse(&"n".repeat(64)).unwrap();
+        let reply = reply("550 5.7.1", &connector, &violation);
+        assert_eq!(reply.len(), "550 5.7.1 connector : ".len() + 64 + MAX_TEXT);
     }
 
     #[test]

@@ -169,9 +169,12 @@ fn misfit(reading: &mut Reading, table: &Table<'_>, error: Error) {
             "write match = [\"*.contoso.com\"] with the partner's names, or match = \"domain\""
         }
         Error::PinsMissing => "write certificates = [\"contoso.pem\"] or fingerprints = [\"sha256:..\"]",
-        Error::NamesIdle | Error::AnchorsIdle | Error::PinsIdle | Error::ServerNameIdle => {
-            "remove the key, or change `tls`"
-        }
+        Error::NamesIdle
+        | Error::AnchorsIdle
+        | Error::PinsIdle
+        | Error::ServerNameIdle
+        | Error::VersionWeakens
+        | Error::CiphersWeaken => "remove the key, or change `tls`",
     };
     let item = table.find(error.key()).or_else(|| table.find("fingerprints"));
     let place = match item {

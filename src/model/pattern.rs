@@ -5,6 +5,7 @@
 //! key), `*` everything. Compiled they are [`Entry`]s, of which there are three kinds only, so
 //! that two spellings of the same set cannot slip past each other.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::domain::{self, Domain};
@@ -135,40 +136,73 @@ impl fmt::Display for Entry<'_> {
     }
 }
 
-/// A set of patterns, for the short lists of a connector (`except`, `recipients`, `match`);
-/// the long ones are compiled into an index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PatternSet(Vec<Pattern>);
+/// A set of patterns: what a connector excepts, whom it is limited to, which names it accepts.
+///
+/// A set may be long ("everybody but these"), and is asked for each of a million entries at load,
+/// so it is asked by hash and not by a scan.
+#[derive(Clone, Default)]
+pub struct PatternSet {
+    patterns: Vec<Pattern>,
+    names: HashSet<Box<str>>,
+    suffixes: HashSet<Box<str>>,
+    /// Every name that some entry lies below.
+    above: HashSet<Box<str>>,
+    any: bool,
+}
 
 impl PatternSet {
     /// Keeps the patterns in the order written.
     pub fn new(patterns: Vec<Pattern>) -> Self {
-        PatternSet(patterns)
+        let mut set = PatternSet::default();
+        for entry in patterns.iter().flat_map(Pattern::entries) {
+            let (name, own) = match entry {
+                Entry::Name(name) => (name, &mut set.names),
+                Entry::Suffix(name) => (name, &mut set.suffixes),
+                Entry::Any => {
+                    set.any = true;
+                    continue;
+                }
+            };
+            own.insert(name.into());
+            set.above.extend(domain::parents(name).map(Box::from));
+        }
+        set.patterns = patterns;
+        set
     }
 
     /// The patterns, in the order written.
     pub fn iter(&self) -> std::slice::Iter<'_, Pattern> {
-        self.0.iter()
+        self.patterns.iter()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The first pattern that covers a normalised name.
-    pub fn find(&self, name: &str) -> Option<&Pattern> {
-        self.0.iter().find(|pattern| pattern.covers(name))
+        self.patterns.is_empty()
     }
 
     /// Whether a whole entry is covered by one pattern.
     pub fn covers(&self, entry: Entry<'_>) -> bool {
-        self.entries().any(|own| own.covers(entry))
+        let (name, own) = match entry {
+            Entry::Name(name) => (name, &self.names),
+            Entry::Suffix(name) => (name, &self.suffixes),
+            Entry::Any => return self.any,
+        };
+        self.any || own.contains(name) || domain::parents(name).any(|parent| self.suffixes.contains(parent))
+    }
+
+    /// Whether a normalised name is covered.
+    pub fn covers_name(&self, name: &str) -> bool {
+        self.covers(Entry::Name(name))
     }
 
     /// Whether anything of an entry is covered.
     pub fn meets(&self, entry: Entry<'_>) -> bool {
-        self.entries().any(|own| own.meets(entry))
+        self.covers(entry)
+            || match entry {
+                Entry::Name(_) => false,
+                Entry::Suffix(name) => self.above.contains(name),
+                Entry::Any => !self.is_empty(),
+            }
     }
 
     /// Whether every name that `other` covers is covered.
@@ -178,13 +212,26 @@ impl PatternSet {
 
     /// What all of it compiles to.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.0.iter().flat_map(Pattern::entries)
+        self.patterns.iter().flat_map(Pattern::entries)
+    }
+}
+
+impl PartialEq for PatternSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.patterns == other.patterns
+    }
+}
+impl Eq for PatternSet {}
+
+impl fmt::Debug for PatternSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.patterns).finish()
     }
 }
 
 impl FromIterator<Pattern> for PatternSet {
     fn from_iter<I: IntoIterator<Item = Pattern>>(patterns: I) -> Self {
-        PatternSet(patterns.into_iter().collect())
+        PatternSet::new(patterns.into_iter().collect())
     }
 }
 
@@ -250,6 +297,25 @@ mod tests {
         ];
         for (wide, narrow, expected) in cases {
             assert_eq!(pattern(wide).includes(&pattern(narrow)), expected, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn a_set_agrees_with_a_scan_of_its_entries() {
+        let texts = ["*", "b", "*.b", ".b", "a.b", "*.a.b", ".a.b", "x.a.b", "ab.b", "c"];
+        for left in texts {
+            for right in texts {
+                let set = PatternSet::new(vec![pattern(left), pattern(right)]);
+                for text in texts {
+                    let asked = pattern(text);
+                    for entry in asked.entries() {
+                        let covers = set.entries().any(|own| own.covers(entry));
+                        let meets = set.entries().any(|own| own.meets(entry));
+                        assert_eq!(set.covers(entry), covers, "{set:?} {entry}");
+                        assert_eq!(set.meets(entry), meets, "{set:?} {entry}");
+                    }
+                }
+            }
         }
     }
 }

@@ -5,8 +5,8 @@
 //! pins, minimum version, cipher grade. Two requirements of which each is stronger in something
 //! are not comparable, and then neither may silently take the place of the other.
 //!
-//! [`Requirement::join`] is the weakest requirement that is at least as strong as both, when one
-//! answer of an MTA can express it; when none can, it says why.
+//! [`join`] is the weakest requirement that is at least as strong as several, when one answer of an
+//! MTA can express it; when none can, it says why.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -86,6 +86,16 @@ pub enum Error {
     /// Digests at another level.
     #[error("`certificates` and `fingerprints` have no meaning at this level; use them with `fingerprint`")]
     PinsIdle,
+    /// A minimum version where a partner that cannot meet it gets the mail in plaintext.
+    #[error(
+        "at this level a partner without such a version would get the mail in plaintext; leave `protocols` out, or use `encrypt`"
+    )]
+    VersionWeakens,
+    /// A cipher grade where a partner that cannot meet it gets the mail in plaintext.
+    #[error(
+        "at this level a partner without such ciphers would get the mail in plaintext; leave `ciphers` out, or use `encrypt`"
+    )]
+    CiphersWeaken,
     /// SNI at a DANE level.
     #[error("`servername` is ignored by Postfix at the DANE levels; leave it out")]
     ServerNameIdle,
@@ -100,27 +110,35 @@ impl Error {
             Error::AnchorsIdle => "ca_file",
             Error::PinsMissing => "tls",
             Error::PinsIdle => "certificates",
+            Error::VersionWeakens => "protocols",
+            Error::CiphersWeaken => "ciphers",
             Error::ServerNameIdle => "servername",
         }
     }
 }
 
-/// Why two requirements cannot be answered as one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why requirements cannot be answered as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unjoinable {
-    /// Neither level includes the other.
-    #[error("`{0}` and `{1}` cannot both be demanded in one answer")]
-    Levels(Level, Level),
-    /// No name satisfies both.
-    #[error("no certificate name satisfies both `match` lists")]
+    /// No level includes all others.
+    #[error("their levels cannot be demanded in one answer")]
+    Level,
+    /// No name satisfies all.
+    #[error("no certificate name satisfies all `match` lists")]
     Names,
-    /// Two sets of trust anchors of which neither includes the other.
+    /// No set of trust anchors is within all others.
     #[error("their trust anchors differ")]
     Anchors,
-    /// No digest satisfies both.
+    /// No digest satisfies all.
     #[error("they have no fingerprint in common")]
     Pins,
-    /// Two different names to send.
+    /// `TLSv1` or `TLSv1.1` beside what main.cf has.
+    #[error("only one of them leaves `protocols` to main.cf")]
+    Version,
+    /// `medium` beside what main.cf has.
+    #[error("only one of them leaves `ciphers` to main.cf")]
+    Ciphers,
+    /// Different names to send.
     #[error("their `servername` differs")]
     ServerName,
 }
@@ -143,6 +161,10 @@ impl Requirement {
         refuse(!level.judges_chain() && ca_file.is_some(), Error::AnchorsIdle);
         refuse(level == Level::Fingerprint && pins.is_empty(), Error::PinsMissing);
         refuse(level != Level::Fingerprint && !pins.is_empty(), Error::PinsIdle);
+        // After a failed handshake Postfix sends in plaintext at such levels (smtp.h,
+        // PLAINTEXT_FALLBACK_OK_AFTER_STARTTLS_FAILURE).
+        refuse(level.allows_plaintext() && min_version.is_some(), Error::VersionWeakens);
+        refuse(level.allows_plaintext() && ciphers.is_some(), Error::CiphersWeaken);
         refuse(matches!(level, Level::Dane | Level::DaneOnly) && servername.is_some(), Error::ServerNameIdle);
         if !errors.is_empty() {
             return Err(errors);
@@ -221,52 +243,89 @@ impl Requirement {
         }
     }
 
+    /// Whether a bound is what main.cf has. Where plaintext is allowed there is none at all.
+    fn leaves_open<T>(&self, bound: Option<T>) -> bool {
+        bound.is_none() && !self.level.allows_plaintext()
+    }
+
     /// The same with `match = "domain"` spelt out for one domain.
     #[must_use]
     pub fn resolved(&self, domain: &Domain) -> Requirement {
         Requirement { names: self.names.resolved(domain), ..self.clone() }
     }
+}
 
-    /// The weakest requirement that is at least as strong as both.
-    ///
-    /// # Errors
-    /// [`Unjoinable`] when no single answer can say both.
-    pub fn join(&self, other: &Requirement) -> Result<Requirement, Unjoinable> {
-        let level = match self.level.partial_cmp(&other.level) {
-            Some(Ordering::Less) => other.level,
-            Some(Ordering::Equal | Ordering::Greater) => self.level,
-            None => return Err(Unjoinable::Levels(self.level, other.level)),
-        };
-        let names = self.names.meet(&other.names).ok_or(Unjoinable::Names)?;
-        let anchors = match self.anchors.partial_cmp(&other.anchors) {
-            Some(Ordering::Less) => other.anchors.clone(),
-            Some(Ordering::Equal | Ordering::Greater) => self.anchors.clone(),
-            None => return Err(Unjoinable::Anchors),
-        };
-        let pins = match (&self.pins, &other.pins) {
-            (Some(a), Some(b)) => {
-                let both: BTreeSet<Fingerprint> = a.intersection(b).copied().collect();
-                if both.is_empty() {
-                    return Err(Unjoinable::Pins);
-                }
-                Some(both)
-            }
-            (a, b) => a.clone().or_else(|| b.clone()),
-        };
-        let servername = match (&self.servername, &other.servername) {
-            (Some(a), Some(b)) if a != b => return Err(Unjoinable::ServerName),
-            (a, b) => a.clone().or_else(|| b.clone()),
-        };
-        Ok(Requirement {
-            level,
-            names,
-            anchors,
-            pins,
-            min_version: self.min_version.max(other.min_version),
-            ciphers: self.ciphers.max(other.ciphers),
-            servername,
-        })
+/// The weakest requirement that is at least as strong as all of these, if one answer can say it.
+/// The order of the list means nothing.
+///
+/// Names and digests are intersected, because a list can say that. Of what a list cannot say (the
+/// level, the anchors, the version, the ciphers) one of the requirements must have the strongest.
+///
+/// # Errors
+/// [`Unjoinable`] when no single answer can say all.
+pub fn join(all: &[Requirement]) -> Result<Requirement, Unjoinable> {
+    let Requirement { level, .. } =
+        strongest(all, |a, b| a.level.partial_cmp(&b.level)).ok_or(Unjoinable::Level)?;
+    let Requirement { anchors, .. } =
+        strongest(all, |a, b| a.anchors.partial_cmp(&b.anchors)).ok_or(Unjoinable::Anchors)?;
+    let Requirement { min_version, .. } = strongest(all, bound_order).ok_or(Unjoinable::Version)?;
+    let Requirement { ciphers, .. } = strongest(all, grade_order).ok_or(Unjoinable::Ciphers)?;
+    let names = all
+        .iter()
+        .try_fold(Names::Any, |so_far, other| so_far.meet(&other.names))
+        .ok_or(Unjoinable::Names)?;
+    let mut pins: Option<BTreeSet<Fingerprint>> = None;
+    for other in all.iter().filter_map(|requirement| requirement.pins.as_ref()) {
+        pins =
+            Some(pins.map_or_else(|| other.clone(), |so_far| so_far.intersection(other).copied().collect()));
     }
+    if pins.as_ref().is_some_and(BTreeSet::is_empty) {
+        return Err(Unjoinable::Pins);
+    }
+    let mut server_names = all.iter().filter_map(|requirement| requirement.servername.as_ref());
+    let servername = server_names.next();
+    if server_names.any(|other| Some(other) != servername) {
+        return Err(Unjoinable::ServerName);
+    }
+    Ok(Requirement {
+        level: *level,
+        names,
+        anchors: anchors.clone(),
+        pins,
+        min_version: *min_version,
+        ciphers: *ciphers,
+        servername: servername.cloned(),
+    })
+}
+
+/// The one that is at least as strong as every other, by one component.
+fn strongest(
+    all: &[Requirement],
+    order: impl Fn(&Requirement, &Requirement) -> Option<Ordering>,
+) -> Option<&Requirement> {
+    let at_least = |a: &Requirement, b: &Requirement| order(a, b).is_some_and(Ordering::is_ge);
+    all.iter().find(|candidate| all.iter().all(|other| at_least(candidate, other)))
+}
+
+/// Minimum versions. What main.cf has is unknown here: `TLSv1` or `TLSv1.1` could be less than
+/// that, so they cannot be compared with it.
+fn bound_order(a: &Requirement, b: &Requirement) -> Option<Ordering> {
+    let modest = |version: Option<TlsVersion>| version.is_some_and(|version| version < TlsVersion::Tls12);
+    if (a.leaves_open(a.min_version) && modest(b.min_version))
+        || (b.leaves_open(b.min_version) && modest(a.min_version))
+    {
+        return None;
+    }
+    Some(a.min_version.cmp(&b.min_version))
+}
+
+/// Cipher grades. `medium` could be less than what main.cf has.
+fn grade_order(a: &Requirement, b: &Requirement) -> Option<Ordering> {
+    let modest = |grade| grade == Some(CipherGrade::Medium);
+    if (a.leaves_open(a.ciphers) && modest(b.ciphers)) || (b.leaves_open(b.ciphers) && modest(a.ciphers)) {
+        return None;
+    }
+    Some(a.ciphers.cmp(&b.ciphers))
 }
 
 fn pins_order(a: Option<&BTreeSet<Fingerprint>>, b: Option<&BTreeSet<Fingerprint>>) -> Option<Ordering> {
@@ -287,8 +346,8 @@ impl PartialOrd for Requirement {
             self.names.partial_cmp(&other.names),
             self.anchors.partial_cmp(&other.anchors),
             pins_order(self.pins.as_ref(), other.pins.as_ref()),
-            self.min_version.partial_cmp(&other.min_version),
-            self.ciphers.partial_cmp(&other.ciphers),
+            bound_order(self, other),
+            grade_order(self, other),
         ];
         components.into_iter().try_fold(Ordering::Equal, |so_far, component| match (so_far, component?) {
             (Ordering::Equal, next) => Some(next),

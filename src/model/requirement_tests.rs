@@ -80,6 +80,11 @@ fn table() -> Vec<(Requirement, Requirement, Option<Ordering>, &'static str)> {
             None,
             "encrypt, TLSv1.2 or newer, ciphers high",
         ),
+        (encrypt(Some(TlsVersion::Tls11), None), r("encrypt"), None, "."),
+        (encrypt(None, Some(CipherGrade::Medium)), r("encrypt"), None, "."),
+        (encrypt(None, Some(CipherGrade::High)), r("encrypt"), Some(Greater), "encrypt, ciphers high"),
+        // Any TLS is more than what may be plaintext.
+        (encrypt(Some(TlsVersion::Tls10), None), r("may"), Some(Greater), "encrypt, TLSv1 or newer"),
         (encrypt(Some(Tls13), None), r("verify"), None, "verify, the name of the MX host, TLSv1.3 or newer"),
     ]
 }
@@ -96,7 +101,7 @@ fn strength_is_compared_component_by_component() {
 fn a_join_is_at_least_as_strong_as_both() {
     for (a, b, _, expected) in table() {
         for (x, y) in [(&a, &b), (&b, &a)] {
-            match x.join(y) {
+            match join(&[x.clone(), y.clone()]) {
                 Ok(joined) => {
                     assert!(joined >= *x && joined >= *y, "{x} with {y} gave {joined}");
                     if !expected.is_empty() {
@@ -136,6 +141,35 @@ fn different_server_names_cannot_both_be_sent() {
     let named =
         |name| Requirement::new(Parts { servername: Some(name), ..Parts::of_level(Level::Encrypt) }).unwrap();
     let (host, hop) = (named(ServerName::HostName), named(ServerName::NextHop));
-    assert_eq!(host.join(&hop), Err(Unjoinable::ServerName));
-    assert!(host.join(&requirement("encrypt")).is_ok());
+    assert_eq!(join(&[host.clone(), hop]), Err(Unjoinable::ServerName));
+    assert!(join(&[host, requirement("encrypt")]).is_ok());
+}
+
+#[test]
+fn the_order_of_a_join_means_nothing() {
+    let levels = ["encrypt", "dane", "dane-only"].map(requirement);
+    let anchors = [anchored(&[1, 2]), anchored(&[2, 3]), anchored(&[2])];
+    for [a, b, c] in [levels, anchors] {
+        let expected = join(&[a.clone(), b.clone(), c.clone()]);
+        assert!(expected.is_ok());
+        for turned in [[&b, &c, &a], [&c, &a, &b], [&a, &c, &b], [&c, &b, &a], [&b, &a, &c]] {
+            assert_eq!(join(&turned.map(Clone::clone)), expected);
+        }
+    }
+}
+
+#[test]
+fn a_bound_that_falls_back_to_plaintext_is_refused() {
+    for level in [Level::May, Level::Dane] {
+        let parts = Parts {
+            min_version: Some(TlsVersion::Tls13),
+            ciphers: Some(CipherGrade::High),
+            ..Parts::of_level(level)
+        };
+        assert_eq!(
+            Requirement::new(parts),
+            Err(vec![Error::VersionWeakens, Error::CiphersWeaken]),
+            "{level}"
+        );
+    }
 }

@@ -4,15 +4,18 @@
 //! outbound answers are compared at every place where either snapshot could change its mind: each
 //! compiled entry, each exception, each smart host. In between, both answers are constant.
 //! Changes are gathered by connector; the first place and the number of further ones are named.
+//! What main.cf gives without us is taken from `[mta] level`.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use super::Snapshot;
-use super::inbound_diff::{compare, list, words};
+use super::inbound_diff::{compare, list, within, words};
 use super::outbound::{Connector, position};
 use crate::model::pattern::Entry;
 use crate::model::requirement::Requirement;
-use crate::model::{Host, Inbound, Mode, Pattern};
+use crate::model::{Host, Inbound, Mode, Pattern, PatternSet};
 
 /// One change of what a connector enforces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,87 +65,130 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
     let mut changes = outbound(old, new);
     changes.extend(inbound(old, new));
     changes.extend(exempt(old, new));
+    changes.extend(mta(old, new));
     changes.sort_by(|a, b| (&a.connector, a.kind).cmp(&(&b.connector, b.kind)));
     changes
 }
 
 /// What a snapshot demands at some place.
+#[derive(Clone, Copy)]
 struct Demand<'s> {
+    owner: Owner<'s>,
     /// The connector that decides, for its name and its route.
     connector: &'s Connector,
     requirement: &'s Requirement,
     policy: &'s str,
 }
 
-/// What places have in common that are told as one change.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Told {
-    connector: String,
-    kind: Kind,
-    old: String,
-    new: String,
-    weakens: bool,
+/// Whose demand it is: places with the same owners before and after are told as one change.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner<'s> {
+    Connector(u32),
+    Host(&'s Host, bool),
 }
 
-/// The first place of a change, and how many there are.
-struct Places {
+/// A change from one owner's demand to another's.
+type Between<'s> = (Option<Owner<'s>>, Option<Owner<'s>>, Kind, bool);
+
+/// The first place of a change, how many there are, and what is demanded there.
+struct Places<'s> {
     first: String,
     count: usize,
+    old: Option<Demand<'s>>,
+    new: Option<Demand<'s>>,
 }
 
-#[derive(Default)]
-struct Gathered(BTreeMap<Told, Places>);
+/// Changes gathered by owners, so that the words are made once for a million places.
+struct Gathered<'s> {
+    main_cf: [Requirement; 2],
+    changes: BTreeMap<Between<'s>, Places<'s>>,
+}
 
-impl Gathered {
-    fn add(&mut self, place: &str, old: Option<&Demand<'_>>, new: Option<&Demand<'_>>, entry: Entry<'_>) {
-        let Some((kind, weakens)) = direction(old, new, entry) else {
+impl<'s> Gathered<'s> {
+    fn add(
+        &mut self,
+        place: impl fmt::Display,
+        old: Option<Demand<'s>>,
+        new: Option<Demand<'s>>,
+        entry: Entry<'_>,
+    ) {
+        let Some((kind, weakens)) = self.direction(old, new, entry) else {
             return;
         };
-        let words = |demand: Option<&Demand<'_>>| match demand {
-            Some(demand) => format!("{} ({})", demand.requirement, demand.connector.transport),
-            None => "what main.cf gives".to_owned(),
+        let between = (old.map(|demand| demand.owner), new.map(|demand| demand.owner), kind, weakens);
+        let places = || Places { first: place.to_string(), count: 0, old, new };
+        self.changes.entry(between).or_insert_with(places).count += 1;
+    }
+
+    /// In which direction the demand at a place goes, and whether it weakens; none if it stays.
+    fn direction(
+        &self,
+        old: Option<Demand<'_>>,
+        new: Option<Demand<'_>>,
+        entry: Entry<'_>,
+    ) -> Option<(Kind, bool)> {
+        let (old, new) = match (old, new) {
+            (None, None) => return None,
+            // An `overrides` may put it below what main.cf gave.
+            (None, Some(new)) => {
+                let [main_cf, _] = &self.main_cf;
+                return Some((Kind::Added, !new.requirement.holds_against(main_cf, entry)));
+            }
+            (Some(_), None) => return Some((Kind::Removed, true)),
+            (Some(old), Some(new)) => (old, new),
         };
-        let name = old.or(new).map(|demand| demand.connector.agreement.name.to_string());
-        let told =
-            Told { connector: name.unwrap_or_default(), kind, old: words(old), new: words(new), weakens };
-        self.0.entry(told).or_insert_with(|| Places { first: place.to_owned(), count: 0 }).count += 1;
+        if old.requirement == new.requirement
+            && old.policy == new.policy
+            && old.connector.transport == new.connector.transport
+        {
+            return None;
+        }
+        let at_least = new.requirement.holds_against(old.requirement, entry);
+        let at_most = old.requirement.holds_against(new.requirement, entry);
+        Some(match (at_least, at_most) {
+            (true, true) | (false, false) => (Kind::Changed, !at_least),
+            (true, false) => (Kind::Stronger, false),
+            (false, true) => (Kind::Weaker, true),
+        })
     }
 
     fn changes(self) -> impl Iterator<Item = Change> {
-        self.0.into_iter().map(|(told, places)| {
-            let more =
-                if places.count > 1 { format!(" and {} more", places.count - 1) } else { String::new() };
-            let Told { connector, kind, old, new, weakens } = told;
-            Change { connector, kind, old: format!("{}{more}: {old}", places.first), new, weakens }
+        self.changes.into_iter().map(|((_, _, kind, weakens), places)| {
+            let Places { first, count, old, new } = places;
+            let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            let words = |demand: Option<Demand<'_>>| match demand {
+                Some(demand) => format!("{} ({})", demand.requirement, demand.connector.transport),
+                None => "what main.cf gives".to_owned(),
+            };
+            let name = old.or(new).map(|demand| demand.connector.agreement.name.to_string());
+            let mut told = words(new);
+            if old.zip(new).is_some_and(|(old, new)| narrows_names(old.requirement, new.requirement)) {
+                told.push_str(SESSIONS);
+            }
+            Change {
+                connector: name.unwrap_or_default(),
+                kind,
+                old: format!("{first}{more}: {}", words(old)),
+                new: told,
+                weakens,
+            }
         })
     }
 }
 
-/// In which direction the demand at a place goes, and whether it weakens; none if it stays.
-fn direction(old: Option<&Demand<'_>>, new: Option<&Demand<'_>>, entry: Entry<'_>) -> Option<(Kind, bool)> {
-    let (old, new) = match (old, new) {
-        (None, None) => return None,
-        (None, Some(_)) => return Some((Kind::Added, false)),
-        (Some(_), None) => return Some((Kind::Removed, true)),
-        (Some(old), Some(new)) => (old, new),
-    };
-    if old.requirement == new.requirement
-        && old.policy == new.policy
-        && old.connector.transport == new.connector.transport
-    {
-        return None;
-    }
-    let at_least = new.requirement.holds_against(old.requirement, entry);
-    let at_most = old.requirement.holds_against(new.requirement, entry);
-    Some(match (at_least, at_most) {
-        (true, true) | (false, false) => (Kind::Changed, !at_least),
-        (true, false) => (Kind::Stronger, false),
-        (false, true) => (Kind::Weaker, true),
-    })
+/// Postfix keeps TLS sessions without the names they were checked for (tls_client.c).
+const SESSIONS: &str = "; unless smtp_tls_session_cache_database is empty, a session cached by Postfix \
+                        still passes for an hour";
+
+/// Whether a certificate that passed before may not pass now.
+fn narrows_names(old: &Requirement, new: &Requirement) -> bool {
+    let at_most = new.names().partial_cmp(old.names()).is_some_and(Ordering::is_le);
+    old.level().judges_chain() && new.level().judges_chain() && !at_most
 }
 
 fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
-    let mut gathered = Gathered::default();
+    let main_cf = [old, new].map(|snapshot| Requirement::of_main_cf(snapshot.mta().level));
+    let mut gathered = Gathered { main_cf, changes: BTreeMap::new() };
     let exceptions = |snapshot: &'_ Snapshot| -> HashSet<Pattern> {
         let enforcing =
             snapshot.outbound().iter().filter(|connector| connector.agreement.mode == Mode::Enforce);
@@ -150,7 +196,7 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
     };
     let (old_exceptions, new_exceptions) = (exceptions(old), exceptions(new));
     let mut look = |place: Entry<'_>| {
-        gathered.add(&place.to_string(), demand(old, place).as_ref(), demand(new, place).as_ref(), place);
+        gathered.add(place, demand(old, place), demand(new, place), place);
     };
     for hit in old.enforced().index().entries() {
         look(hit.entry);
@@ -173,41 +219,44 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
             }
         }
     }
-    let mut hosts: Vec<&Host> =
-        old.enforced().hosts().chain(new.enforced().hosts()).map(|(host, _)| host).collect();
-    hosts.sort();
-    hosts.dedup();
-    for host in hosts {
-        let entry = match host {
-            Host::Name(name) => Entry::Name(name.as_str()),
-            Host::Address(_) => Entry::Any,
-        };
-        gathered.add(
-            &format!("[{host}]"),
-            host_demand(old, host).as_ref(),
-            host_demand(new, host).as_ref(),
-            entry,
-        );
+    for bare in [false, true] {
+        let mut hosts: Vec<&Host> =
+            [old, new].into_iter().flat_map(|snapshot| snapshot.enforced().hosts().iter(bare)).collect();
+        hosts.sort();
+        hosts.dedup();
+        for host in hosts {
+            let entry = match host {
+                Host::Name(name) => Entry::Name(name.as_str()),
+                Host::Address(_) => Entry::Any,
+            };
+            let place = if bare { host.to_string() } else { format!("[{host}]") };
+            gathered.add(place, host_demand(old, host, bare), host_demand(new, host, bare), entry);
+        }
     }
     gathered.changes().collect()
 }
 
 fn demand<'s>(snapshot: &'s Snapshot, place: Entry<'_>) -> Option<Demand<'s>> {
+    let connector = |owner: u32| snapshot.outbound().get(position(owner));
     let hit = snapshot.enforced().index().covering(place).find(|hit| {
-        snapshot
-            .outbound()
-            .get(position(hit.owner))
-            .is_some_and(|connector| !connector.agreement.except.covers(place))
+        connector(hit.owner).is_some_and(|connector| !connector.agreement.except.covers(place))
     })?;
-    let connector = snapshot.outbound().get(position(hit.owner))?;
-    Some(Demand { connector, requirement: &connector.agreement.requirement, policy: &connector.policy })
+    let owner = Owner::Connector(hit.owner);
+    let connector = connector(hit.owner)?;
+    Some(Demand {
+        owner,
+        connector,
+        requirement: &connector.agreement.requirement,
+        policy: &connector.policy,
+    })
 }
 
-fn host_demand<'s>(snapshot: &'s Snapshot, host: &Host) -> Option<Demand<'s>> {
-    if let Some(answer) = snapshot.enforced().host(host, false) {
+fn host_demand<'s>(snapshot: &'s Snapshot, host: &'s Host, bare: bool) -> Option<Demand<'s>> {
+    if let Some(answer) = snapshot.enforced().hosts().find(host, bare) {
         let connector =
             answer.connectors.first().and_then(|&number| snapshot.outbound().get(position(number)))?;
-        return Some(Demand { connector, requirement: &answer.requirement, policy: &answer.policy });
+        let owner = Owner::Host(host, bare);
+        return Some(Demand { owner, connector, requirement: &answer.requirement, policy: &answer.policy });
     }
     match host {
         Host::Name(name) => demand(snapshot, Entry::Name(name.as_str())),
@@ -215,11 +264,45 @@ fn host_demand<'s>(snapshot: &'s Snapshot, host: &Host) -> Option<Demand<'s>> {
     }
 }
 
+/// What `[mta]` says of the MTA and of our own domains.
+fn mta(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
+    let (before, after) = (old.mta(), new.mta());
+    let mut changes = Vec::new();
+    let mut tell = |kind, old, new, weakens| {
+        changes.push(Change { connector: "[mta]".to_owned(), kind, old, new, weakens });
+    };
+    if before.level != after.level {
+        let [old, new] = [before.level, after.level].map(|level| (level, Requirement::of_main_cf(level)));
+        let (kind, weakens) = match new.1.partial_cmp(&old.1) {
+            Some(Ordering::Greater) => (Kind::Stronger, false),
+            Some(Ordering::Less) => (Kind::Weaker, true),
+            Some(Ordering::Equal) | None => (Kind::Changed, true),
+        };
+        tell(kind, format!("level {}", old.0), format!("level {}", new.0), weakens);
+    }
+    if before.own_domains != after.own_domains {
+        // A domain of ours is not sent by a connector's route.
+        let added: PatternSet = after
+            .own_domains
+            .iter()
+            .filter(|pattern| pattern.entries().any(|entry| !before.own_domains.covers(entry)))
+            .cloned()
+            .collect();
+        let mut partners =
+            old.enforced().index().entries().map(|hit| hit.entry).filter(|entry| *entry != Entry::Any);
+        let weakens = !added.is_empty() && partners.any(|entry| added.meets(entry));
+        let kind = if weakens { Kind::Weaker } else { Kind::Changed };
+        let words = |set: &PatternSet| {
+            let patterns: Vec<String> = set.iter().map(ToString::to_string).collect();
+            format!("own_domains {}", patterns.join(", "))
+        };
+        tell(kind, words(&before.own_domains), words(&after.own_domains), weakens);
+    }
+    changes
+}
+
 fn exempt(old: &Snapshot, new: &Snapshot) -> Option<Change> {
     let (before, after) = (old.exempt(), new.exempt());
-    let within = |inner: &[ipnet::IpNet], outer: &[ipnet::IpNet]| {
-        inner.iter().all(|range| outer.iter().any(|wide| wide.contains(range)))
-    };
     let (kind, weakens) = match (within(after, before), within(before, after)) {
         (true, true) => return None,
         (true, false) => (Kind::Stronger, false),

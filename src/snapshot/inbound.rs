@@ -52,6 +52,11 @@ impl InboundSide {
                 [name(found.first), name(found.second)],
             ));
         }
+        for (number, inbound) in chosen() {
+            if inbound.recipients.is_some() && !inbound.overrides.is_empty() {
+                conflicts.push(scoped_override(number));
+            }
+        }
         let mut ranges: BTreeMap<u16, HashMap<IpAddr, Vec<u32>>> = BTreeMap::new();
         for (number, inbound) in chosen() {
             for range in &inbound.identify.addresses {
@@ -123,6 +128,20 @@ impl InboundSide {
                 networks.get(&range.network()).map(|owners| owners.iter().map(move |&owner| (range, owner)))
             })
             .flatten()
+    }
+}
+
+/// At DATA with several recipients Postfix names none (smtpd_check.c:check_policy_service): then it
+/// cannot be known for whom a wider connector would be out of force, and for whom not.
+fn scoped_override(number: u32) -> Conflict {
+    Conflict {
+        direction: Direction::Inbound,
+        connector: position(number),
+        key: "overrides",
+        text: None,
+        message: "a connector limited by `recipients` cannot take another one out of force".to_owned(),
+        help: "leave out `recipients`, or limit the wider connector to the other recipients by `recipients` of its own"
+            .to_owned(),
     }
 }
 

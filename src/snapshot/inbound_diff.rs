@@ -3,6 +3,10 @@
 //! Stronger means that all mail refused by the other one is refused by this one as well, as far
 //! as it can be read from the configuration.
 
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
 use super::diff::Kind;
 use crate::model::inbound::{CertificateRequirement, Require, TlsRequirement};
 use crate::model::names::Names;
@@ -10,8 +14,13 @@ use crate::model::{Inbound, PatternSet};
 
 /// Component by component: is the new one at least, and at most, as strong?
 pub(super) fn compare(old: &Inbound, new: &Inbound) -> Option<(Kind, bool)> {
-    let at_least = [at_least(new, old), at_least(old, new)];
-    match at_least {
+    // Where a connector that overrides others comes into force, or goes, theirs does the opposite.
+    let same_reach = at_least_in_reach(new, old) && at_least_in_reach(old, new);
+    let overrides = !old.overrides.is_empty() || !new.overrides.is_empty();
+    if overrides && !same_reach {
+        return Some((Kind::Changed, true));
+    }
+    match [at_least(new, old), at_least(old, new)] {
         [true, true] => None,
         [true, false] => Some((Kind::Stronger, false)),
         [false, true] => Some((Kind::Weaker, true)),
@@ -22,25 +31,34 @@ pub(super) fn compare(old: &Inbound, new: &Inbound) -> Option<(Kind, bool)> {
 /// Whether all mail that `weak` refuses is refused by `strong` as well, as far as it can be read
 /// from the configuration.
 fn at_least(strong: &Inbound, weak: &Inbound) -> bool {
-    let (own, other) = (&strong.identify, &weak.identify);
-    let domains = PatternSet::new(own.domains.clone());
-    let covers_domains =
-        other.domains.iter().flat_map(|pattern| pattern.entries()).all(|entry| domains.covers(entry));
-    let within = |inner: &[ipnet::IpNet], outer: &[ipnet::IpNet]| {
-        inner.iter().all(|range| outer.iter().any(|wide| wide.contains(range)))
+    at_least_in_reach(strong, weak)
+        && requires(&strong.require, &weak.require)
+        && strong.on_violation >= weak.on_violation
+}
+
+/// Whether `wide` is about all the mail that `narrow` is about, and overrides the same.
+fn at_least_in_reach(wide: &Inbound, narrow: &Inbound) -> bool {
+    let (own, other) = (&wide.identify, &narrow.identify);
+    let domains = own.domains == other.domains || {
+        let domains = PatternSet::new(own.domains.clone());
+        other.domains.iter().flat_map(|pattern| pattern.entries()).all(|entry| domains.covers(entry))
     };
-    let scope = match (&strong.recipients, &weak.recipients) {
+    let scope = match (&wide.recipients, &narrow.recipients) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(own), Some(other)) => own.includes(other),
     };
-    covers_domains
+    let overrides = |connector: &Inbound| connector.overrides.iter().cloned().collect::<BTreeSet<_>>();
+    domains
         && within(&other.addresses, &own.addresses)
         && within(&own.except_addresses, &other.except_addresses)
         && scope
-        && requires(&strong.require, &weak.require)
-        && strong.on_violation >= weak.on_violation
-        && strong.overrides.iter().all(|name| weak.overrides.contains(name))
+        && overrides(wide) == overrides(narrow)
+}
+
+/// Whether every range of `inner` lies in one of `outer`.
+pub(super) fn within(inner: &[IpNet], outer: &[IpNet]) -> bool {
+    inner == outer || inner.iter().all(|range| outer.iter().any(|wide| wide.contains(range)))
 }
 
 fn requires(strong: &Require, weak: &Require) -> bool {

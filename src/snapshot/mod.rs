@@ -6,18 +6,21 @@
 //! has passed all of that, so that an answer only looks up.
 
 pub mod diff;
+mod hosts;
 mod inbound;
 mod inbound_diff;
 pub mod index;
 mod outbound;
 pub mod render;
+mod shadowing;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use hosts::{HostAnswer, Hosts};
 pub use inbound::{Identified, InboundSide};
-pub use outbound::{Connector, HostAnswer, OutboundSide};
+pub use outbound::{Connector, OutboundSide};
 
 use crate::model::requirement::{Anchors, CaFile};
 use crate::model::{Agreements, Inbound, Mode, Mta, inbound::in_ranges};
