@@ -13,9 +13,13 @@
 //! Logs nothing; says how it ended.
 
 use std::future::Future;
+use std::io;
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -79,7 +83,7 @@ pub(super) enum End {
     /// We asked it to leave.
     Left(Leave),
     /// The system failed the connection.
-    Broken(std::io::ErrorKind),
+    Broken(io::ErrorKind),
 }
 
 /// What ended the wait for bytes.
@@ -88,7 +92,7 @@ enum Woken {
     Eof,
     Deadline,
     Leave(Leave),
-    Failed(std::io::Error),
+    Failed(io::Error),
 }
 
 /// Speaks with a peer until one of both has enough.
@@ -160,23 +164,25 @@ impl Connection<'_> {
         since: &mut Instant,
     ) -> Result<bool, End> {
         loop {
-            self.input.reserve(READ);
-            match self.stream.try_read_buf(&mut self.input) {
-                Ok(0) => return Ok(false),
-                Ok(count) => {
-                    let answered = self.answer_all(dialect, count, since).await?;
-                    if answered && D::SINGLE {
-                        return Ok(false);
-                    }
-                    if leave == Leave::Seat {
-                        if answered {
-                            self.seat.stay();
-                        }
-                        return Ok(answered);
-                    }
+            let mut bytes = [0; READ];
+            // Asking the kernel itself: what the runtime knows of the stream is from its last look,
+            // and of a stream that was just accepted it knows nothing yet.
+            let count = match recv(self.stream.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) | Err(Errno::EWOULDBLOCK) => return Ok(false),
+                Ok(count) => count,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(End::Broken(io::Error::from(errno).kind())),
+            };
+            self.input.extend(bytes.iter().take(count));
+            let answered = self.answer_all(dialect, count, since).await?;
+            if answered && D::SINGLE {
+                return Ok(false);
+            }
+            if leave == Leave::Seat {
+                if answered {
+                    self.seat.stay();
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(End::Broken(error.kind())),
+                return Ok(answered);
             }
         }
     }

@@ -49,6 +49,24 @@ fn f14_what_was_asked_before_the_signal_is_answered() {
     }
 }
 
+#[test]
+fn f14_who_waits_in_the_queue_is_answered() {
+    let mut daemon = Setup::new(CONFIGURATION).start();
+    // What comes while it is stopped can only be in the queue when it wakes to the signal.
+    daemon.signal(Signal::SIGSTOP);
+    let mut streams: Vec<_> = (0..32).map(|_| connect(&daemon.path("run/socketmap.sock"))).collect();
+    for stream in &mut streams {
+        stream.write_all(&lookup("tls", "bank.example")).unwrap();
+    }
+    daemon.signal(Signal::SIGTERM);
+    daemon.signal(Signal::SIGCONT);
+    for (number, stream) in streams.iter_mut().enumerate() {
+        assert_eq!(reply(stream).as_deref(), Some(BANK), "connection {number}");
+        assert!(closes(stream));
+    }
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
 /// A client that asks and does not read keeps the daemon from stopping for a while.
 fn stuck(setup: Setup) -> (super::daemon::Daemon, std::os::unix::net::UnixStream) {
     let daemon = setup.start();

@@ -200,14 +200,18 @@ fn a_request_that_is_not_finished_is_cut() {
 #[test]
 fn l2_bytes_that_trickle_do_not_extend_the_deadline() {
     let daemon = Setup::new(CONFIGURATION).limits("request=100").start();
-    let mut stream = connect(&daemon.path("run/policy.sock"));
-    let mut sent = 0;
-    while stream.write_all(b"a").is_ok() {
-        sent += 1;
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        assert!(sent < 4_000, "never cut");
+    for (socket, beginning) in [("run/policy.sock", &b"sender="[..]), ("run/socketmap.sock", b"9000:tls ")] {
+        let mut stream = connect(&daemon.path(socket));
+        stream.write_all(beginning).unwrap();
+        let mut sent = 0;
+        while stream.write_all(b"a").is_ok() {
+            sent += 1;
+            // The pace of the attack: slower than the peer reads, quicker than the deadline.
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            assert!(sent < 4_000, "{socket}: never cut");
+        }
+        assert!(closes(&mut stream));
     }
-    assert!(closes(&mut stream));
 }
 
 #[test]
