@@ -14,12 +14,18 @@
 //!
 //! | module | what it is | what it knows |
 //! |---|---|---|
+//! | [`config`] | TOML as written, every problem with its place, to the model | files |
 //! | [`model`] | connectors, requirements and their one order of strength, certificate facts | no file, no socket, no clock |
 //! | [`snapshot`] | one generation compiled for lookup; the difference between two | the model |
 //! | [`answer`] | (snapshot, request) to answer, pure | the snapshot |
 //! | [`protocol`] | bytes to requests and replies to bytes: socketmap, policy delegation, control | no connector |
+//! | [`mta`] | the answers as static Postfix tables | the snapshot |
+//! | [`load`] | files to snapshot, the same for `check`, start and reload | config and snapshot |
+//! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |
+//! | [`cli`] | one file for each subcommand; the only layer that prints | all of the above |
 //!
-//! Nothing points up: the four modules above import neither tokio nor serde. `answer` is the only
+//! Nothing points up, and `model`, `snapshot`, `answer` and `protocol` are pure: they import no
+//! tokio and no serde, open nothing and do not ask the time. `answer` is the only
 //! place where a reply can be made, so the vocabulary of replies is closed, and `explain` calls
 //! the same functions as the daemon.
 //!
