@@ -66,11 +66,16 @@ impl Client {
 
     /// After a MAIL and RCPT that were accepted: the reply to DATA, or to the message.
     pub fn data(&mut self) -> String {
+        self.message("Subject: interop")
+    }
+
+    /// The same with a header of its own.
+    pub fn message(&mut self, header: &str) -> String {
         let reply = self.ask("DATA");
         if !reply.starts_with("354") {
             return reply;
         }
-        self.ask("Subject: interop\r\n\r\nGood day\r\n.")
+        self.ask(&format!("{header}\r\n\r\nGood day\r\n."))
     }
 }
 

@@ -26,6 +26,7 @@ mod certificates;
 mod client;
 mod condition;
 mod daemon;
+mod detours;
 mod envelopes;
 mod faults;
 mod grid;

@@ -112,6 +112,16 @@ impl Postfix {
         network: &Network,
         recipients: impl IntoIterator<Item = &'r str>,
     ) -> Vec<String> {
+        self.submit_with(network, "Subject: interop", recipients)
+    }
+
+    /// The same with a header of its own.
+    pub fn submit_with<'r>(
+        &self,
+        network: &Network,
+        header: &str,
+        recipients: impl IntoIterator<Item = &'r str>,
+    ) -> Vec<String> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut client = Client::connect(&network.ours, loopback, loopback);
         client.expect("250", "EHLO localhost");
@@ -120,10 +130,19 @@ impl Postfix {
             .map(|recipient| {
                 client.expect("250", &format!("MAIL FROM:<sender@ours.example>{}", options(recipient)));
                 client.expect("250", &format!("RCPT TO:<{recipient}>"));
-                let reply = client.data();
+                let reply = client.message(header);
                 queue_id(&reply).unwrap_or_else(|| panic!("{recipient}: {reply}")).to_owned()
             })
             .collect()
+    }
+
+    /// Adds services to master.cf, as an administrator does.
+    pub fn add_services(&self, machine: &Machine, services: &str) {
+        let master = machine.directory().join("etc/master.cf");
+        let mut text = fs::read_to_string(&master).unwrap();
+        text.push_str(services);
+        fs::write(&master, text).unwrap();
+        machine.run("postfix", &["reload"]);
     }
 
     /// Everything in the queue.
