@@ -122,6 +122,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it stands in the daemon's log, and so on standard error, already.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self, Failure::Server(server::Error::Logged(_)))
+    }
+
     /// The exit code for it.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the system's errors are an open list")]
     pub fn exit(&self) -> Exit {

@@ -99,7 +99,9 @@ pub fn run() -> ExitCode {
     let result = line.command.run(&line.settings, &mut out);
     let result = result.and_then(|exit| out.finish().map(|()| exit).map_err(Failure::from));
     let exit = result.unwrap_or_else(|failure| {
-        talk(format_args!("{failure}"));
+        if !failure.is_told() {
+            talk(format_args!("{failure}"));
+        }
         failure.exit()
     });
     exit.into()

@@ -27,7 +27,11 @@ pub(super) struct Options {
 struct Reloaded {
     ok: bool,
     /// It could have been served, but weakens something.
+    #[serde(default)]
     refused: bool,
+    /// The files are good, and something else failed.
+    #[serde(default)]
+    internal: bool,
     generation: u64,
     changes: Vec<Change>,
     problems: Vec<Problem>,
@@ -53,7 +57,7 @@ struct Problem {
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let command = Command::Reload { accept_weaker: options.accept_weaker };
     let answer = control::ask::<Reloaded>(settings, command)?;
-    let Reloaded { ok, refused, generation, changes, problems } = &answer.value;
+    let Reloaded { ok, refused, internal, generation, changes, problems } = &answer.value;
     if settings.json {
         writeln!(out, "{}", answer.line)?;
     } else {
@@ -68,16 +72,12 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
             (true, false) => writeln!(out, "reloaded as generation {generation}")?,
             (false, _) => writeln!(out, "not reloaded; generation {generation} stays in force")?,
         }
-        if *refused {
-            talk(format_args!(
-                "connectord: this would demand less than before; `connectord reload --accept-weaker` takes it all the same"
-            ));
-        }
     }
-    Ok(match (ok, refused) {
-        (true, _) => Exit::Good,
-        (false, true) => Exit::NotGood,
-        (false, false) => Exit::Configuration,
+    Ok(match (ok, refused, internal) {
+        (true, _, _) => Exit::Good,
+        (false, true, _) => Exit::NotGood,
+        (false, false, true) => Exit::Internal,
+        (false, false, false) => Exit::Configuration,
     })
 }
 
@@ -85,7 +85,9 @@ impl Problem {
     /// The daemon sends no lines of files; `connectord check` shows them with a caret.
     fn tell(&self) {
         let Problem { file, line, column, message, help } = self;
-        if *line > 0 {
+        if file.is_empty() {
+            talk(format_args!("connectord: {message}"));
+        } else if *line > 0 {
             talk(format_args!("{file}:{line}:{column}: {message}"));
         } else {
             talk(format_args!("{file}: {message}"));

@@ -72,10 +72,14 @@ impl fmt::Display for Status {
         writeln!(f, "sha256       {}", self.sha256)?;
         writeln!(f, "connectors   {}", count(&self.connectors))?;
         if self.degraded {
-            writeln!(f, "degraded     yes: the configuration could not be loaded, an older one is served")?;
+            writeln!(f, "degraded     yes: what is served is not what the files say")?;
         }
         match &self.last_reload {
-            None => writeln!(f, "last reload  none since the start")?,
+            // The first generation is that of the start.
+            Some(LastReload { ok: true, .. }) if self.generation == 1 => {
+                writeln!(f, "last reload  none since the start")?;
+            }
+            None => {}
             Some(LastReload { at, ok: true, .. }) => writeln!(f, "last reload  good, at {at}")?,
             Some(LastReload { at, ok: false, problems }) => {
                 writeln!(f, "last reload  FAILED at {at}, problems: {}", count(problems))?;

@@ -80,6 +80,17 @@ pub enum Decisions {
     None,
 }
 
+impl Decisions {
+    /// The word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Decisions::Connector => "connector",
+            Decisions::All => "all",
+            Decisions::None => "none",
+        }
+    }
+}
+
 impl Default for ServerSettings {
     fn default() -> Self {
         ServerSettings {
@@ -136,7 +147,8 @@ pub(super) fn read(reading: &mut Reading, item: Item<'_>) -> ServerSettings {
     if let Some(value) = table.find("log_format").and_then(|item| item.word(reading, &formats)) {
         settings.log_format = value;
     }
-    let decisions = [("connector", Decisions::Connector), ("all", Decisions::All), ("none", Decisions::None)];
+    let decisions =
+        [Decisions::Connector, Decisions::All, Decisions::None].map(|value| (value.word(), value));
     if let Some(value) = table.find("decisions").and_then(|item| item.word(reading, &decisions)) {
         settings.decisions = value;
     }

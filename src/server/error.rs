@@ -70,6 +70,13 @@ pub enum Error {
     /// A socket of ours was removed or replaced while we ran.
     #[error("{}: our socket was removed or replaced; stopping, so that a restart makes it anew", .0.display())]
     SocketGone(PathBuf),
+    /// It stands in the log already. Standard error may be a pipe that nobody reads, and then only
+    /// the log's own thread may wait for it.
+    #[error("{0}")]
+    Logged(Box<Error>),
+    /// The runtime directory is not only ours.
+    #[error("{}: the runtime directory belongs to another user, or everybody may write to it; use one of your own", .0.display())]
+    ForeignDirectory(PathBuf),
     /// A task that must not end did.
     #[error("{0} ended unexpectedly; this is a defect, the log says more")]
     TaskEnded(&'static str),
@@ -117,6 +124,8 @@ impl Error {
             | Error::UnknownGroup { .. } => 78,
             Error::System { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 77,
             Error::System { .. } | Error::Process { .. } => 73,
+            Error::ForeignDirectory(_) => 77,
+            Error::Logged(error) => error.exit_code(),
             Error::TaskEnded(_) => 70,
         }
     }

@@ -35,7 +35,6 @@ mod socketmap;
 mod status;
 mod systemd;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,7 +98,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         Err(error) => tracing::error!(%error, "stopped"),
     }
     journal.close(LAST_WORDS);
-    outcome
+    outcome.map_err(|error| Error::Logged(Box::new(error)))
 }
 
 fn open_log(settings: &ServerSettings) -> Result<Arc<Journal>, Error> {
@@ -141,10 +140,9 @@ fn serve(
         "started"
     );
     reload::warn_of(&warnings);
-    let published = publish::publish(&snapshot).unwrap_or_else(|error| {
-        // Postfix defers mail for the connectors that need it; the others are served.
+    // If it fails Postfix defers mail for the connectors that need it; the others are served.
+    let published = publish::publish(&snapshot).inspect_err(|error| {
         tracing::error!(%error, "ca_file_not_published");
-        BTreeSet::new()
     });
     let seats = descriptors::room_for(settings.max_connections);
     if seats < settings.max_connections {
@@ -161,7 +159,7 @@ fn serve(
         repeats: Repeats::default(),
         limits,
     });
-    let (reloads, loader) = loading.serve(&service, published);
+    let (reloads, loader) = loading.serve(&service, published.err());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|source| Error::process("start the runtime", source))?;
     runtime.block_on(async {

@@ -2,9 +2,9 @@
 //!
 //! Each file is named by its digest, so it is written once and never changed, and replies of two
 //! generations can name different files side by side. A file is complete, on disk and readable for
-//! all before it has its name. Removed are only files with a name of our own making that neither
-//! the current generation nor the one before it refers to: a delivery that was answered a moment
-//! ago may still open its file.
+//! all before it has its name. Removed are only files that this process has published and that
+//! neither the current generation nor the one before it refers to: a delivery that was answered a
+//! moment ago may still open its file, and another daemon may have files of its own there.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -13,16 +13,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use crate::snapshot::Snapshot;
-use crate::snapshot::render::CA_DIRECTORY;
 
 /// smtp(8) reads them as the user postfix, and they are public.
 const FILE_MODE: u32 = 0o644;
 
 /// As above.
 const DIRECTORY_MODE: u32 = 0o755;
-
-/// Hex digits of a published file's name.
-const NAME_DIGITS: usize = 32;
 
 /// A file that could not be published.
 #[derive(Debug, thiserror::Error)]
@@ -33,17 +29,15 @@ pub(super) struct PublishError {
 }
 
 /// Publishes every file that replies of the snapshot name. Those that are there already stay.
-pub(super) fn publish(snapshot: &Snapshot) -> Result<BTreeSet<PathBuf>, PublishError> {
-    let mut paths = BTreeSet::new();
+pub(super) fn publish(snapshot: &Snapshot) -> Result<(), PublishError> {
     let Some(queue_directory) = &snapshot.mta().queue_directory else {
-        return Ok(paths);
+        return Ok(());
     };
     for (relative, file) in snapshot.published() {
         let path = queue_directory.join(relative);
         write(&path, &file.pem).map_err(|source| PublishError { path: path.clone(), source })?;
-        paths.insert(path);
     }
-    Ok(paths)
+    Ok(())
 }
 
 fn write(path: &Path, pem: &[u8]) -> io::Result<()> {
@@ -79,36 +73,31 @@ fn write(path: &Path, pem: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Removes files of our own naming that are not among `keep`. What cannot be removed is logged and
+/// Removes files that were published and are needed no more. What cannot be removed is logged and
 /// does no harm.
-pub(super) fn retire(queue_directory: &Path, keep: &BTreeSet<PathBuf>) {
-    let directory = queue_directory.join(CA_DIRECTORY);
-    let Ok(entries) = fs::read_dir(&directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let ours = entry.file_name().to_str().is_some_and(is_published_name);
-        let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if ours && plain && !keep.contains(&path) {
-            match fs::remove_file(&path) {
-                Ok(()) => tracing::info!(path = %path.display(), "ca_file_retired"),
-                Err(error) => tracing::warn!(path = %path.display(), %error, "ca_file_not_retired"),
-            }
+pub(super) fn retire<'p>(paths: impl Iterator<Item = &'p PathBuf>) {
+    for path in paths {
+        match fs::remove_file(path) {
+            Ok(()) => tracing::info!(path = %path.display(), "ca_file_retired"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(path = %path.display(), %error, "ca_file_not_retired"),
         }
     }
 }
 
-fn is_published_name(name: &str) -> bool {
-    name.strip_suffix(".pem").is_some_and(|digits| {
-        digits.len() == NAME_DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
+/// The paths that replies of the snapshot name.
+pub(super) fn paths(snapshot: &Snapshot) -> BTreeSet<PathBuf> {
+    let Some(queue_directory) = &snapshot.mta().queue_directory else {
+        return BTreeSet::new();
+    };
+    snapshot.published().into_keys().map(|relative| queue_directory.join(relative)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::snapshot::render::CA_DIRECTORY;
 
     #[test]
     fn written_whole_readable_and_only_once() {
@@ -127,28 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn only_files_of_our_naming_are_retired() {
+    fn only_what_was_published_is_retired() {
         let queue = tempfile::tempdir().unwrap();
-        let directory = queue.path().join(CA_DIRECTORY);
-        fs::create_dir(&directory).unwrap();
-        let kept = directory.join(format!("{}.pem", "a".repeat(32)));
-        let names = [
-            "site.pem",
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.pem",
-            "0123.pem",
-            "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
-        ];
-        for name in names {
-            fs::write(directory.join(name), "").unwrap();
+        let [ours, others] = ["a", "b"].map(|digit| queue.path().join(format!("{}.pem", digit.repeat(32))));
+        for path in [&ours, &others] {
+            write(path, b"x").unwrap();
         }
-        fs::create_dir(directory.join(format!("{}.pem", "c".repeat(32)))).unwrap();
-        fs::write(&kept, "").unwrap();
-        let retired = directory.join(format!("{}.pem", "b".repeat(32)));
-        fs::write(&retired, "").unwrap();
-        retire(queue.path(), &BTreeSet::from([kept.clone()]));
-        assert!(!retired.exists());
-        assert!(kept.exists());
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), names.len() + 2);
+        let gone = queue.path().join("gone.pem");
+        retire([&ours, &gone].into_iter());
+        assert_eq!((ours.exists(), others.exists()), (false, true));
     }
 
     #[test]

@@ -24,13 +24,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::loader::{Failure, Loaded, Loader, Problem};
-use super::publish::{publish, retire};
+use super::loader::{Cause, Failure, Loaded, Loader, Problem};
+use super::publish::{self, PublishError};
 use super::service::{Current, Service};
 use super::systemd;
 use crate::config::{Listen, ServerSettings, WeakerReload};
 use crate::snapshot::Snapshot;
-use crate::snapshot::diff::{self, Change};
+use crate::snapshot::diff::{self, Change, Kind};
 
 /// Problems and changes that are logged one by one; of the others only the number.
 const LOGGED: usize = 100;
@@ -45,6 +45,8 @@ pub(super) struct Outcome {
     ok: bool,
     /// It would have been served, but weakens something.
     refused: bool,
+    /// The files are good, and something else failed.
+    internal: bool,
     /// The generation that is served now.
     generation: u64,
     changes: Vec<Changed>,
@@ -86,7 +88,7 @@ pub(super) struct Reloads {
 
 /// The loading thread before there is anything to serve.
 pub(super) struct Loading {
-    begin: mpsc::Sender<(Arc<Service>, Arc<Reloads>, BTreeSet<PathBuf>)>,
+    begin: mpsc::Sender<(Arc<Service>, Arc<Reloads>)>,
     asks: mpsc::Sender<Ask>,
     thread: thread::JoinHandle<()>,
 }
@@ -95,7 +97,7 @@ impl Loading {
     /// Starts the thread and loads generation 1.
     pub(super) fn start(mut loader: Loader) -> io::Result<(Loading, Result<Loaded, Failure>)> {
         let (first, loaded) = mpsc::channel();
-        let (begin, begun) = mpsc::channel::<(Arc<Service>, Arc<Reloads>, BTreeSet<PathBuf>)>();
+        let (begin, begun) = mpsc::channel::<(Arc<Service>, Arc<Reloads>)>();
         let (asks, asked) = mpsc::channel();
         let work = move || {
             // Whoever waits for it has gone only if the process ends.
@@ -104,9 +106,12 @@ impl Loading {
             if first.send(loaded).is_err() {
                 return;
             }
-            if let Ok((service, reloads, published)) = begun.recv() {
-                let started = service.current.load().settings.clone();
-                Reloader { loader, service, reloads, started, listen, published }.run(&asked);
+            if let Ok((service, reloads)) = begun.recv() {
+                let current = service.current.load_full();
+                let [published, before] = [publish::paths(&current.snapshot), BTreeSet::new()];
+                let started = current.settings.clone();
+                drop(current);
+                Reloader { loader, service, reloads, started, listen, published, before }.run(&asked);
             }
         };
         let thread = thread::Builder::new().name("load".to_owned()).spawn(work)?;
@@ -114,21 +119,23 @@ impl Loading {
         Ok((Loading { begin, asks, thread }, loaded))
     }
 
-    /// Lets the thread reload for a service. `published` are the files of its first generation.
+    /// Lets the thread reload for a service. `unpublished` is why replies of its first generation
+    /// name files that smtp(8) does not find.
     pub(super) fn serve(
         self,
         service: &Arc<Service>,
-        published: BTreeSet<PathBuf>,
+        unpublished: Option<PublishError>,
     ) -> (Arc<Reloads>, thread::JoinHandle<()>) {
         let now = Timestamp::now();
+        let problems = unpublished.map(|error| not_published(&error).problems).unwrap_or_default();
         let reloads = Arc::new(Reloads {
             asks: Mutex::new(self.asks),
             signalled: AtomicBool::new(false),
-            last: Mutex::new(LastReload { at: now.to_string(), ok: true, problems: Vec::new() }),
+            last: Mutex::new(LastReload { at: now.to_string(), ok: problems.is_empty(), problems }),
             loaded_at: Mutex::new(now),
         });
         // Refused only if the thread has ended, which is noticed by whoever watches it.
-        let _ = self.begin.send((Arc::clone(service), Arc::clone(&reloads), published));
+        let _ = self.begin.send((Arc::clone(service), Arc::clone(&reloads)));
         (reloads, self.thread)
     }
 }
@@ -173,12 +180,7 @@ impl LastReload {
 
 /// Calls the loader; a panic in it is a failure like others.
 fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
-    catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| {
-        Err(Failure::internal(
-            "internal error while loading".to_owned(),
-            "the log says where; please report it",
-        ))
-    })
+    catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| Err(panicked()))
 }
 
 /// Logs what does not stand in the way.
@@ -209,6 +211,8 @@ struct Reloader {
     listen: Vec<Listen>,
     /// Files of the generation that is served.
     published: BTreeSet<PathBuf>,
+    /// Files of the one before it.
+    before: BTreeSet<PathBuf>,
 }
 
 impl Reloader {
@@ -245,40 +249,18 @@ impl Reloader {
     fn attempt(&mut self, accept_weaker: bool) -> Outcome {
         let old = self.service.current.load_full();
         let generation = old.snapshot.generation();
-        let loaded = match load(&mut self.loader, generation.saturating_add(1)) {
-            Ok(loaded) => loaded,
-            Err(failure) => return failed(generation, failure.problems, Vec::new()),
-        };
-        let changes = diff::diff(&old.snapshot, &loaded.snapshot);
-        let weakened = changes.iter().filter(|change| change.weakens).count();
-        // The setting that was served decides: a file cannot allow itself to be weaker.
-        if weakened > 0 && old.settings.weaker_reload == WeakerReload::Refuse && !accept_weaker {
-            log_changes(&changes);
-            tracing::error!(generation, weakened, "reload_refused");
-            return Outcome {
-                ok: false,
-                refused: true,
-                generation,
-                changes: told(changes),
-                problems: Vec::new(),
-            };
-        }
-        let published = match publish(&loaded.snapshot) {
-            Ok(published) => published,
-            Err(error) => {
-                let help = "the user that connectord runs as must be allowed to write there";
-                return failed(
-                    generation,
-                    Failure::internal(error.to_string(), help).problems,
-                    told(changes),
-                );
-            }
+        let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(&old, accept_weaker)));
+        let prepared = prepared.unwrap_or_else(|_| Err(failed(generation, panicked(), Vec::new())));
+        let (loaded, changes) = match prepared {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
         };
         let new = Arc::new(Current { snapshot: loaded.snapshot, settings: loaded.settings });
         self.service.current.store(Arc::clone(&new));
         *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
         let snapshot = &new.snapshot;
         let generation = snapshot.generation();
+        let weakened = changes.iter().filter(|change| change.weakens).count();
         tracing::info!(
             generation,
             sha256 = snapshot.sha256(),
@@ -291,9 +273,48 @@ impl Reloader {
         warn_of(&loaded.warnings);
         self.name_what_waits(&new.settings, &loaded.listen);
         self.service.counters.keep(snapshot);
-        self.retire(&new.snapshot, published);
+        self.retire(&new.snapshot);
         release(old);
-        Outcome { ok: true, refused: false, generation, changes: told(changes), problems: Vec::new() }
+        Outcome {
+            ok: true,
+            refused: false,
+            internal: false,
+            generation,
+            changes: told(changes),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Everything before the swap: nothing that is served has changed if it fails.
+    fn prepare(&mut self, old: &Current, accept_weaker: bool) -> Result<(Loaded, Vec<Change>), Outcome> {
+        let generation = old.snapshot.generation();
+        let loaded = load(&mut self.loader, generation.saturating_add(1))
+            .map_err(|failure| failed(generation, failure, Vec::new()))?;
+        let mut changes = diff::diff(&old.snapshot, &loaded.snapshot);
+        changes.extend(settings_changes(&old.settings, &loaded.settings));
+        let weakened = changes.iter().filter(|change| change.weakens).count();
+        // The setting that was served decides: a file cannot allow itself to be weaker.
+        if weakened > 0 && old.settings.weaker_reload == WeakerReload::Refuse && !accept_weaker {
+            log_changes(&changes);
+            tracing::error!(generation, weakened, "reload_refused");
+            let problem = Problem {
+                message: format!("refused, because it weakens what is demanded in {weakened} ways"),
+                help: "mend the files, or accept it: connectord reload --accept-weaker".to_owned(),
+                ..Problem::default()
+            };
+            return Err(Outcome {
+                ok: false,
+                refused: true,
+                internal: false,
+                generation,
+                changes: told(changes),
+                problems: vec![problem],
+            });
+        }
+        match publish::publish(&loaded.snapshot) {
+            Ok(()) => Ok((loaded, changes)),
+            Err(error) => Err(failed(generation, not_published(&error), told(changes))),
+        }
     }
 
     /// Names the settings that are not what they were at the start.
@@ -309,22 +330,58 @@ impl Reloader {
         }
     }
 
-    fn retire(&mut self, snapshot: &Snapshot, published: BTreeSet<PathBuf>) {
-        let keep: BTreeSet<PathBuf> = self.published.union(&published).cloned().collect();
-        if let Some(queue_directory) = &snapshot.mta().queue_directory {
-            retire(queue_directory, &keep);
-        }
-        self.published = published;
+    /// Removes files of the generation before last that are needed no more.
+    fn retire(&mut self, snapshot: &Snapshot) {
+        let published = publish::paths(snapshot);
+        publish::retire(
+            self.before.iter().filter(|path| !published.contains(*path) && !self.published.contains(*path)),
+        );
+        self.before = std::mem::replace(&mut self.published, published);
     }
 }
 
-fn failed(generation: u64, problems: Vec<Problem>, changes: Vec<Changed>) -> Outcome {
+fn panicked() -> Failure {
+    Failure::internal("internal error while loading".to_owned(), "the log says where; please report it")
+}
+
+fn not_published(error: &PublishError) -> Failure {
+    Failure::internal(error.to_string(), "the user that connectord runs as must be allowed to write there")
+}
+
+/// Changes of the daemon's own settings that an administrator must hear of.
+fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut tell = |kind, setting: &str, old: &str, new: &str, weakens| {
+        let words = |value: &str| format!("{setting} {value}");
+        changes.push(Change {
+            connector: "[server]".to_owned(),
+            kind,
+            old: words(old),
+            new: words(new),
+            weakens,
+        });
+    };
+    if old.weaker_reload != new.weaker_reload {
+        match new.weaker_reload {
+            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", "refuse", "apply", true),
+            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", "apply", "refuse", false),
+        }
+    }
+    if old.decisions != new.decisions {
+        // The decision lines are the evidence that agreements were kept.
+        tell(Kind::Changed, "decisions", old.decisions.word(), new.decisions.word(), false);
+    }
+    changes
+}
+
+fn failed(generation: u64, failure: Failure, changes: Vec<Changed>) -> Outcome {
+    let Failure { problems, cause, .. } = failure;
     tracing::error!(generation, problems = problems.len(), "reload_failed");
     for problem in problems.iter().take(LOGGED) {
         let Problem { file, line, column, message, help } = problem;
         tracing::error!(file, line, column, problem = message, help, "reload_problem");
     }
-    Outcome { ok: false, refused: false, generation, changes, problems }
+    Outcome { ok: false, refused: false, internal: cause == Cause::Internal, generation, changes, problems }
 }
 
 fn log_changes(changes: &[Change]) {

@@ -6,11 +6,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc::O_NOFOLLOW;
+use nix::unistd::geteuid;
 
 use super::error::Error;
 
@@ -20,6 +22,9 @@ const LOCK: &str = "connectord.lock";
 /// The mode of a runtime directory that we make: MTAs reach the sockets in it, whose own modes say
 /// who may ask.
 const DIRECTORY_MODE: u32 = 0o755;
+
+/// The mode bit that lets everybody write.
+const WRITABLE_BY_OTHERS: u32 = 0o002;
 
 /// The runtime directory, ours as long as this lives.
 #[derive(Debug)]
@@ -41,9 +46,22 @@ impl RuntimeDir {
         // Relative paths must keep their meaning.
         let path = fs::canonicalize(path)
             .map_err(|source| Error::system("open the runtime directory", path, source))?;
+        // Whoever else may write here could put links and sockets of their own in our way.
+        let there = fs::metadata(&path)
+            .map_err(|source| Error::system("look at the runtime directory", &path, source))?;
+        let owners = [0, geteuid().as_raw()];
+        if !owners.contains(&there.uid()) || there.mode() & WRITABLE_BY_OTHERS != 0 {
+            return Err(Error::ForeignDirectory(path));
+        }
         let lock = path.join(LOCK);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(O_NOFOLLOW)
+            .open(&lock);
         let file = file.map_err(|source| Error::system("open the lock file", &lock, source))?;
         let mut held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(held) => held,
@@ -84,6 +102,25 @@ mod tests {
         let error = RuntimeDir::claim(&parent.path().join("a/b")).unwrap_err();
         assert!(error.to_string().contains("create the directory that it is in"), "{error}");
         assert_eq!(error.exit_code(), 73);
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_lock_is_not_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let precious = parent.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, parent.path().join(LOCK)).unwrap();
+        RuntimeDir::claim(parent.path()).unwrap_err();
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_write_to_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        let error = RuntimeDir::claim(parent.path()).unwrap_err();
+        assert!(matches!(error, Error::ForeignDirectory(_)), "{error}");
+        assert_eq!(error.exit_code(), 77);
     }
 
     #[test]

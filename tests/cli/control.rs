@@ -52,16 +52,24 @@ fn status_is_shown_and_passed_on() {
 fn a_reload_ends_as_the_daemon_says() {
     let change = |kind: &str| format!(r#"[{{"connector":"c","change":"{kind}","old":"a","new":"b"}}]"#);
     let problem = r#"[{"file":"f.toml","line":7,"column":2,"message":"bad","help":"mend it"}]"#;
+    let refusal = r#"[{"file":"","line":0,"column":0,"message":"refused","help":"--accept-weaker"}]"#;
+    let no_room = r#"[{"file":"","line":0,"column":0,"message":"no room","help":"make some"}]"#;
     let answer = |ok: bool, changes: &str, problems: &str| {
-        let refused = !ok && problems == "[]";
+        let (refused, internal) = (problems == refusal, problems == no_room);
         format!(
-            "{{\"ok\":{ok},\"refused\":{refused},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n"
+            "{{\"ok\":{ok},\"refused\":{refused},\"internal\":{internal},\"generation\":2,\"changes\":{changes},\"problems\":{problems}}}\n"
         )
     };
     let table = [
         (answer(true, "[]", "[]"), 0, "reloaded as generation 2, nothing changed\n", ""),
         (answer(true, &change("stronger"), "[]"), 0, "stronger c: a -> b\nreloaded as generation 2\n", ""),
-        (answer(false, &change("weaker"), "[]"), 1, "weaker   c: a -> b\nnot reloaded; ", "--accept-weaker"),
+        (
+            answer(false, &change("weaker"), refusal),
+            1,
+            "weaker   c: a -> b\nnot reloaded; ",
+            "--accept-weaker",
+        ),
+        (answer(false, "[]", no_room), 70, "not reloaded; ", "connectord: no room\n    help: make some\n"),
         (answer(false, "[]", problem), 78, "not reloaded; ", "f.toml:7:2: bad\n    help: mend it\n"),
     ];
     for (answer, code, stdout, stderr) in table {

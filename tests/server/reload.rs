@@ -216,14 +216,27 @@ fn r5_weakening_is_loud_or_refused() {
 
     let daemon = Setup::new(&refusing(CONFIGURATION)).start();
     // The file cannot allow itself what the daemon was told to refuse.
-    for text in [refusing(&weaker), weaker.clone()] {
+    for (text, weakened) in [(refusing(&weaker), 1), (weaker.clone(), 2)] {
         daemon.configure(&text);
         let outcome = daemon.reload();
         assert!(outcome["ok"] == false && outcome["refused"] == true && is_change(&outcome), "{outcome}");
-        assert_eq!(outcome["problems"], json!([]));
+        assert!(outcome["problems"][0]["help"].as_str().unwrap().contains("--accept-weaker"), "{outcome}");
         daemon.signal(Signal::SIGHUP);
-        daemon.log.wait_for_all("error reload_refused generation=1 weakened=1", 2);
+        daemon.log.wait_for_all(&format!("error reload_refused generation=1 weakened={weakened}"), 2);
+        let status = daemon.status();
+        assert!(
+            status["degraded"] == true && status["last_reload"]["problems"][0] != json!(null),
+            "{status}"
+        );
     }
+    // Nor may it take the refusal away first.
+    daemon.configure(CONFIGURATION);
+    let outcome = daemon.reload();
+    assert_eq!(
+        (&outcome["refused"], &outcome["changes"][0]["connector"]),
+        (&json!(true), &json!("[server]"))
+    );
+    daemon.configure(&weaker);
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     assert_eq!(tls(&mut stream, "bank.example").as_deref(), Some(BANK));
     let outcome = daemon.ask(Command::Reload { accept_weaker: true });
@@ -258,6 +271,24 @@ fn r9_what_needs_a_restart_is_named_and_the_rest_applies() {
     }
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     assert_eq!(tls(&mut stream, "plain.example").as_deref(), Some("OK dane-only"));
+}
+
+#[test]
+fn trust_anchors_that_cannot_be_published_show_in_the_status() {
+    let setup = Setup::new("version = 1\n");
+    let certificate = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
+    fs::write(setup.path("ca.pem"), certificate.cert.pem()).unwrap();
+    setup.configure(&format!(
+        "version = 1\n[mta]\nqueue_directory = \"{}\"\n[[outbound]]\nname = \"bank\"\nmode = \"enforce\"\n\
+         domains = [\"bank.example\"]\ntls = \"verify\"\nca_file = \"ca.pem\"\n",
+        setup.path("not-there").display()
+    ));
+    let daemon = setup.start();
+    let status = daemon.status();
+    assert!(status["degraded"] == true && status["last_reload"]["ok"] == false, "{status}");
+    fs::create_dir(daemon.path("not-there")).unwrap();
+    assert_eq!(daemon.reload()["ok"], true);
+    assert_eq!(daemon.status()["degraded"], false);
 }
 
 #[test]
