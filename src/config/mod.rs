@@ -87,6 +87,14 @@ pub(crate) fn read(path: &Path, now: Timestamp) -> (Loaded, Problems) {
     let mut collected = Collected::default();
     collected.read_main(&mut reading, path);
     references::check(&mut reading, &collected.mentions);
+    // Beside a problem it may only seem so.
+    if reading.problems.is_empty() && collected.mentions.is_empty() {
+        reading.warn_of_file(
+            path,
+            "no connector: nothing is enforced",
+            "write an [[outbound]] or [[inbound]]",
+        );
+    }
     let Collected { mta, exempt, server, listen, organisation, outbound, inbound, places, mentions: _ } =
         collected;
     let mut problems = std::mem::take(&mut reading.problems);
