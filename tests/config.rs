@@ -191,6 +191,50 @@ fn a_configuration_without_connectors_is_told() {
 }
 
 #[test]
+fn an_enforcing_connector_that_nobody_can_ask_about_is_told() {
+    let outbound = |mode| {
+        format!(
+            "[[outbound]]\nname = \"out\"\nmode = {mode:?}\ndomains = [\"a.example\"]\ntls = \"encrypt\"\n"
+        )
+    };
+    let inbound = |mode| {
+        format!(
+            "[[inbound]]\nname = \"in\"\nmode = {mode:?}\nidentify.domains = [\"a.example\"]\nrequire.tls = true\non_violation = \"reject\"\n"
+        )
+    };
+    let both = format!("{}{}", outbound("enforce"), inbound("enforce"));
+    let neither = format!("{}{}", outbound("report"), inbound("off"));
+    let cases = [
+        (&[][..], &both, &[][..]),
+        (&["control"], &both, &["socketmap", "policy"]),
+        (&["policy"], &both, &["socketmap"]),
+        (&["socketmap", "control"], &both, &["policy"]),
+        (&["socketmap", "policy"], &both, &[]),
+        (&["policy"], &inbound("enforce"), &[]),
+        (&["control"], &outbound("enforce"), &["socketmap"]),
+        (&["control"], &neither, &[]),
+    ];
+    for (listeners, connectors, expected) in cases {
+        let listen: String = listeners
+            .iter()
+            .map(|word| format!("[[listen]]\nprotocol = {word:?}\npath = \"{word}.sock\"\n"))
+            .collect();
+        let included = format!("version = 1\n{connectors}");
+        let main = format!("version = 1\ninclude = [\"a.toml\"]\n{listen}");
+        let directory = directory(&[("connectord.toml", &main), ("a.toml", &included)]);
+        let checked = load::check(&directory.path().join("connectord.toml"), 1, now());
+        assert!(checked.result.is_ok(), "{:?}", checked.result);
+        let warnings: Vec<(usize, &str)> =
+            checked.warnings.iter().map(|warning| (warning.line, warning.message.as_str())).collect();
+        assert_eq!(warnings.len(), expected.len(), "{listeners:?}: {warnings:?}");
+        for ((line, message), word) in warnings.iter().zip(expected) {
+            assert_eq!(*line, 3, "{listeners:?}");
+            assert!(message.contains(&format!("no [[listen]] with protocol = \"{word}\": ")), "{message}");
+        }
+    }
+}
+
+#[test]
 fn what_everybody_can_write_is_refused_and_the_group_is_told() {
     let main = "version = 1\ninclude = [\"sub/a.toml\"]\n";
     let cases = [
