@@ -139,6 +139,101 @@ fn a_closed_directory_is_no_empty_one() {
     }
 }
 
+/// A directory that is gone takes every connector in it along, an empty one may wait for its first.
+#[test]
+fn a_pattern_without_files_is_told() {
+    const CONNECTOR: &str =
+        "[[outbound]]\nname = \"a\"\nmode = \"enforce\"\ndomains = [\"a.example\"]\ntls = \"encrypt\"\n";
+    let cases = [
+        ("gone.d/*.toml", Some("gone.d`: no such directory\n"), None),
+        ("gone/deep/*/a.toml", Some("gone/deep`: no such directory\n"), None),
+        ("d/a.toml/*", Some("d/a.toml`: this is no directory\n"), None),
+        ("d/a.toml/b/*", Some("d/a.toml/b`: this is no directory\n"), None),
+        ("/nonexistent/*.toml", Some("`/nonexistent`: no such directory\n"), None),
+        ("d/*.conf", None, Some("`d/*.conf` matches no file\n")),
+        ("d/*/a.toml", None, Some("`d/*/a.toml` matches no file\n")),
+        ("*/b.toml", None, Some("`*/b.toml` matches no file\n")),
+        ("d/*.toml", None, None),
+        ("*/a.toml", None, None),
+    ];
+    for (pattern, problem, warning) in cases {
+        let main = format!("version = 1\ninclude = [{pattern:?}]\n{CONNECTOR}");
+        let directory = directory(&[("connectord.toml", &main), ("d/a.toml", "version = 1\n")]);
+        let checked = load::check(&directory.path().join("connectord.toml"), 1, now());
+        let problems = checked.result.err().map_or_else(String::new, |problems| problems.to_string());
+        for (text, expected) in [(problems, problem), (checked.warnings.to_string(), warning)] {
+            match expected {
+                Some(words) => assert!(text.contains(":2:12: ") && text.contains(words), "{pattern}: {text}"),
+                None => assert_eq!(text, "", "{pattern}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_configuration_without_connectors_is_told() {
+    let cases = [
+        (&[("connectord.toml", "version = 1\n")][..], 1),
+        (&[("connectord.toml", "version = 1\ninclude = [\"a.toml\"]\n"), ("a.toml", "version = 1\n")], 1),
+        (&[("connectord.toml", "version = 2\n")], 0),
+        (&[("connectord.toml", "version = 1\n[[outbound]]\n")], 0),
+    ];
+    for (files, expected) in cases {
+        let directory = directory(files);
+        let path = directory.path().join("connectord.toml");
+        let warnings = load::check(&path, 1, now()).warnings;
+        assert_eq!(warnings.len(), expected, "{files:?}: {warnings}");
+        for warning in &warnings {
+            assert_eq!(warning.message, "no connector: nothing is enforced");
+            assert_eq!((warning.file.as_ref(), warning.line), (path.to_str().unwrap(), 0));
+        }
+    }
+}
+
+#[test]
+fn an_enforcing_connector_that_nobody_can_ask_about_is_told() {
+    let outbound = |mode| {
+        format!(
+            "[[outbound]]\nname = \"out\"\nmode = {mode:?}\ndomains = [\"a.example\"]\ntls = \"encrypt\"\n"
+        )
+    };
+    let inbound = |mode| {
+        format!(
+            "[[inbound]]\nname = \"in\"\nmode = {mode:?}\nidentify.domains = [\"a.example\"]\nrequire.tls = true\non_violation = \"reject\"\n"
+        )
+    };
+    let both = format!("{}{}", outbound("enforce"), inbound("enforce"));
+    let neither = format!("{}{}", outbound("report"), inbound("off"));
+    let cases = [
+        (&[][..], &both, &[][..]),
+        (&["control"], &both, &["socketmap", "policy"]),
+        (&["policy"], &both, &["socketmap"]),
+        (&["socketmap", "control"], &both, &["policy"]),
+        (&["socketmap", "policy"], &both, &[]),
+        (&["policy"], &inbound("enforce"), &[]),
+        (&["control"], &outbound("enforce"), &["socketmap"]),
+        (&["control"], &neither, &[]),
+    ];
+    for (listeners, connectors, expected) in cases {
+        let listen: String = listeners
+            .iter()
+            .map(|word| format!("[[listen]]\nprotocol = {word:?}\npath = \"{word}.sock\"\n"))
+            .collect();
+        let included = format!("version = 1\n{connectors}");
+        let main = format!("version = 1\ninclude = [\"a.toml\"]\n{listen}");
+        let directory = directory(&[("connectord.toml", &main), ("a.toml", &included)]);
+        let checked = load::check(&directory.path().join("connectord.toml"), 1, now());
+        assert!(checked.result.is_ok(), "{:?}", checked.result);
+        let warnings: Vec<(usize, &str)> =
+            checked.warnings.iter().map(|warning| (warning.line, warning.message.as_str())).collect();
+        assert_eq!(warnings.len(), expected.len(), "{listeners:?}: {warnings:?}");
+        for ((line, message), word) in warnings.iter().zip(expected) {
+            assert_eq!(*line, 3, "{listeners:?}");
+            assert!(message.contains(&format!("no [[listen]] with protocol = \"{word}\": ")), "{message}");
+        }
+    }
+}
+
 #[test]
 fn what_everybody_can_write_is_refused_and_the_group_is_told() {
     let main = "version = 1\ninclude = [\"sub/a.toml\"]\n";

@@ -18,8 +18,12 @@ const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// The files that the patterns mean, each once, in the order of the patterns and within one by
-/// name, with the place of the pattern. One without a star that means nothing is a problem: the
-/// file was there when it was written.
+/// name, with the place of the pattern.
+///
+/// A path without a star that means nothing is a problem, and so is a pattern in a directory
+/// that does not exist: misspelt or not mounted, it would take every connector away without a
+/// word. A pattern that no file in its directory matches is a warning, for a directory may be
+/// waiting for its first connector.
 pub(super) fn files(reading: &mut Reading, item: Item<'_>, source: &Source) -> Vec<(PathBuf, Place)> {
     let mut files = Vec::new();
     let identity = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -70,10 +74,17 @@ fn matching(reading: &mut Reading, written: &str, place: Place, source: &Source)
         return Vec::new();
     }
     let start = if Path::new(written).is_absolute() { PathBuf::from("/") } else { source.resolve("") };
+    let before = reading.problems.len();
     let mut paths = vec![start];
+    let mut fixed = true;
     for part in written.split('/').filter(|part| !part.is_empty()) {
         paths = match Pattern::new(part) {
-            Ok(pattern) if part.contains(['*', '?', '[']) => entries(reading, place, &paths, &pattern),
+            Ok(pattern) if part.contains(['*', '?', '[']) => {
+                if std::mem::take(&mut fixed) && paths.iter().any(|path| no_directory(reading, place, path)) {
+                    return Vec::new();
+                }
+                entries(reading, place, &paths, &pattern)
+            }
             _ => paths.into_iter().map(|path| path.join(part)).collect(),
         };
     }
@@ -85,7 +96,35 @@ fn matching(reading: &mut Reading, written: &str, place: Place, source: &Source)
         }
     });
     paths.sort();
+    if paths.is_empty() && reading.problems.len() == before {
+        reading.warn(
+            place,
+            format!("{} matches no file", shown(written)),
+            "capitals count, and a name that begins with a dot is passed over; if none is there yet, this is fine",
+        );
+    }
     paths
+}
+
+/// Tells when the directory that a pattern begins with does not exist. That it cannot be looked
+/// into is told by whoever looks.
+fn no_directory(reading: &mut Reading, place: Place, path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let why = match std::fs::metadata(or_here(path)) {
+        Ok(metadata) if metadata.is_dir() => return false,
+        Ok(_) => "this is no directory",
+        Err(error) if error.kind() == NotFound => "no such directory",
+        Err(error) if error.kind() == NotADirectory => "this is no directory",
+        Err(_) => return false,
+    };
+    let message = format!("{}: {why}", shown(&path.display().to_string()));
+    reading.problem(place, message, "create the directory, or take the pattern out");
+    true
+}
+
+/// The path, or for none at all the working directory.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 const PATTERN_HELP: &str = "`*` and `?` stand for any characters but `/`, `[ab]` for one of these";
@@ -96,8 +135,7 @@ const PATTERN_HELP: &str = "`*` and `?` stand for any characters but `/`, `[ab]`
 fn entries(reading: &mut Reading, place: Place, directories: &[PathBuf], pattern: &Pattern) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in directories {
-        let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        let names = std::fs::read_dir(here).and_then(|entries| {
+        let names = std::fs::read_dir(or_here(directory)).and_then(|entries| {
             entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<std::io::Result<Vec<_>>>()
         });
         match names {
@@ -113,7 +151,7 @@ fn entries(reading: &mut Reading, place: Place, directories: &[PathBuf], pattern
     found
 }
 
-/// Tells why there may be more than was found; that there is nothing is fine.
+/// Tells why there may be more than was found; that there is nothing below a star is fine.
 fn unreadable(reading: &mut Reading, place: Place, path: &Path, error: &std::io::Error) {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     if ![NotFound, NotADirectory].contains(&error.kind()) {

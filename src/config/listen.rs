@@ -12,6 +12,7 @@ use super::problem::shown;
 use super::reading::Reading;
 use super::source::Place;
 use super::table::{Item, Legal, Table};
+use crate::snapshot::Direction;
 
 /// A socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,29 @@ pub(super) const LEGAL: Legal = Legal {
 /// Bytes of a socket's path: one less than `sun_path` has (unix(7)), for its final zero. A longer
 /// one cannot be bound.
 const MAX_PATH: usize = 107;
+
+/// Tells of enforcing connectors that nobody can ask about, when sockets are written. Not beside
+/// a problem: a socket that is refused is not among the listeners.
+pub(super) fn check(reading: &mut Reading, item: Place, listeners: &[Listen], enforcing: &[Direction]) {
+    if !reading.problems.is_empty() {
+        return;
+    }
+    for (direction, protocol) in
+        [(Direction::Outbound, ListenProtocol::Socketmap), (Direction::Inbound, ListenProtocol::Policy)]
+    {
+        if !enforcing.contains(&direction) || listeners.iter().any(|listener| listener.protocol == protocol) {
+            continue;
+        }
+        let word = protocol.word();
+        reading.warn(
+            item,
+            format!(
+                "no [[listen]] with protocol = \"{word}\": the MTA cannot ask about {direction} connectors"
+            ),
+            format!("write one, or remove every [[listen]] to have {word}.sock in the runtime directory"),
+        );
+    }
+}
 
 /// Reads the sockets, or takes those that are there without any.
 pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen> {

@@ -39,7 +39,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use toml::de::DeValue;
 
-use crate::model::{Agreements, Inbound, Mta, Outbound};
+use crate::model::{Agreements, Inbound, Mode, Mta, Outbound};
+use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
 use reading::{Reading, Role};
@@ -87,8 +88,18 @@ pub(crate) fn read(path: &Path, now: Timestamp) -> (Loaded, Problems) {
     let mut collected = Collected::default();
     collected.read_main(&mut reading, path);
     references::check(&mut reading, &collected.mentions);
-    let Collected { mta, exempt, server, listen, organisation, outbound, inbound, places, mentions: _ } =
-        collected;
+    // Beside a problem it may only seem so.
+    if reading.problems.is_empty() && collected.mentions.is_empty() {
+        reading.warn_of_file(
+            path,
+            "no connector: nothing is enforced",
+            "write an [[outbound]] or [[inbound]]",
+        );
+    }
+    if let Some(place) = collected.listen_place {
+        listen::check(&mut reading, place, &collected.listen, &collected.enforcing());
+    }
+    let Collected { mta, exempt, server, listen, organisation, outbound, inbound, places, .. } = collected;
     let mut problems = std::mem::take(&mut reading.problems);
     problems.sort();
     reading.warnings.sort();
@@ -187,6 +198,8 @@ struct Collected {
     exempt: Vec<ipnet::IpNet>,
     server: ServerSettings,
     listen: Vec<Listen>,
+    /// Where the sockets are written, if they are.
+    listen_place: Option<Place>,
     organisation: Organisation,
     outbound: Vec<Outbound>,
     inbound: Vec<Inbound>,
@@ -196,6 +209,14 @@ struct Collected {
 }
 
 impl Collected {
+    /// The directions in which a connector is enforced.
+    fn enforcing(&self) -> Vec<Direction> {
+        let outbound = self.outbound.iter().map(|connector| (Direction::Outbound, connector.mode));
+        let inbound = self.inbound.iter().map(|connector| (Direction::Inbound, connector.mode));
+        let enforcing = outbound.chain(inbound).filter(|(_, mode)| *mode == Mode::Enforce);
+        enforcing.map(|(direction, _)| direction).collect()
+    }
+
     fn read_main(&mut self, reading: &mut Reading, path: &Path) {
         let Some((rank, source)) = reading.text(path, Role::Main, None) else {
             return;
@@ -215,7 +236,9 @@ impl Collected {
         if let Some(item) = table.find("organisation") {
             self.organisation = server::organisation(reading, item);
         }
-        self.listen = listen::read(reading, table.find("listen"));
+        let item = table.find("listen");
+        self.listen_place = item.map(|item| item.place);
+        self.listen = listen::read(reading, item);
         self.read_connectors(reading, &table, &source);
         if let Some(item) = table.find("include") {
             for (path, named) in include::files(reading, item, &source) {

@@ -136,6 +136,9 @@ fn invalid(text: &str, error: pattern::Error) -> Refusal {
 }
 
 /// The domains of a file, one a line, and the file's rank; `#` begins a comment.
+///
+/// A last line without its line feed is a problem: `example.co` may be as much as has been written
+/// of `example.com`, and the domains that are missing would go in plaintext.
 pub(super) fn list_file(
     reading: &mut Reading,
     item: Item<'_>,
@@ -152,11 +155,24 @@ pub(super) fn list_file(
             Err(refusal) => refusal.told(reading, Place::new(rank, at..at + line.len())),
         }
     }
+    if let Some(at) = unfinished(&list.text) {
+        reading.problem(
+            Place::new(rank, at..list.text.len()),
+            "the last line has no end: the file may have been cut short",
+            "if it is whole, end it with a line feed",
+        );
+    }
     if patterns.is_empty() && reading.problems.len() == before {
         let message = format!("{} names no domain", shown(&path.display().to_string()));
         reading.problem(item.place, message, "write one domain a line");
     }
     Some((rank, patterns))
+}
+
+/// Where the last line begins, if no line feed ends it.
+fn unfinished(list: &str) -> Option<usize> {
+    let last = list.split_inclusive('\n').next_back()?;
+    (!last.ends_with('\n')).then(|| list.len() - last.len())
 }
 
 /// The entries of a list of domains, each with its offset; neither comments nor empty lines.

@@ -127,6 +127,12 @@ impl Reading {
         }
     }
 
+    /// As [`Reading::warn`], about a file as a whole.
+    pub fn warn_of_file(&mut self, path: &Path, message: &str, help: &str) {
+        let warning = self.about_file(path, message.to_owned(), help.to_owned(), Cause::Configuration);
+        self.warnings.add(warning);
+    }
+
     fn finding(&self, place: Place, message: String, help: String) -> Problem {
         finding(&self.sources, place, message, help)
     }
