@@ -8,10 +8,11 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{self, Listen, Organisation, Problems, ServerSettings};
+use crate::config::{self, Listen, Loaded, Organisation, Problems, ServerSettings};
 use crate::snapshot::{self, Snapshot};
 
 /// A configuration that can be served.
@@ -57,7 +58,25 @@ pub fn load(path: &Path, generation: u64, now: Timestamp) -> Result<Ready, Probl
 
 /// As [`load`], with the warnings of a configuration that has problems too.
 pub fn check(path: &Path, generation: u64, now: Timestamp) -> Checked {
-    let (loaded, mut problems) = config::read(path, now);
+    compile(config::read(path, now, None), generation)
+}
+
+/// As [`load`], for a time when somebody may be at work on the files: those written less than a
+/// second ago are read again once they are older, and refused if they changed. `pause` is called
+/// at most once, with a second at most, and is to wait so long.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_settled(
+    path: &Path,
+    generation: u64,
+    now: Timestamp,
+    pause: &mut dyn FnMut(Duration),
+) -> Result<Ready, Problems> {
+    compile(config::read(path, now, Some(pause)), generation).result
+}
+
+fn compile((loaded, mut problems): (Loaded, Problems), generation: u64) -> Checked {
     let compiled = snapshot::compile(&loaded.agreements, generation, loaded.sha256.clone());
     if let Err(conflicts) = &compiled {
         problems.extend(loaded.locate(conflicts));

@@ -3,7 +3,8 @@
 //! A file is read whole and at most once or twice, never further than its limit, and only when
 //! it is a regular file: a FIFO must not block a reload and a device must not be touched. A file
 //! that changes while it is read is read again once and then refused, because a half-written
-//! file can be valid TOML. Who else may write the file, or put another one in its place, is
+//! file can be valid TOML. A writer may also pause: until when a file is young, and may still be
+//! half-written, is told along with the contents, for the caller to look at it again. Who else may write the file, or put another one in its place, is
 //! reported along with the contents: whoever can write the configuration decides what is sent
 //! in plaintext.
 //!
@@ -13,6 +14,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::OFlag;
 
@@ -89,11 +91,18 @@ pub(super) enum Exposure {
     GroupDirectory,
 }
 
+/// How long a file is young after it was written. Whoever writes one does so within a moment;
+/// a longer time would keep every reload waiting.
+pub(super) const YOUNG: Duration = Duration::from_secs(1);
+
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// All of it.
     pub bytes: Vec<u8>,
+    /// When a file that was young will be so no longer. A time of writing in the future, by
+    /// another host's clock, counts as young.
+    pub young_until: Option<SystemTime>,
     /// Who else can change it.
     pub exposures: Vec<Exposure>,
 }
@@ -120,6 +129,7 @@ fn read_with(path: &Path, limit: u64, mut meanwhile: impl FnMut()) -> Result<Con
             .map_err(Unreadable::from_system)?;
         let before = file.metadata().map_err(Unreadable::from_system)?;
         regular(&before)?;
+        let now = SystemTime::now();
         if before.len() > limit {
             return Err(Unreadable::TooLarge(limit));
         }
@@ -127,7 +137,9 @@ fn read_with(path: &Path, limit: u64, mut meanwhile: impl FnMut()) -> Result<Con
         meanwhile();
         let after = std::fs::metadata(path).ok();
         if after.is_some_and(|after| state(&after) == state(&before)) {
-            return Ok(Contents { bytes, exposures: exposures(path, &before) });
+            let settled = before.modified().ok().and_then(|modified| modified.checked_add(YOUNG));
+            let young_until = settled.filter(|&settled| settled > now);
+            return Ok(Contents { bytes, young_until, exposures: exposures(path, &before) });
         }
     }
     Err(Unreadable::Changing)

@@ -6,7 +6,8 @@
 //!
 //! It refuses whatever it does not know. No key that decides strength has a default, so that a
 //! connector whose file was cut short is a problem and not a weaker connector. It reads regular
-//! files only, within limits, and never waits for one; it opens no socket, asks no DNS and logs
+//! files only, within limits, and never waits for one, except that a reload waits a second at most
+//! for files written just now, to find out whether they are written whole; it opens no socket, asks no DNS and logs
 //! nothing. Contradictions between connectors are found by the snapshot; [`Loaded::locate`] says
 //! where they are written.
 //!
@@ -35,6 +36,7 @@ mod table;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use toml::de::DeValue;
@@ -77,13 +79,20 @@ pub struct Loaded {
 /// # Errors
 /// Every problem of every file.
 pub fn load(path: &Path, now: Timestamp) -> Result<Loaded, Problems> {
-    let (loaded, problems) = read(path, now);
+    let (loaded, problems) = read(path, now, None);
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
 /// Reads a configuration as far as possible: the connectors with which nothing is wrong, and the
 /// problems. It lets [`crate::load`] look for contradictions among the former too.
-pub(crate) fn read(path: &Path, now: Timestamp) -> (Loaded, Problems) {
+///
+/// With `pause`, which is to wait so long, what could be served is read again if it was written
+/// less than a second ago; a file that is another one then is a problem.
+pub(crate) fn read(
+    path: &Path,
+    now: Timestamp,
+    pause: Option<&mut dyn FnMut(Duration)>,
+) -> (Loaded, Problems) {
     let mut reading = Reading::new(now);
     let mut collected = Collected::default();
     collected.read_main(&mut reading, path);
@@ -100,6 +109,9 @@ pub(crate) fn read(path: &Path, now: Timestamp) -> (Loaded, Problems) {
         listen::check(&mut reading, place, &collected.listen, &collected.enforcing());
     }
     let Collected { mta, exempt, server, listen, organisation, outbound, inbound, places, .. } = collected;
+    if let Some(pause) = pause.filter(|_| reading.problems.is_empty()) {
+        reading.settle(pause);
+    }
     let mut problems = std::mem::take(&mut reading.problems);
     problems.sort();
     reading.warnings.sort();

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::file::{self, Contents, Exposure, Unreadable};
+use super::file::{self, Contents, Exposure, Unreadable, YOUNG};
 use super::problem::{Cause, Problem, Problems, shown};
 use super::source::{Place, Source};
 use crate::model::certificate::{Certificate, pem};
@@ -75,6 +76,16 @@ pub(super) struct PemFile {
     pub anchors: Arc<CaFile>,
 }
 
+/// A file that may still be half-written.
+#[derive(Debug)]
+struct Young {
+    path: PathBuf,
+    role: Role,
+    named: Option<Place>,
+    until: SystemTime,
+    sha256: [u8; 32],
+}
+
 /// Files and findings of one reading.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -89,6 +100,7 @@ pub(super) struct Reading {
     digest: Sha256,
     total: u64,
     pem: BTreeMap<PathBuf, Option<Arc<PemFile>>>,
+    young: Vec<Young>,
     exposed: Vec<(PathBuf, Exposure)>,
 }
 
@@ -103,6 +115,7 @@ impl Reading {
             digest: Sha256::new_with_prefix(b"connectord configuration 1\n"),
             total: 0,
             pem: BTreeMap::new(),
+            young: Vec::new(),
             exposed: Vec::new(),
         }
     }
@@ -214,7 +227,7 @@ impl Reading {
 
     fn bytes(&mut self, path: &Path, role: Role, named: Option<Place>) -> Option<Vec<u8>> {
         match file::read(path, role.limit()) {
-            Ok(Contents { bytes, exposures }) => {
+            Ok(Contents { bytes, young_until, exposures }) => {
                 let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 self.total = self.total.saturating_add(length);
                 if self.total > MAX_TOTAL {
@@ -226,11 +239,34 @@ impl Reading {
                 }
                 self.digest.update(format!("{} {length}\n", role.word()));
                 self.digest.update(&bytes);
+                if let Some(until) = young_until {
+                    let sha256 = Sha256::digest(&bytes).into();
+                    self.young.push(Young { path: path.to_owned(), role, named, until, sha256 });
+                }
                 Some(bytes)
             }
             Err(error) => {
                 self.unreadable(path, named, &error);
                 None
+            }
+        }
+    }
+
+    /// Reads the files that were young once more, when none is any longer, and tells of those that
+    /// are not what they were. `pause` waits for that, once and not longer than [`YOUNG`].
+    pub fn settle(&mut self, pause: &mut dyn FnMut(Duration)) {
+        let young = std::mem::take(&mut self.young);
+        let Some(until) = young.iter().map(|file| file.until).max() else {
+            return;
+        };
+        if let Ok(rest) = until.duration_since(SystemTime::now()) {
+            pause(rest.min(YOUNG));
+        }
+        for file in young {
+            match file::read(&file.path, file.role.limit()) {
+                Ok(contents) if Sha256::digest(&contents.bytes)[..] == file.sha256 => {}
+                Ok(_) => self.unreadable(&file.path, file.named, &Unreadable::Changing),
+                Err(error) => self.unreadable(&file.path, file.named, &error),
             }
         }
     }

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,15 +20,27 @@ use crate::snapshot::Snapshot;
 pub type Loader = Box<dyn FnMut(u64) -> Result<Loaded, Failure> + Send>;
 
 /// The loader of a configuration file and what it includes.
+///
+/// A reload takes up to a second longer when a file was written less than a second ago, and fails
+/// if it changes in that time. The first generation is loaded at once: nothing would be answered
+/// meanwhile.
 pub fn of_file(path: PathBuf) -> Loader {
-    Box::new(move |generation| match load::load(&path, generation, Timestamp::now()) {
-        Ok(ready) => Ok(Loaded {
+    pausing(path, std::thread::sleep)
+}
+
+fn pausing(path: PathBuf, mut pause: impl FnMut(Duration) + Send + 'static) -> Loader {
+    Box::new(move |generation| {
+        let now = Timestamp::now();
+        let ready = match generation {
+            0 | 1 => load::load(&path, generation, now)?,
+            _ => load::load_settled(&path, generation, now, &mut pause)?,
+        };
+        Ok(Loaded {
             snapshot: ready.snapshot,
             settings: ready.server,
             listen: ready.listen,
             warnings: ready.warnings.iter().map(Problem::from).collect(),
-        }),
-        Err(problems) => Err(Failure::from(problems)),
+        })
     })
 }
 
@@ -112,5 +125,64 @@ impl Failure {
         let text = if help.is_empty() { message.clone() } else { format!("{message}\n    help: {help}") };
         let problem = Problem { message, help: help.to_owned(), ..Problem::default() };
         Failure { problems: vec![problem], text, cause: Cause::Internal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs::{self, File, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const LIST: &str = "a.example\nb.example\n";
+
+    fn write(path: &Path, text: &str, modified: SystemTime) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+    }
+
+    /// Loads this generation of a configuration with a list that was written then and is another
+    /// one after a pause: the number of pauses, and what came of it.
+    fn loaded(generation: u64, modified: SystemTime, later: &'static str) -> (usize, Result<(), String>) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let (main, list) = (directory.path().join("connectord.toml"), directory.path().join("list"));
+        let old = SystemTime::now() - HOUR;
+        let text = "version = 1\n[[outbound]]\nname = \"a\"\nmode = \"enforce\"\ntls = \"encrypt\"\ndomains_file = \"list\"\n";
+        write(&main, text, old);
+        write(&list, LIST, modified);
+        let pauses = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&pauses);
+        let mut loader = pausing(main, move |rest| {
+            assert!(rest <= Duration::from_secs(1), "{rest:?}");
+            counted.fetch_add(1, Ordering::Relaxed);
+            write(&list, later, old);
+        });
+        let result = loader(generation).map(drop).map_err(|failure| failure.text);
+        (pauses.load(Ordering::Relaxed), result)
+    }
+
+    #[test]
+    fn a_reload_looks_again_at_what_was_just_written() {
+        let (now, old) = (SystemTime::now(), SystemTime::now() - HOUR);
+        // By another host's clock it was written just now, and stays so however slow this one is.
+        let young = now + HOUR;
+        assert_eq!(loaded(2, young, LIST), (1, Ok(())));
+        let (pauses, result) = loaded(2, young, "a.example\nb.example\nc.example\n");
+        let text = result.unwrap_err();
+        assert_eq!(pauses, 1);
+        assert!(
+            text.contains(":6:16: `") && text.contains("list`: the file changed while it was read\n"),
+            "{text}"
+        );
+        assert_eq!(loaded(2, old, ""), (0, Ok(())));
+        assert_eq!(loaded(1, young, ""), (0, Ok(())));
     }
 }

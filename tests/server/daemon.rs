@@ -12,7 +12,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use connectord::server::control::{self, ask};
 use connectord::server::{Limits, Options, loader, run};
@@ -234,6 +234,9 @@ pub fn configure(directory: &Path, configuration: &str) {
     // As an administrator's editor does, so that no load sees half of it.
     let temporary = directory.join("new.toml");
     fs::write(&temporary, configuration).unwrap();
+    // A reload would look again at what was written just now.
+    let old = SystemTime::now() - Duration::from_secs(60);
+    fs::File::options().write(true).open(&temporary).unwrap().set_modified(old).unwrap();
     fs::rename(temporary, directory.join("connectord.toml")).unwrap();
 }
 
