@@ -85,17 +85,19 @@ pub(super) async fn serve<D: Dialect>(
             }
         }
     }
-    let over = Instant::now() + service.limits.drain;
     if let Some(file) = socket.file {
         // From here on nobody can come; those in the queue came before.
         drop(file);
-        let late = hall.admit_late(queue.get_ref(), &pool);
-        if tokio::time::timeout_at(over.into(), late).await.is_err() {
-            tracing::warn!(protocol = D::PROTOCOL.word(), "queue_not_emptied");
+        while let Some(seat) = pool.try_seat() {
+            let Ok((stream, _)) = queue.get_ref().accept() else {
+                break;
+            };
+            seat.dismiss();
+            hall.admit(stream, seat);
         }
     }
     drop(queue);
-    hall.drain(over).await;
+    hall.drain().await;
     Ok(())
 }
 
@@ -187,29 +189,15 @@ impl<D: Dialect> Hall<D> {
         }
     }
 
-    /// Takes the connections that were in the queue when the daemon was told to stop, each as soon
-    /// as another one has left its seat.
-    async fn admit_late(&mut self, queue: &UnixListener, pool: &Arc<Pool>) {
-        while let Ok((stream, _)) = queue.accept() {
-            let seat = loop {
-                tokio::select! {
-                    seat = pool.vacant_seat() => break seat,
-                    Some(ended) = self.connections.join_next() => self.note(ended),
-                }
-            };
-            seat.dismiss();
-            self.admit(stream, seat);
-        }
-    }
-
-    /// Lets the connections end; those that have not when it is `over` are closed.
-    async fn drain(&mut self, over: Instant) {
+    /// Lets the connections end; those that do not in time are closed.
+    async fn drain(&mut self) {
+        let limit = self.service.limits.drain;
         let ended = async {
             while let Some(ended) = self.connections.join_next().await {
                 self.note(ended);
             }
         };
-        if tokio::time::timeout_at(over.into(), ended).await.is_err() {
+        if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!(
                 protocol = D::PROTOCOL.word(),
                 connections = self.connections.len(),
@@ -284,7 +272,6 @@ mod tests {
 
     impl Dialect for Fragile {
         const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
-        const LIMIT: usize = 64;
 
         async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
             let first = *input.first().unwrap();

@@ -44,9 +44,6 @@ pub(super) trait Dialect: Send + Sync + 'static {
     /// Which one it is.
     const PROTOCOL: ListenProtocol;
 
-    /// The longest request in bytes. Beyond it nothing more is gathered, whatever the bytes are.
-    const LIMIT: usize;
-
     /// Whether the connection ends after one reply.
     const SINGLE: bool = false;
 
@@ -230,7 +227,7 @@ impl Connection<'_> {
     ) -> Result<bool, End> {
         let begun = self.input.len() > fresh;
         let tail = self.input.get(self.input.len().saturating_sub(fresh)..).unwrap_or_default();
-        if begun && self.input.len() <= D::LIMIT && !D::can_end(tail) {
+        if begun && !D::can_end(tail) {
             return Ok(false);
         }
         let mut consumed = 0;

@@ -30,7 +30,6 @@ pub(super) struct Control(pub(super) Sources);
 
 impl Dialect for Control {
     const PROTOCOL: ListenProtocol = ListenProtocol::Control;
-    const LIMIT: usize = control::LINE_LIMIT;
     const SINGLE: bool = true;
 
     async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {

@@ -89,12 +89,6 @@ impl Pool {
         }
     }
 
-    /// Waits for a seat that somebody leaves, and asks nobody to.
-    pub(super) async fn vacant_seat(self: &Arc<Self>) -> Seat {
-        let permit = Arc::clone(&self.seats).acquire_owned().await;
-        self.sit(permit.expect("nobody closes the semaphore"))
-    }
-
     /// A seat, if one is free.
     pub(super) fn try_seat(self: &Arc<Self>) -> Option<Seat> {
         Arc::clone(&self.seats).try_acquire_owned().ok().map(|permit| self.sit(permit))

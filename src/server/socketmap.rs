@@ -16,7 +16,6 @@ pub(super) struct Socketmap(pub(super) Arc<Service>);
 
 impl Dialect for Socketmap {
     const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
-    const LIMIT: usize = REQUEST_LIMIT;
 
     async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
         let Some(frame) = netstring::decode(input, REQUEST_LIMIT)? else {

@@ -24,7 +24,7 @@ fn tell(states: &[NotifyState<'_>], patience: Option<Duration>) {
     };
     let message: String = states.iter().map(|state| format!("{state}\n")).collect();
     if let Err(error) = send(&socket, message.as_bytes(), patience) {
-        tracing::debug!(%error, text = message, "notify_failed");
+        tracing::debug!(%error, message, "notify_failed");
     }
 }
 

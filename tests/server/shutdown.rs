@@ -67,28 +67,6 @@ fn f14_who_waits_in_the_queue_is_answered() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
-#[test]
-fn f14_who_waits_in_the_queue_for_a_seat_is_answered() {
-    let configuration =
-        CONFIGURATION.replace("version = 1\n", "version = 1\n[server]\nmax_connections = 1\n");
-    let mut daemon = Setup::new(&configuration).start();
-    let path = daemon.path("run/socketmap.sock");
-    let mut half = connect(&path);
-    half.write_all(b"16:tls").unwrap();
-    daemon.wait_until(|status| status["connections"] == 1);
-    daemon.signal(Signal::SIGSTOP);
-    let mut streams: Vec<_> = (0..16).map(|_| connect(&path)).collect();
-    for stream in &mut streams {
-        stream.write_all(&lookup("tls", "bank.example")).unwrap();
-    }
-    daemon.signal(Signal::SIGTERM);
-    daemon.signal(Signal::SIGCONT);
-    for (number, stream) in streams.iter_mut().enumerate() {
-        assert_eq!(reply(stream).as_deref(), Some(BANK), "connection {number}");
-    }
-    assert_eq!(daemon.wait().code(), Some(0));
-}
-
 /// A client that asks and does not read keeps the daemon from stopping for a while.
 fn stuck(setup: Setup) -> (super::daemon::Daemon, std::os::unix::net::UnixStream) {
     let daemon = setup.start();
