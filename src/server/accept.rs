@@ -272,6 +272,7 @@ mod tests {
 
     impl Dialect for Fragile {
         const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
+        const LIMIT: usize = 1;
 
         async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
             let first = *input.first().unwrap();
