@@ -9,14 +9,15 @@
 //! A panic in a connection closes that connection, is logged and counted, and harms nobody else.
 //!
 //! At shutdown our own socket is removed first and the connections that were waiting in its queue
-//! are taken, so that what they had asked by then is answered. The queue of an inherited socket is
-//! left to the next start.
+//! are taken, each when there is a seat for it, so that what they had asked by then is answered.
+//! That, and the end of the connections, has [`Limits::drain`]. The queue of an inherited socket
+//! is left to the next start.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,6 +25,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, timeout_at};
 
 use super::activation::Listener;
 use super::connection::{Dialect, End, converse};
@@ -53,8 +55,8 @@ fn sort(error: &io::Error) -> Trouble {
     }
 }
 
-/// Serves one listener until shutdown, or until it fails. Connections still open at the end of
-/// [`Limits::drain`](super::limits::Limits::drain) are closed.
+/// Serves one listener until shutdown, or until it fails. Connections still open or in the queue at
+/// the end of [`Limits::drain`](super::limits::Limits::drain) are closed.
 pub(super) async fn serve<D: Dialect>(
     listener: Listener,
     dialect: D,
@@ -77,7 +79,7 @@ pub(super) async fn serve<D: Dialect>(
                     Trouble::Connection => {}
                     Trouble::Resources => {
                         note_failure(D::PROTOCOL, &error, &service);
-                        pool.dismiss_one(Instant::now());
+                        pool.dismiss_one(Instant::now().into_std());
                         hall.pause().await;
                     }
                     Trouble::Fatal => return Err(error),
@@ -85,19 +87,17 @@ pub(super) async fn serve<D: Dialect>(
             }
         }
     }
+    let deadline = Instant::now() + service.limits.drain;
+    let mut waiting = 0;
     if let Some(file) = socket.file {
         // From here on nobody can come; those in the queue came before.
         drop(file);
-        while let Some(seat) = pool.try_seat() {
-            let Ok((stream, _)) = queue.get_ref().accept() else {
-                break;
-            };
-            seat.dismiss();
-            hall.admit(stream, seat);
+        if timeout_at(deadline, hall.admit_rest(queue.get_ref(), &pool)).await.is_err() {
+            waiting = std::iter::from_fn(|| queue.get_ref().accept().ok()).count();
         }
     }
     drop(queue);
-    hall.drain().await;
+    hall.drain(deadline, waiting).await;
     Ok(())
 }
 
@@ -177,34 +177,65 @@ impl<D: Dialect> Hall<D> {
         }
     }
 
-    /// Waits until it makes sense to try again; connections that end meanwhile are noted.
+    /// Waits until it makes sense to try again.
     async fn pause(&mut self) {
         let over = tokio::time::sleep(self.service.limits.back_off);
-        tokio::pin!(over);
+        self.meanwhile(over).await;
+    }
+
+    /// Waits for something; connections that end meanwhile are noted.
+    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>) -> T {
+        tokio::pin!(something);
         loop {
             tokio::select! {
-                () = &mut over => return,
+                what = &mut something => return what,
                 Some(ended) = self.connections.join_next() => self.note(ended),
             }
         }
     }
 
-    /// Lets the connections end; those that do not in time are closed.
-    async fn drain(&mut self) {
-        let limit = self.service.limits.drain;
+    /// Admits those who wait in the queue, for the one answer that they came for.
+    async fn admit_rest(&mut self, queue: &UnixListener, pool: &Arc<Pool>) {
+        // Nobody waits for a seat in the name of an empty queue; if it cannot be asked, accept says why.
+        while has_waiting(queue).unwrap_or(true) {
+            let seat = self.meanwhile(pool.seat()).await;
+            match queue.accept() {
+                Ok((stream, _)) => {
+                    seat.dismiss();
+                    self.admit(stream, seat);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => match sort(&error) {
+                    Trouble::Connection => {}
+                    Trouble::Resources => {
+                        drop(seat);
+                        note_failure(D::PROTOCOL, &error, &self.service);
+                        self.pause().await;
+                    }
+                    Trouble::Fatal => return,
+                },
+            }
+        }
+    }
+
+    /// Lets the connections end; those that do not in time are closed. `waiting`: how many could not
+    /// even be admitted.
+    async fn drain(&mut self, deadline: Instant, waiting: usize) {
         let ended = async {
             while let Some(ended) = self.connections.join_next().await {
                 self.note(ended);
             }
         };
-        if tokio::time::timeout(limit, ended).await.is_err() {
+        let in_time = timeout_at(deadline, ended).await.is_ok();
+        if !in_time || waiting > 0 {
             tracing::warn!(
                 protocol = D::PROTOCOL.word(),
                 connections = self.connections.len(),
+                waiting,
                 "drain_incomplete"
             );
-            self.connections.abort_all();
         }
+        self.connections.abort_all();
     }
 }
 
@@ -272,6 +303,7 @@ mod tests {
 
     impl Dialect for Fragile {
         const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
+        const LIMIT: usize = 1;
 
         async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
             let first = *input.first().unwrap();

@@ -47,6 +47,10 @@ pub(super) trait Dialect: Send + Sync + 'static {
     /// Whether the connection ends after one reply.
     const SINGLE: bool = false;
 
+    /// The longest request in bytes: of so many, `answer` never asks for more. It bounds what is
+    /// kept of a request whose end does not come.
+    const LIMIT: usize;
+
     /// Whether these bytes, just received, can end a request or break one. It keeps a request that
     /// comes byte by byte from being read from its start each time.
     fn can_end(_fresh: &[u8]) -> bool {
@@ -227,7 +231,8 @@ impl Connection<'_> {
     ) -> Result<bool, End> {
         let begun = self.input.len() > fresh;
         let tail = self.input.get(self.input.len().saturating_sub(fresh)..).unwrap_or_default();
-        if begun && !D::can_end(tail) {
+        // Too many bytes end a request as well: only `answer` can say so.
+        if begun && self.input.len() < D::LIMIT && !D::can_end(tail) {
             return Ok(false);
         }
         let mut consumed = 0;

@@ -31,6 +31,7 @@ pub(super) struct Control(pub(super) Sources);
 impl Dialect for Control {
     const PROTOCOL: ListenProtocol = ListenProtocol::Control;
     const SINGLE: bool = true;
+    const LIMIT: usize = control::LINE_LIMIT;
 
     async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
         let Some((command, consumed)) = control::decode(input)? else {

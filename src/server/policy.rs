@@ -18,6 +18,7 @@ pub(super) struct Policy(pub(super) Arc<Service>);
 
 impl Dialect for Policy {
     const PROTOCOL: ListenProtocol = ListenProtocol::Policy;
+    const LIMIT: usize = policy::REQUEST_LIMIT;
 
     /// Requests end with a line, and are broken by what ends lines elsewhere. What else may be
     /// wrong with a line is seen at its end.

@@ -16,6 +16,8 @@ pub(super) struct Socketmap(pub(super) Arc<Service>);
 
 impl Dialect for Socketmap {
     const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
+    /// As a netstring: five digits, a colon and a comma around it.
+    const LIMIT: usize = REQUEST_LIMIT + "10065:,".len();
 
     async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
         let Some(frame) = netstring::decode(input, REQUEST_LIMIT)? else {

@@ -22,9 +22,10 @@ fn tell(states: &[NotifyState<'_>], patience: Option<Duration>) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
         return;
     };
-    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
-    if let Err(error) = send(&socket, message.as_bytes(), patience) {
-        tracing::debug!(%error, message, "notify_failed");
+    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    if let Err(error) = send(&socket, text.as_bytes(), patience) {
+        // Not `message`: that is the event's name.
+        tracing::debug!(%error, text, "notify_failed");
     }
 }
 

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use super::client::{BANK, CONFIGURATION, closes, connect, tls};
 use super::daemon::{Daemon, Setup};
 
-fn seats(count: usize) -> String {
+/// The configuration with so many seats.
+pub fn seats(count: usize) -> String {
     CONFIGURATION.replace("version = 1\n", &format!("version = 1\n[server]\nmax_connections = {count}\n"))
 }
 

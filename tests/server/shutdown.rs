@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use nix::sys::signal::Signal;
 
-use super::client::{BANK, CONFIGURATION, PLAIN, closes, connect, lookup, reply, tls};
+use super::client::{BANK, CONFIGURATION, PLAIN, action, closes, connect, from_bank, lookup, reply, tls};
 use super::daemon::Setup;
+use super::exhaustion::seats;
 
 #[test]
 fn a_stop_closes_idle_connections_and_removes_the_sockets() {
@@ -65,6 +66,43 @@ fn f14_who_waits_in_the_queue_is_answered() {
         assert!(closes(stream));
     }
     assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn f14_who_waits_in_the_queue_for_a_seat_is_answered() {
+    let mut daemon = Setup::new(&seats(1)).start();
+    let mut half = connect(&daemon.path("run/socketmap.sock"));
+    half.write_all(b"16:tls").unwrap();
+    daemon.wait_until(|status| status["connections"] == 1);
+    daemon.signal(Signal::SIGSTOP);
+    let mut streams: Vec<_> = (0..15)
+        .map(|_| ["run/socketmap.sock", "run/policy.sock"].map(|name| connect(&daemon.path(name))))
+        .collect();
+    for [lookups, mails] in &mut streams {
+        lookups.write_all(&lookup("tls", "bank.example")).unwrap();
+        mails.write_all(&from_bank("TLSv1.2")).unwrap();
+    }
+    daemon.signal(Signal::SIGTERM);
+    daemon.signal(Signal::SIGCONT);
+    for (number, [lookups, mails]) in streams.iter_mut().enumerate() {
+        assert_eq!(reply(lookups).as_deref(), Some(BANK), "lookup {number}");
+        assert_eq!(action(mails).as_deref(), Some("DUNNO"), "mail {number}");
+        assert!(closes(lookups) && closes(mails));
+    }
+    assert!(closes(&mut half));
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(!daemon.all_lines().iter().any(|line| line.contains("drain_incomplete")));
+}
+
+#[test]
+fn a_seat_is_not_waited_for_longer_than_the_drain() {
+    let (mut daemon, _stream) = stuck(Setup::new(&seats(1)).limits("write=600000 drain=50"));
+    let mut waiting = connect(&daemon.path("run/policy.sock"));
+    waiting.write_all(&from_bank("TLSv1.2")).unwrap();
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(closes(&mut waiting));
+    daemon.log.wait_for("warn drain_incomplete protocol=socketmap connections=1 waiting=0");
+    daemon.log.wait_for("warn drain_incomplete protocol=policy connections=0 waiting=1");
 }
 
 /// A client that asks and does not read keeps the daemon from stopping for a while.

@@ -64,6 +64,17 @@ fn systemd_is_told() {
 }
 
 #[test]
+fn what_systemd_cannot_be_told_is_logged_at_debug() {
+    let configuration = CONFIGURATION.replace("version = 1\n", "version = 1\nserver.log = \"debug\"\n");
+    let mut daemon = Setup::new(&configuration).start();
+    std::fs::remove_file(daemon.path("notify.sock")).unwrap();
+    assert_eq!(daemon.stop(), Some(0));
+    let line = daemon.log.wait_for("notify_failed");
+    assert!(line.starts_with("debug notify_failed error="), "{line}");
+    assert!(line.ends_with(r#" text="STOPPING=1\x0aSTATUS=stopping\x0a""#), "{line}");
+}
+
+#[test]
 fn f3_a_second_instance_is_refused() {
     let daemon = Setup::new(CONFIGURATION).start();
     let second = daemon.setup.fail();

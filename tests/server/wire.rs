@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use connectord::protocol::policy::REQUEST_LIMIT;
+
 use super::client::{
     BANK, CONFIGURATION, PLAIN, action, closes, connect, framed, from_bank, lookup, policy, reply, tls,
 };
@@ -195,6 +197,27 @@ fn a_request_that_is_not_finished_is_cut() {
     stream.write_all(&[lookup("tls", "bank.example"), b"16:tls".to_vec()].concat()).unwrap();
     assert_eq!(reply(&mut stream).as_deref(), Some(BANK));
     assert!(closes(&mut stream));
+}
+
+#[test]
+fn a_policy_request_without_an_end_is_cut_at_its_limit() {
+    // The deadline of requests helps nobody here.
+    let daemon = Setup::new(CONFIGURATION).limits("request=600000").start();
+    for beginning in ["sender=", "request=smtpd_access_policy\nsender="] {
+        let mut stream = connect(&daemon.path("run/policy.sock"));
+        let mut request = beginning.as_bytes().to_vec();
+        request.resize(REQUEST_LIMIT, b'a');
+        // All but the last byte: the limit is not there yet, so all of this is taken.
+        let (last, most) = request.split_last().unwrap();
+        stream.write_all(most).unwrap();
+        stream.write_all(&[*last]).unwrap();
+        assert!(closes(&mut stream), "{beginning:?}");
+        // In one go with more behind it, the connection may end within the write.
+        let mut stream = connect(&daemon.path("run/policy.sock"));
+        let _ = stream.write_all(&[request, vec![b'a'; 1_000]].concat());
+        assert!(closes(&mut stream), "{beginning:?}");
+    }
+    daemon.log.wait_for("warn request_malformed protocol=policy");
 }
 
 #[test]
