@@ -90,6 +90,7 @@ impl fmt::Display for Status {
         }
         writeln!(f, "connections  {}", self.connections)?;
         for Decisions { connector, verdict, count } in &self.decisions {
+            let connector = if connector.is_empty() { "(no connector)" } else { connector };
             writeln!(f, "decided      {connector}: {verdict} {count}")?;
         }
         if self.log_lost > 0 {

@@ -271,18 +271,12 @@ impl Reloader {
         );
         log_changes(&changes);
         warn_of(&loaded.warnings);
-        self.name_what_waits(&new.settings, &loaded.listen);
+        let mut changes = told(changes);
+        changes.extend(self.what_waits(&new.settings, &loaded.listen));
         self.service.counters.keep(snapshot);
         self.retire(&new.snapshot);
         release(old);
-        Outcome {
-            ok: true,
-            refused: false,
-            internal: false,
-            generation,
-            changes: told(changes),
-            problems: Vec::new(),
-        }
+        Outcome { ok: true, refused: false, internal: false, generation, changes, problems: Vec::new() }
     }
 
     /// Everything before the swap: nothing that is served has changed if it fails.
@@ -298,7 +292,9 @@ impl Reloader {
             log_changes(&changes);
             tracing::error!(generation, weakened, "reload_refused");
             let problem = Problem {
-                message: format!("refused, because it weakens what is demanded in {weakened} ways"),
+                message: format!(
+                    "refused, because it weakens what is demanded; changes that weaken: {weakened}"
+                ),
                 help: "mend the files, or accept it: connectord reload --accept-weaker".to_owned(),
                 ..Problem::default()
             };
@@ -317,17 +313,24 @@ impl Reloader {
         }
     }
 
-    /// Names the settings that are not what they were at the start.
-    fn name_what_waits(&self, settings: &ServerSettings, listen: &[Listen]) {
-        let waiting = [
+    /// Names the settings that are not what they were at the start, in the log and as changes.
+    fn what_waits(&self, settings: &ServerSettings, listen: &[Listen]) -> Vec<Changed> {
+        let settings = [
             ("listen", listen != self.listen),
             ("server.max_connections", settings.max_connections != self.started.max_connections),
             ("server.log", settings.log != self.started.log),
             ("server.log_format", settings.log_format != self.started.log_format),
         ];
-        for (setting, _) in waiting.iter().filter(|(_, waits)| *waits) {
-            tracing::warn!(setting, "restart_needed");
-        }
+        let waiting = settings.into_iter().filter(|(_, waits)| *waits).map(|(setting, _)| setting);
+        waiting
+            .inspect(|setting| tracing::warn!(setting, "restart_needed"))
+            .map(|setting| Changed {
+                connector: format!("[{setting}]"),
+                change: Kind::Changed.word(),
+                old: "as it was at the start".to_owned(),
+                new: "what is written takes effect at a restart".to_owned(),
+            })
+            .collect()
     }
 
     /// Removes files of the generation before last that are needed no more.

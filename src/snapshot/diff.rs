@@ -93,6 +93,8 @@ type Between<'s> = (Option<Owner<'s>>, Option<Owner<'s>>, Kind, bool);
 /// The first place of a change, how many there are, and what is demanded there.
 struct Places<'s> {
     first: String,
+    /// The last one: `*.x` compiles to two entries and is one place.
+    last: String,
     count: usize,
     old: Option<Demand<'s>>,
     new: Option<Demand<'s>>,
@@ -116,8 +118,13 @@ impl<'s> Gathered<'s> {
             return;
         };
         let between = (old.map(|demand| demand.owner), new.map(|demand| demand.owner), kind, weakens);
-        let places = || Places { first: place.to_string(), count: 0, old, new };
-        self.changes.entry(between).or_insert_with(places).count += 1;
+        let place = place.to_string();
+        let places = || Places { first: place.clone(), last: String::new(), count: 0, old, new };
+        let places = self.changes.entry(between).or_insert_with(places);
+        if places.last != place {
+            places.last = place;
+            places.count += 1;
+        }
     }
 
     /// In which direction the demand at a place goes, and whether it weakens; none if it stays.
@@ -154,7 +161,7 @@ impl<'s> Gathered<'s> {
 
     fn changes(self) -> impl Iterator<Item = Change> {
         self.changes.into_iter().map(|((_, _, kind, weakens), places)| {
-            let Places { first, count, old, new } = places;
+            let Places { first, count, old, new, .. } = places;
             let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
             let words = |demand: Option<Demand<'_>>| match demand {
                 Some(demand) => format!("{} ({})", demand.requirement, demand.connector.transport),
@@ -195,18 +202,18 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
         enforcing.flat_map(|connector| connector.agreement.except.iter().cloned()).collect()
     };
     let (old_exceptions, new_exceptions) = (exceptions(old), exceptions(new));
-    let mut look = |place: Entry<'_>| {
-        gathered.add(place, demand(old, place), demand(new, place), place);
+    let mut look = |written: &dyn fmt::Display, place: Entry<'_>| {
+        gathered.add(written, demand(old, place), demand(new, place), place);
     };
     for hit in old.enforced().index().entries() {
-        look(hit.entry);
+        look(&hit, hit.entry);
     }
     for hit in new.enforced().index().entries() {
         // What is a place in both has been looked at from the old side.
         let known =
             old.enforced().index().covering(hit.entry).next().is_some_and(|other| other.entry == hit.entry);
         if !known {
-            look(hit.entry);
+            look(&hit, hit.entry);
         }
     }
     for pattern in old_exceptions.union(&new_exceptions) {
@@ -215,7 +222,7 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
                 snapshot.enforced().index().covering(entry).next().is_some_and(|hit| hit.entry == entry)
             });
             if !listed {
-                look(entry);
+                look(pattern, entry);
             }
         }
     }

@@ -132,7 +132,9 @@ fn transport_meaning(reply: &Reply<'_>) -> String {
             } else {
                 format!("through {}", hops.replace(", ", ", else through "))
             };
-            format!("Postfix sends it {way}, with its service `{service}`, whatever relayhost says")
+            format!(
+                "Postfix sends it {way}, with its service `{service}`, whatever relayhost says, if transport_maps asks this map"
+            )
         }
         Reply::NotFound => {
             "no connector has a say in the route: main.cf decides; with a relayhost, Postfix asks for \
