@@ -9,6 +9,8 @@
 
 pub mod inbound;
 #[cfg(test)]
+mod inbound_properties;
+#[cfg(test)]
 mod inbound_tests;
 mod mail;
 mod outbound;

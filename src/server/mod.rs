@@ -22,6 +22,7 @@ mod limits;
 mod listeners;
 pub mod loader;
 mod log;
+mod outcome;
 mod policy;
 mod pool;
 mod publish;
@@ -139,7 +140,7 @@ fn serve(
         connectors,
         "started"
     );
-    reload::warn_of(&warnings);
+    outcome::warn_of(&warnings);
     // If it fails Postfix defers mail for the connectors that need it; the others are served.
     let published = publish::publish(&snapshot).inspect_err(|error| {
         tracing::error!(%error, "ca_file_not_published");

@@ -24,7 +24,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::loader::{Cause, Failure, Loaded, Loader, Problem};
+use super::loader::{Failure, Loaded, Loader, Problem};
+use super::outcome::{Changed, Outcome, failed, log_changes, settings_changes, told, warn_of};
 use super::publish::{self, PublishError};
 use super::service::{Current, Service};
 use super::systemd;
@@ -32,35 +33,9 @@ use crate::config::{Listen, ServerSettings, WeakerReload};
 use crate::snapshot::Snapshot;
 use crate::snapshot::diff::{self, Change, Kind};
 
-/// Problems and changes that are logged one by one; of the others only the number.
-const LOGGED: usize = 100;
-
 /// How long the loading thread waits for requests that still use the old generation, so that it is
 /// this thread that frees it. A request takes microseconds.
 const RELEASE: Duration = Duration::from_secs(1);
-
-/// What became of a reload, as `connectord reload` is told.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Outcome {
-    ok: bool,
-    /// It would have been served, but weakens something.
-    refused: bool,
-    /// The files are good, and something else failed.
-    internal: bool,
-    /// The generation that is served now.
-    generation: u64,
-    changes: Vec<Changed>,
-    problems: Vec<Problem>,
-}
-
-/// A change, as the interface gives it.
-#[derive(Clone, Debug, Serialize)]
-struct Changed {
-    connector: String,
-    change: &'static str,
-    old: String,
-    new: String,
-}
 
 /// What `status` says of the last load.
 #[derive(Clone, Debug, Serialize)]
@@ -181,14 +156,6 @@ impl LastReload {
 /// Calls the loader; a panic in it is a failure like others.
 fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
     catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| Err(panicked()))
-}
-
-/// Logs what does not stand in the way.
-pub(super) fn warn_of(warnings: &[Problem]) {
-    for warning in warnings.iter().take(LOGGED) {
-        let Problem { file, line, column, message, help } = warning;
-        tracing::warn!(file, line, column, warning = message, help, "configuration_warning");
-    }
 }
 
 /// The line for `systemctl status`.
@@ -349,68 +316,6 @@ fn panicked() -> Failure {
 
 fn not_published(error: &PublishError) -> Failure {
     Failure::internal(error.to_string(), "the user that connectord runs as must be allowed to write there")
-}
-
-/// Changes of the daemon's own settings that an administrator must hear of.
-fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let mut tell = |kind, setting: &str, old: &str, new: &str, weakens| {
-        let words = |value: &str| format!("{setting} {value}");
-        changes.push(Change {
-            connector: "[server]".to_owned(),
-            kind,
-            old: words(old),
-            new: words(new),
-            weakens,
-        });
-    };
-    if old.weaker_reload != new.weaker_reload {
-        match new.weaker_reload {
-            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", "refuse", "apply", true),
-            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", "apply", "refuse", false),
-        }
-    }
-    if old.decisions != new.decisions {
-        // The decision lines are the evidence that agreements were kept.
-        tell(Kind::Changed, "decisions", old.decisions.word(), new.decisions.word(), false);
-    }
-    changes
-}
-
-fn failed(generation: u64, failure: Failure, changes: Vec<Changed>) -> Outcome {
-    let Failure { problems, cause, .. } = failure;
-    tracing::error!(generation, problems = problems.len(), "reload_failed");
-    for problem in problems.iter().take(LOGGED) {
-        let Problem { file, line, column, message, help } = problem;
-        tracing::error!(file, line, column, problem = message, help, "reload_problem");
-    }
-    Outcome { ok: false, refused: false, internal: cause == Cause::Internal, generation, changes, problems }
-}
-
-fn log_changes(changes: &[Change]) {
-    for change in changes.iter().take(LOGGED) {
-        let Change { connector, kind, old, new, weakens } = change;
-        let change = kind.word();
-        if *weakens {
-            tracing::warn!(connector, change, old, new, "reload_change");
-        } else {
-            tracing::info!(connector, change, old, new, "reload_change");
-        }
-    }
-    if let Some(more) = changes.len().checked_sub(LOGGED).filter(|more| *more > 0) {
-        let weakened = changes.iter().skip(LOGGED).filter(|change| change.weakens).count();
-        tracing::warn!(more, weakened, "reload_changes_not_shown");
-    }
-}
-
-fn told(changes: Vec<Change>) -> Vec<Changed> {
-    let told = |change: Change| Changed {
-        connector: change.connector,
-        change: change.kind.word(),
-        old: change.old,
-        new: change.new,
-    };
-    changes.into_iter().map(told).collect()
 }
 
 /// Frees a generation here, once no request uses it any more: freeing a million names takes longer

@@ -1,0 +1,109 @@
+//! What became of a reload: what the administrator is told, and what the log says.
+//!
+//! Changes of what is demanded come from the diff of two snapshots; changes of the daemon's own
+//! settings that take evidence or protection away are told beside them.
+
+use serde::Serialize;
+
+use super::loader::{Cause, Failure, Problem};
+use crate::config::{ServerSettings, WeakerReload};
+use crate::snapshot::diff::{Change, Kind};
+
+/// Problems and changes that are logged one by one; of the others only the number.
+const LOGGED: usize = 100;
+
+/// What became of a reload, as `connectord reload` is told.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Outcome {
+    pub(super) ok: bool,
+    /// It would have been served, but weakens something.
+    pub(super) refused: bool,
+    /// The files are good, and something else failed.
+    pub(super) internal: bool,
+    /// The generation that is served now.
+    pub(super) generation: u64,
+    pub(super) changes: Vec<Changed>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A change, as the interface gives it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Changed {
+    pub(super) connector: String,
+    pub(super) change: &'static str,
+    pub(super) old: String,
+    pub(super) new: String,
+}
+
+/// Changes of the daemon's own settings that an administrator must hear of.
+pub(super) fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut tell = |kind, setting: &str, old: &str, new: &str, weakens| {
+        let words = |value: &str| format!("{setting} {value}");
+        changes.push(Change {
+            connector: "[server]".to_owned(),
+            kind,
+            old: words(old),
+            new: words(new),
+            weakens,
+        });
+    };
+    if old.weaker_reload != new.weaker_reload {
+        match new.weaker_reload {
+            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", "refuse", "apply", true),
+            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", "apply", "refuse", false),
+        }
+    }
+    if old.decisions != new.decisions {
+        // The decision lines are the evidence that agreements were kept.
+        tell(Kind::Changed, "decisions", old.decisions.word(), new.decisions.word(), false);
+    }
+    changes
+}
+
+/// A reload that changed nothing, and why; logged.
+pub(super) fn failed(generation: u64, failure: Failure, changes: Vec<Changed>) -> Outcome {
+    let Failure { problems, cause, .. } = failure;
+    tracing::error!(generation, problems = problems.len(), "reload_failed");
+    for problem in problems.iter().take(LOGGED) {
+        let Problem { file, line, column, message, help } = problem;
+        tracing::error!(file, line, column, problem = message, help, "reload_problem");
+    }
+    Outcome { ok: false, refused: false, internal: cause == Cause::Internal, generation, changes, problems }
+}
+
+/// Logs each change; what weakens is a warning.
+pub(super) fn log_changes(changes: &[Change]) {
+    for change in changes.iter().take(LOGGED) {
+        let Change { connector, kind, old, new, weakens } = change;
+        let change = kind.word();
+        if *weakens {
+            tracing::warn!(connector, change, old, new, "reload_change");
+        } else {
+            tracing::info!(connector, change, old, new, "reload_change");
+        }
+    }
+    if let Some(more) = changes.len().checked_sub(LOGGED).filter(|more| *more > 0) {
+        let weakened = changes.iter().skip(LOGGED).filter(|change| change.weakens).count();
+        tracing::warn!(more, weakened, "reload_changes_not_shown");
+    }
+}
+
+/// Changes as the interface gives them.
+pub(super) fn told(changes: Vec<Change>) -> Vec<Changed> {
+    let told = |change: Change| Changed {
+        connector: change.connector,
+        change: change.kind.word(),
+        old: change.old,
+        new: change.new,
+    };
+    changes.into_iter().map(told).collect()
+}
+
+/// Logs what does not stand in the way.
+pub(super) fn warn_of(warnings: &[Problem]) {
+    for warning in warnings.iter().take(LOGGED) {
+        let Problem { file, line, column, message, help } = warning;
+        tracing::warn!(file, line, column, warning = message, help, "configuration_warning");
+    }
+}
