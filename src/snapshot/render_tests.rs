@@ -15,7 +15,7 @@ use crate::model::requirement::{CipherGrade, Parts, ServerName, TlsVersion};
 use crate::model::sample::patterns;
 use crate::model::{Domain, Level};
 
-/// smtp_tls_policy.c:tls_policy_lookup_one and tls_policy_lookup_one's helpers, as documented in
+/// smtp_tls_policy.c:tls_policy_lookup_one, as documented in
 /// postconf(5): tokens between commas and white space, a level, attributes that are legal there.
 fn read(policy: &str) -> Result<(Level, BTreeMap<String, String>), String> {
     let mut tokens = policy.split([',', ' ', '\t', '\r', '\n']).filter(|token| !token.is_empty());
