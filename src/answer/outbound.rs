@@ -5,10 +5,10 @@
 //! the manual, and smtp_tls_policy.c and transport.c of Postfix for who asks what.
 
 use super::{Applied, By, Lookup, Refusal, Reply, Reported};
+use crate::model::Mode;
 use crate::model::domain;
-use crate::model::host::{Host, Key, KeyHost};
+use crate::model::host::{Key, KeyHost};
 use crate::model::pattern::Entry;
-use crate::model::{Domain, Mode};
 use crate::snapshot::index::Hit;
 use crate::snapshot::{Connector, HostAnswer, OutboundSide, Snapshot};
 
@@ -72,13 +72,10 @@ fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
 }
 
 fn host_answer<'s>(side: &'s OutboundSide, key: &Key<'_>) -> Option<&'s HostAnswer> {
-    let hosts = side.hosts();
-    let (host, bare) = match &key.host {
-        KeyHost::Address(address) if !hosts.is_empty(false) => (Host::Address(*address), false),
-        KeyHost::Name(name) if !hosts.is_empty(key.bare) => (Host::Name(Domain::parse(name).ok()?), key.bare),
-        KeyHost::Address(_) | KeyHost::Name(_) => return None,
-    };
-    hosts.find(&host, bare)
+    match &key.host {
+        KeyHost::Address(address) => side.hosts().find_address(*address),
+        KeyHost::Name(name) => side.hosts().find_name(name, key.bare),
+    }
 }
 
 /// The connectors of a joined answer; the one that the host's own name belongs to is among them

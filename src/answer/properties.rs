@@ -88,7 +88,7 @@ fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
     let connectors = snapshot.outbound().iter().map(|connector| &connector.agreement.requirement);
     let hosts = [true, false].into_iter().flat_map(|bare| {
         let hosts = snapshot.enforced().hosts();
-        hosts.iter(bare).filter_map(move |host| Some(&hosts.find(host, bare)?.requirement))
+        hosts.iter(bare).filter_map(move |host| Some(&hosts.find(&host, bare)?.requirement))
     });
     let rendered = |demand: &&Requirement| render::tls_policy(demand, snapshot.mta()) == policy;
     Some(connectors.chain(hosts).find(rendered).expect("a reply is a rendered requirement").clone())

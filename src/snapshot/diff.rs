@@ -7,7 +7,7 @@
 //! What main.cf gives without us is taken from `[mta] level`.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use super::Snapshot;
@@ -102,7 +102,8 @@ struct Places<'s> {
 
 /// Changes gathered by owners, so that the words are made once for a million places.
 struct Gathered<'s> {
-    main_cf: [Requirement; 2],
+    /// What main.cf gave.
+    main_cf: Requirement,
     changes: BTreeMap<Between<'s>, Places<'s>>,
 }
 
@@ -138,8 +139,7 @@ impl<'s> Gathered<'s> {
             (None, None) => return None,
             // An `overrides` may put it below what main.cf gave.
             (None, Some(new)) => {
-                let [main_cf, _] = &self.main_cf;
-                return Some((Kind::Added, !new.requirement.holds_against(main_cf, entry)));
+                return Some((Kind::Added, !new.requirement.holds_against(&self.main_cf, entry)));
             }
             (Some(_), None) => return Some((Kind::Removed, true)),
             (Some(old), Some(new)) => (old, new),
@@ -194,7 +194,10 @@ fn narrows_names(old: &Requirement, new: &Requirement) -> bool {
 }
 
 fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
-    let main_cf = [old, new].map(|snapshot| Requirement::of_main_cf(snapshot.mta().level));
+    let hosts = [false, true].map(|bare| -> BTreeSet<Host> {
+        [old, new].into_iter().flat_map(|snapshot| snapshot.enforced().hosts().iter(bare)).collect()
+    });
+    let main_cf = Requirement::of_main_cf(old.mta().level);
     let mut gathered = Gathered { main_cf, changes: BTreeMap::new() };
     let exceptions = |snapshot: &'_ Snapshot| -> HashSet<Pattern> {
         let enforcing =
@@ -210,27 +213,18 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
     }
     for hit in new.enforced().index().entries() {
         // What is a place in both has been looked at from the old side.
-        let known =
-            old.enforced().index().covering(hit.entry).next().is_some_and(|other| other.entry == hit.entry);
-        if !known {
+        if !old.enforced().index().contains(hit.entry) {
             look(&hit, hit.entry);
         }
     }
     for pattern in old_exceptions.union(&new_exceptions) {
         for entry in pattern.entries() {
-            let listed = [old, new].iter().any(|snapshot| {
-                snapshot.enforced().index().covering(entry).next().is_some_and(|hit| hit.entry == entry)
-            });
-            if !listed {
+            if ![old, new].iter().any(|snapshot| snapshot.enforced().index().contains(entry)) {
                 look(pattern, entry);
             }
         }
     }
-    for bare in [false, true] {
-        let mut hosts: Vec<&Host> =
-            [old, new].into_iter().flat_map(|snapshot| snapshot.enforced().hosts().iter(bare)).collect();
-        hosts.sort();
-        hosts.dedup();
+    for (bare, hosts) in [false, true].into_iter().zip(&hosts) {
         for host in hosts {
             let entry = match host {
                 Host::Name(name) => Entry::Name(name.as_str()),

@@ -6,12 +6,14 @@
 //! that name, so there nothing is left out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use super::index::Index;
 use super::outbound::{at, numbered, position};
 use super::{Conflict, Direction, render};
 use crate::model::requirement::{Requirement, join};
-use crate::model::{Agreements, Host, Mode, Outbound};
+use crate::model::{Agreements, Domain, Host, Mode, Outbound};
+use crate::protocol::socketmap::REPLY_LIMIT;
 
 /// The answer for a host that connectors send mail through.
 pub struct HostAnswer {
@@ -27,34 +29,50 @@ pub struct HostAnswer {
 #[derive(Default)]
 pub struct Hosts {
     /// To keys with brackets or a port.
-    routed: HashMap<Host, HostAnswer>,
+    routed: HashMap<Domain, HostAnswer>,
     /// To bare keys, for smart hosts written without brackets and port.
-    bare: HashMap<Host, HostAnswer>,
+    bare: HashMap<Domain, HostAnswer>,
+    /// To addresses, however they are written.
+    addresses: HashMap<IpAddr, HostAnswer>,
 }
 
 impl Hosts {
     /// The answer for a host; `bare` when the key has neither brackets nor a port.
     pub fn find(&self, host: &Host, bare: bool) -> Option<&HostAnswer> {
-        self.form(bare).get(host)
+        match host {
+            Host::Name(name) => self.find_name(name.as_str(), bare),
+            Host::Address(_) if bare => None,
+            Host::Address(address) => self.find_address(*address),
+        }
     }
 
-    /// Whether there is any for keys of that form.
-    pub fn is_empty(&self, bare: bool) -> bool {
-        self.form(bare).is_empty()
+    /// The answer for a host with this normalised name.
+    pub fn find_name(&self, name: &str, bare: bool) -> Option<&HostAnswer> {
+        self.names(bare).get(name)
+    }
+
+    /// The answer for a host with this address: a key for it is never one for a domain.
+    pub fn find_address(&self, address: IpAddr) -> Option<&HostAnswer> {
+        self.addresses.get(&address)
     }
 
     /// Every host that has an answer to keys of that form.
-    pub fn iter(&self, bare: bool) -> impl Iterator<Item = &Host> {
-        self.form(bare).keys()
+    pub fn iter(&self, bare: bool) -> impl Iterator<Item = Host> {
+        let names = self.names(bare).keys().cloned().map(Host::Name);
+        let addresses = self.addresses.keys().filter(move |_| !bare).copied().map(Host::Address);
+        names.chain(addresses)
     }
 
-    fn form(&self, bare: bool) -> &HashMap<Host, HostAnswer> {
+    fn names(&self, bare: bool) -> &HashMap<Domain, HostAnswer> {
         if bare { &self.bare } else { &self.routed }
     }
 
     fn insert(&mut self, host: &Host, bare: bool, answer: HostAnswer) {
-        let form = if bare { &mut self.bare } else { &mut self.routed };
-        form.insert(host.clone(), answer);
+        match host {
+            Host::Name(name) if bare => self.bare.insert(name.clone(), answer),
+            Host::Name(name) => self.routed.insert(name.clone(), answer),
+            Host::Address(address) => self.addresses.insert(*address, answer),
+        };
     }
 
     /// Joins the enforcing connectors at each host.
@@ -63,8 +81,7 @@ impl Hosts {
         let all = &agreements.outbound;
         for (host, users) in users_of_hosts(all, Mode::Enforce) {
             for bare in [false, true] {
-                let mut joined: Vec<u32> =
-                    users.iter().filter(|user| !bare || user.bare).map(|user| user.connector).collect();
+                let mut joined = connectors_of(&users, bare);
                 if joined.is_empty() {
                     continue;
                 }
@@ -84,8 +101,7 @@ impl Hosts {
         let mut hosts = Hosts::default();
         for (host, users) in users_of_hosts(&agreements.outbound, Mode::Report) {
             for bare in [false, true] {
-                let connectors: Vec<u32> =
-                    users.iter().filter(|user| !bare || user.bare).map(|user| user.connector).collect();
+                let connectors = connectors_of(&users, bare);
                 let Some(&first) = connectors.first() else {
                     continue;
                 };
@@ -153,13 +169,9 @@ fn joined_answer(agreements: &Agreements, host: &Host, connectors: Vec<u32>) -> 
         )
     })?;
     let policy = render::tls_policy(&requirement, &agreements.mta);
-    if policy.len() > render::MAX_REPLY {
+    if policy.len() > REPLY_LIMIT {
         return Err(conflict(
-            format!(
-                "the reply for {host} would have {} bytes; {} is the most",
-                policy.len(),
-                render::MAX_REPLY
-            ),
+            format!("the reply for {host} would have {} bytes; {} is the most", policy.len(), REPLY_LIMIT),
             "name fewer certificates, or cover several names by one \"*.name\"",
         ));
     }
@@ -171,6 +183,11 @@ struct User {
     connector: u32,
     /// It names the host without brackets and port, so Postfix asks with the bare name.
     bare: bool,
+}
+
+/// The connectors that keys of that form can come from.
+fn connectors_of(users: &[User], bare: bool) -> Vec<u32> {
+    users.iter().filter(|user| !bare || user.bare).map(|user| user.connector).collect()
 }
 
 fn users_of_hosts(all: &[Outbound], mode: Mode) -> BTreeMap<&Host, Vec<User>> {

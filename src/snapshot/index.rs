@@ -180,12 +180,20 @@ impl Index {
 
     /// Every entry that covers all of `entry`, itself included.
     pub fn covering<'s>(&'s self, entry: Entry<'_>) -> impl Iterator<Item = Hit<'s>> {
-        let own = match entry {
+        self.own(entry).into_iter().chain(self.above(entry))
+    }
+
+    /// Whether this very entry is there.
+    pub fn contains(&self, entry: Entry<'_>) -> bool {
+        self.own(entry).is_some()
+    }
+
+    fn own(&self, entry: Entry<'_>) -> Option<Hit<'_>> {
+        match entry {
             Entry::Name(name) => self.find(name),
             Entry::Suffix(name) => self.find(&format!(".{name}")),
             Entry::Any => self.any(),
-        };
-        own.into_iter().chain(self.above(entry))
+        }
     }
 
     fn suffixes<'s>(&'s self, name: &str) -> impl Iterator<Item = Hit<'s>> {

@@ -7,6 +7,7 @@ use super::hosts::Hosts;
 use super::index::{Hit, Index};
 use super::{Conflict, Direction, render, shadowing};
 use crate::model::{Agreements, Mode, Outbound};
+use crate::protocol::socketmap::REPLY_LIMIT;
 
 /// A connector with the replies it stands for.
 pub struct Connector {
@@ -43,7 +44,7 @@ pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>)
             });
         }
         for (key, reply) in [("tls", &policy), ("route", &transport)] {
-            if reply.len() > render::MAX_REPLY {
+            if reply.len() > REPLY_LIMIT {
                 conflicts.push(Conflict {
                     direction: Direction::Outbound,
                     connector: number,
@@ -52,7 +53,7 @@ pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>)
                     message: format!(
                         "the reply to Postfix would have {} bytes; {} is the most",
                         reply.len(),
-                        render::MAX_REPLY
+                        REPLY_LIMIT
                     ),
                     help: "name fewer certificates or hosts, or cover several names by one \"*.name\""
                         .to_owned(),

@@ -13,11 +13,6 @@ use crate::model::pattern::Entry;
 use crate::model::requirement::{Anchors, CaFile, Requirement};
 use crate::model::{Level, Mta, Outbound, PatternSet};
 
-/// Longest reply value in octets. Postfix refuses replies over 100 000 octets (dict_sockmap.c,
-/// `socketmap_max_reply_size`); we stay well below, and a connector that needs more is a problem
-/// at load, so that no lookup ever meets it.
-pub const MAX_REPLY: usize = 60_000;
-
 /// The directory under the queue directory where trust anchors are published.
 pub const CA_DIRECTORY: &str = "connectord-ca";
 
