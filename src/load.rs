@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{self, Listen, Loaded, Organisation, Problems, ServerSettings};
+use crate::config::{self, Listen, ListenProtocol, Loaded, Organisation, Problems, ServerSettings};
 use crate::snapshot::{self, Snapshot};
 
 /// A configuration that can be served.
@@ -81,14 +81,20 @@ fn compile((loaded, mut problems): (Loaded, Problems), generation: u64) -> Check
     if let Err(conflicts) = &compiled {
         problems.extend(loaded.locate(conflicts));
     }
-    let warnings = loaded.warnings.clone();
+    let mut warnings = loaded.warnings.clone();
+    if let Ok(snapshot) = &compiled
+        && loaded.listen.iter().any(|listener| listener.protocol == ListenProtocol::Exim)
+    {
+        warnings.extend(loaded.locate(&snapshot.exim_gaps()));
+        warnings.sort();
+    }
     let result = match compiled {
         Ok(snapshot) if problems.is_empty() => Ok(Ready {
             snapshot: Arc::new(snapshot),
             server: loaded.server,
             listen: loaded.listen,
             organisation: loaded.organisation,
-            warnings: loaded.warnings,
+            warnings: warnings.clone(),
         }),
         Ok(_) | Err(_) => Err(problems),
     };

@@ -234,6 +234,7 @@ fn what_is_left_out_has_its_default() {
         [
             listener(ListenProtocol::Socketmap, "socketmap.sock", 0o660),
             listener(ListenProtocol::Policy, "policy.sock", 0o660),
+            listener(ListenProtocol::Exim, "exim.sock", 0o660),
             listener(ListenProtocol::Control, "control.sock", 0o600)
         ]
     );

@@ -17,11 +17,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::mail::{Identity, Mail, ProtocolState};
-use super::text::{self, Part, Violation, listed};
-use crate::model::Inbound;
+use super::text::{self, Part, Violation};
 use crate::model::certificate::PresentedName;
 use crate::model::inbound::{Action, CertificateRequirement, TlsRequirement, in_ranges};
 use crate::model::requirement::TlsVersion;
+use crate::model::{Inbound, PatternSet};
 use crate::snapshot::{InboundSide, Snapshot};
 
 /// What is decided about a mail, and from what.
@@ -37,6 +37,8 @@ pub struct Decision<'s> {
     /// The reporting ones, for the log alone.
     pub report: Vec<Judged<'s>>,
     action: Cow<'static, str>,
+    /// Whose violation is told, by its index in `applies`.
+    told: Option<usize>,
 }
 
 /// The verdict about a mail, mildest first.
@@ -125,46 +127,66 @@ impl Judged<'_> {
 
     /// The action this connector alone would lead to.
     pub fn action(&self) -> Cow<'static, str> {
-        let Some(violation) = self.violations.first() else {
-            return Cow::Borrowed(DUNNO);
-        };
-        let code = match (self.connector.on_violation, violation.part()) {
+        self.told_as(self.connector.on_violation).map_or(Cow::Borrowed(DUNNO), Cow::Owned)
+    }
+
+    /// What is told of the first violation when this is done about it; none without one.
+    fn told_as(&self, action: Action) -> Option<String> {
+        let violation = self.violations.first()?;
+        let code = match (action, violation.part()) {
             (Action::Hold, _) => "HOLD",
             (Action::Reject, Part::Tls) => "530 5.7.0",
             (Action::Reject, Part::Certificate | Part::Addresses) => "550 5.7.1",
             (Action::Defer, Part::Tls) => "450 4.7.0",
             (Action::Defer, Part::Certificate | Part::Addresses) => "450 4.7.1",
         };
-        Cow::Owned(text::reply(code, &self.connector.name, violation))
+        Some(text::reply(code, &self.connector.name, violation))
     }
 }
 
 /// Nothing to object: the restrictions behind us go on.
 const DUNNO: &str = "DUNNO";
 
-impl Decision<'_> {
+impl<'s> Decision<'s> {
     /// What follows `action=` in the reply of policy delegation.
     pub fn action(&self) -> &str {
         &self.action
     }
 
-    fn pass<'s>(because: Because) -> Decision<'s> {
+    /// The reply for the client, of an MTA that cannot hold a mail and defers it instead; none
+    /// when the mail passes.
+    pub fn smtp_reply(&self) -> Option<Cow<'_, str>> {
+        match self.verdict {
+            Verdict::Pass => None,
+            Verdict::Hold => self.told().and_then(|judged| judged.told_as(Action::Defer)).map(Cow::Owned),
+            Verdict::Defer | Verdict::Reject => Some(Cow::Borrowed(&self.action)),
+        }
+    }
+
+    /// The connector whose violation is told.
+    pub fn told(&self) -> Option<&Judged<'s>> {
+        self.applies.get(self.told?)
+    }
+
+    fn pass(because: Because) -> Decision<'s> {
         Decision {
             verdict: Verdict::Pass,
             because,
             applies: Vec::new(),
             report: Vec::new(),
             action: Cow::Borrowed(DUNNO),
+            told: None,
         }
     }
 
-    fn defer<'s>(because: Because, action: &'static str) -> Decision<'s> {
+    fn defer(because: Because, action: &'static str) -> Decision<'s> {
         Decision {
             verdict: Verdict::Defer,
             because,
             applies: Vec::new(),
             report: Vec::new(),
             action: Cow::Borrowed(action),
+            told: None,
         }
     }
 }
@@ -215,19 +237,21 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
     };
     let applies = judge(enforced);
     let report = judge(snapshot.inbound_reported());
-    let worst = applies.iter().filter(|judged| !judged.violations.is_empty()).min_by(|a, b| {
+    let violated = applies.iter().enumerate().filter(|(_, judged)| !judged.violations.is_empty());
+    let worst = violated.min_by(|(_, a), (_, b)| {
         let part = |judged: &Judged<'_>| judged.violations.first().map(Violation::part);
         let severity = b.connector.on_violation.cmp(&a.connector.on_violation);
         severity.then_with(|| part(a).cmp(&part(b))).then_with(|| a.connector.name.cmp(&b.connector.name))
     });
+    let told = worst.map(|(index, _)| index);
     let (verdict, action) =
-        worst.map_or((Verdict::Pass, Cow::Borrowed(DUNNO)), |worst| (worst.verdict(), worst.action()));
+        worst.map_or((Verdict::Pass, Cow::Borrowed(DUNNO)), |(_, worst)| (worst.verdict(), worst.action()));
     match unreadable {
         // What is refused without the missing part stays refused.
         Some((because, action)) if verdict < Verdict::Defer => {
             Decision { applies, report, ..Decision::defer(because, action) }
         }
-        _ => Decision { verdict, because: Because::Connectors, applies, report, action },
+        _ => Decision { verdict, because: Because::Connectors, applies, report, action, told },
     }
 }
 
@@ -354,15 +378,16 @@ fn trusted_violation(wanted: &CertificateRequirement, mail: &Mail<'_>) -> Option
         return Some(Violation::OtherIssuer);
     }
     wanted.names.as_ref()?;
-    let name = text(mail.certificate.common_name).and_then(PresentedName::of_common_name);
-    match name {
-        Some(name) if wanted.accepts_name(&name) => None,
-        name => Some(name_violation(wanted, name.as_ref())),
+    let common_name = text(mail.certificate.common_name).and_then(PresentedName::of_common_name);
+    let names = || common_name.iter().chain(mail.certificate.alternative_names);
+    if names().any(|name| wanted.accepts_name(name)) {
+        return None;
     }
+    Some(name_violation(wanted, names().next()))
 }
 
 fn name_violation(wanted: &CertificateRequirement, presented: Option<&PresentedName>) -> Violation {
-    let wanted = wanted.names.as_ref().map(listed).unwrap_or_default();
+    let wanted = wanted.names.as_ref().map(PatternSet::in_few_words).unwrap_or_default();
     match presented {
         None => Violation::NoName { wanted },
         Some(PresentedName::Exact(name)) => Violation::OtherName { presented: name.clone(), wanted },

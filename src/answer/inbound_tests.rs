@@ -41,6 +41,7 @@ pub(super) fn trusted(common_name: &'static str) -> Mail<'static> {
         issuer: b"Lab CA",
         fingerprint: OTHER,
         key_fingerprint: OTHER,
+        alternative_names: &[],
     };
     Mail { certificate, ..mail() }
 }

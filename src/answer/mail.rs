@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::model::certificate::{Fingerprint, Presented};
+use crate::model::certificate::{Fingerprint, Presented, PresentedName};
 use crate::model::domain;
 use crate::model::host::KeyHost;
 
@@ -42,6 +42,9 @@ pub struct ClientCertificate<'a> {
     pub fingerprint: &'a [u8],
     /// Digest of its public key as sent.
     pub key_fingerprint: &'a [u8],
+    /// The names that the certificate itself shows, from an MTA that hands it over; empty when the
+    /// chain is not trusted, and always from Postfix.
+    pub alternative_names: &'a [PresentedName],
 }
 
 /// Where in a session a policy request was made (SMTPD_POLICY_README, `protocol_state`).

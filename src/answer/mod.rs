@@ -7,11 +7,15 @@
 //!
 //! What cannot be decided is never "no connector": it is `PERM`, or a deferral.
 
+pub mod exim;
+#[cfg(test)]
+mod exim_tests;
 pub mod inbound;
 #[cfg(test)]
 mod inbound_properties;
 #[cfg(test)]
 mod inbound_tests;
+mod leaf;
 mod mail;
 mod outbound;
 #[cfg(test)]
@@ -24,6 +28,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use inbound::inbound;
+pub use leaf::Leaf;
 pub use mail::{ClientCertificate, Mail, ProtocolState};
 pub use outbound::{socketmap, tls, transport};
 
@@ -63,10 +68,20 @@ pub enum Refusal {
     Internal,
 }
 
-impl Reply<'_> {
-    /// The payload of the reply, without its netstring. `OK` always has a value and `NOTFOUND`
-    /// its space: Postfix up to 3.7 takes a bare `OK` for "not found" (dict_sockmap.c).
-    pub fn payload(&self) -> Cow<'_, str> {
+/// An answer to a question about outbound mail, whoever asks.
+pub trait Answered {
+    /// What is sent, without the framing of the protocol.
+    fn payload(&self) -> Cow<'_, str>;
+    /// The verdict in a decision line.
+    fn verdict(&self) -> &'static str;
+    /// Why there is none, where the question is to blame.
+    fn refusal(&self) -> Option<Refusal>;
+}
+
+impl Answered for Reply<'_> {
+    /// `OK` always has a value and `NOTFOUND` its space: Postfix up to 3.7 takes a bare `OK` for
+    /// "not found" (dict_sockmap.c).
+    fn payload(&self) -> Cow<'_, str> {
         match self {
             Reply::Ok(value) => Cow::Owned(format!("OK {value}")),
             Reply::NotFound => Cow::Borrowed("NOTFOUND "),
@@ -75,8 +90,7 @@ impl Reply<'_> {
         }
     }
 
-    /// The verdict in a decision line.
-    pub fn verdict(&self) -> &'static str {
+    fn verdict(&self) -> &'static str {
         match self {
             Reply::Ok(_) => "ok",
             Reply::NotFound => "notfound",
@@ -84,22 +98,29 @@ impl Reply<'_> {
             Reply::Temp(_) => "temp",
         }
     }
+
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Reply::Ok(_) | Reply::NotFound => None,
+            Reply::Perm(refusal) | Reply::Temp(refusal) => Some(*refusal),
+        }
+    }
 }
 
-/// The answer to a map lookup, with what it was made from.
+/// The answer to a question about outbound mail, with what it was made from.
 #[derive(Debug)]
 #[must_use]
-pub struct Lookup<'s> {
+pub struct Lookup<'s, R = Reply<'s>> {
     /// What is sent.
-    pub reply: Reply<'s>,
+    pub reply: R,
     /// The enforcing connectors that made it.
     pub applies: Vec<Applied<'s>>,
     /// The reporting connectors that would have.
-    pub report: Vec<Reported<'s>>,
+    pub report: Vec<Reported<'s, R>>,
 }
 
-impl Lookup<'_> {
-    fn of(reply: Reply<'_>) -> Lookup<'_> {
+impl<'s, R> Lookup<'s, R> {
+    fn of(reply: R) -> Lookup<'s, R> {
         // Empty vectors allocate nothing.
         Lookup { reply, applies: Vec::new(), report: Vec::new() }
     }
@@ -114,11 +135,11 @@ pub struct Applied<'s> {
 }
 
 /// A reporting connector, and what it would have answered.
-pub struct Reported<'s> {
+pub struct Reported<'s, R = Reply<'s>> {
     /// The connector and how it would have come to apply.
     pub applied: Applied<'s>,
     /// Its reply.
-    pub would_reply: Reply<'s>,
+    pub would_reply: R,
 }
 
 /// How a connector came to apply.
@@ -146,7 +167,7 @@ impl fmt::Debug for Applied<'_> {
     }
 }
 
-impl fmt::Debug for Reported<'_> {
+impl<R: fmt::Debug> fmt::Debug for Reported<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}, would reply {:?}", self.applied, self.would_reply)
     }

@@ -96,7 +96,7 @@ fn users<'s>(
 }
 
 /// The connector whose domains match a host; an address matches `*` alone.
-fn domain_hit<'s>(
+pub(super) fn domain_hit<'s>(
     side: &'s OutboundSide,
     all: &'s [Connector],
     host: &KeyHost<'_>,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{socketmap, tls, transport};
+use super::{Answered as _, socketmap, tls, transport};
 use crate::model::mta::PostfixVersion;
 use crate::model::sample::{agreements, outbound, patterns, requirement, smart_hosts};
 use crate::model::{Mode, Outbound, PatternSet};

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{tls, transport};
+use super::{Answered as _, tls, transport};
 use crate::model::pattern::Pattern;
 use crate::model::requirement::Requirement;
 use crate::model::sample::{agreements, outbound, patterns, smart_hosts};

@@ -8,15 +8,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::mail::Mail;
+use crate::model::ConnectorName;
 use crate::model::inbound::Require;
 use crate::model::requirement::TlsVersion;
-use crate::model::{ConnectorName, PatternSet};
 
 /// Longest text of a reply in bytes; what is over is cut.
 pub const MAX_TEXT: usize = 200;
-
-/// How many names or ranges are listed before the rest is counted.
-const LISTED: usize = 2;
 
 /// What a mail does not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,14 +171,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Names for a text: the first ones, the rest counted.
-pub fn listed(patterns: &PatternSet) -> String {
-    let names: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-    let (shown, rest) = names.split_at(names.len().min(LISTED));
-    let shown = shown.join(" or ");
-    if rest.is_empty() { shown } else { format!("{shown} or {} more", rest.len()) }
-}
-
 /// Puts a reply together: `CODE X.Y.Z connector NAME: TEXT`, the text cut to [`MAX_TEXT`].
 pub fn reply(code: &str, connector: &ConnectorName, violation: &Violation) -> String {
     let text = violation.to_string();
@@ -194,7 +183,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::answer::ClientCertificate;
-    use crate::model::Pattern;
     use crate::model::inbound::CertificateRequirement;
 
     #[test]
@@ -254,12 +242,5 @@ mod tests {
         let connector = ConnectorName::parse(&"n".repeat(64)).unwrap();
         let reply = reply("550 5.7.1", &connector, &violation);
         assert_eq!(reply.len(), "550 5.7.1 connector : ".len() + 64 + MAX_TEXT);
-    }
-
-    #[test]
-    fn long_lists_are_counted() {
-        let set: PatternSet =
-            ["a.b", "c.d", "e.f", "g.h"].iter().map(|text| Pattern::parse(text).unwrap()).collect();
-        assert_eq!(listed(&set), "a.b or c.d or 2 more");
     }
 }

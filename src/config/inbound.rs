@@ -83,7 +83,7 @@ pub(super) fn read(reading: &mut Reading, table: &Table<'_>, source: &Source) ->
     {
         reading.warn(
             item.place,
-            "`hold` is best effort: Postfix drops it before a proxy filter, and the mail is delivered",
+            "`hold` is best effort: before a proxy filter Postfix drops it and delivers the mail; Exim defers instead",
             "write \"defer\" or \"reject\" where the mail must not get through",
         );
     }

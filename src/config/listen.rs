@@ -34,20 +34,23 @@ pub enum ListenProtocol {
     Socketmap,
     /// SMTPD_POLICY_README: inbound mail.
     Policy,
+    /// What contrib/exim asks, about mail in both directions.
+    Exim,
     /// `connectord status` and `connectord reload`.
     Control,
 }
 
 impl ListenProtocol {
     /// Every protocol of this version.
-    pub const ALL: [ListenProtocol; 3] =
-        [ListenProtocol::Socketmap, ListenProtocol::Policy, ListenProtocol::Control];
+    pub const ALL: [ListenProtocol; 4] =
+        [ListenProtocol::Socketmap, ListenProtocol::Policy, ListenProtocol::Exim, ListenProtocol::Control];
 
     /// The word in the configuration, in logs and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             ListenProtocol::Socketmap => "socketmap",
             ListenProtocol::Policy => "policy",
+            ListenProtocol::Exim => "exim",
             ListenProtocol::Control => "control",
         }
     }
@@ -55,7 +58,7 @@ impl ListenProtocol {
     /// The permissions of a socket when none are written.
     pub fn default_mode(self) -> u32 {
         match self {
-            ListenProtocol::Socketmap | ListenProtocol::Policy => 0o660,
+            ListenProtocol::Socketmap | ListenProtocol::Policy | ListenProtocol::Exim => 0o660,
             ListenProtocol::Control => 0o600,
         }
     }
@@ -88,14 +91,15 @@ pub(super) fn check(reading: &mut Reading, item: Place, listeners: &[Listen], en
     for (direction, protocol) in
         [(Direction::Outbound, ListenProtocol::Socketmap), (Direction::Inbound, ListenProtocol::Policy)]
     {
-        if !enforcing.contains(&direction) || listeners.iter().any(|listener| listener.protocol == protocol) {
+        let asks = |listener: &Listen| [protocol, ListenProtocol::Exim].contains(&listener.protocol);
+        if !enforcing.contains(&direction) || listeners.iter().any(asks) {
             continue;
         }
         let word = protocol.word();
         reading.warn(
             item,
             format!(
-                "no [[listen]] with protocol = \"{word}\": the MTA cannot ask about {direction} connectors"
+                "no [[listen]] with protocol = \"{word}\" or \"exim\": no MTA can ask about {direction} connectors"
             ),
             format!("write one, or remove every [[listen]] to have {word}.sock in the runtime directory"),
         );
@@ -111,7 +115,7 @@ pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen>
     let mut lines = BTreeMap::new();
     for table in item.tables(reading, LEGAL) {
         let protocol = table
-            .demand(reading, "protocol", "write socketmap, policy or control")
+            .demand(reading, "protocol", "write socketmap, policy, exim or control")
             .and_then(|item| protocol(reading, item));
         let path = table
             .demand(reading, "path", "write the path of the socket")
@@ -139,7 +143,7 @@ pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen>
 
 fn protocol(reading: &mut Reading, item: Item<'_>) -> Option<ListenProtocol> {
     if let DeValue::String(word) = item.value()
-        && (word == "exim" || word == "metrics")
+        && word == "metrics"
     {
         reading.problem(item.place, format!("`{word}` comes with a later version"), "remove this [[listen]]");
         return None;

@@ -251,6 +251,8 @@ impl Collected {
         let item = table.find("listen");
         self.listen_place = item.map(|item| item.place);
         self.listen = listen::read(reading, item);
+        reading.postfix_asks =
+            self.listen.iter().any(|listener| listener.protocol == ListenProtocol::Socketmap);
         self.read_connectors(reading, &table, &source);
         if let Some(item) = table.find("include") {
             for (path, named) in include::files(reading, item, &source) {

@@ -107,7 +107,7 @@ impl Problems {
     }
 
     /// Puts them into the order of the files and their lines.
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.kept.sort_by_key(|problem| (problem.order, problem.line, problem.column));
     }
 

@@ -97,6 +97,8 @@ pub(super) struct Reading {
     pub problems: Problems,
     /// What does not.
     pub warnings: Problems,
+    /// Whether Postfix can ask at all, on the sockets that are written.
+    pub postfix_asks: bool,
     digest: Sha256,
     total: u64,
     pem: BTreeMap<PathBuf, Option<Arc<PemFile>>>,
@@ -112,6 +114,7 @@ impl Reading {
             sources: Vec::new(),
             problems: Problems::default(),
             warnings: Problems::default(),
+            postfix_asks: true,
             digest: Sha256::new_with_prefix(b"connectord configuration 1\n"),
             total: 0,
             pem: BTreeMap::new(),

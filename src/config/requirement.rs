@@ -33,7 +33,7 @@ pub(super) fn read(
         .and_then(|item| item.word(reading, &LEVELS));
     let names = table.find("match").and_then(|item| names(reading, item));
     let ca_file = table.find("ca_file").and_then(|item| certificates::anchors(reading, item, source));
-    if let (Some(item), None) = (table.find("ca_file"), &mta.queue_directory) {
+    if let (Some(item), None, true) = (table.find("ca_file"), &mta.queue_directory, reading.postfix_asks) {
         reading.warn(
             item.place,
             "without `queue_directory` Postfix is told the path of this file itself, which a chrooted smtp(8) cannot open",

@@ -159,6 +159,16 @@ impl NextHop {
         &self.host
     }
 
+    /// Whether the MX records of the host are to be used, and not its own addresses.
+    pub fn uses_mx(&self) -> bool {
+        self.use_mx
+    }
+
+    /// The port as written, a number or a service name; `None` for 25.
+    pub fn port(&self) -> Option<&str> {
+        self.port.as_deref()
+    }
+
     /// Whether Postfix asks for it as for a recipient domain, with neither brackets nor a port.
     pub fn is_bare(&self) -> bool {
         self.use_mx && self.port.is_none()

@@ -8,7 +8,7 @@
 //! - [`level`], [`names`], [`anchors`], [`tls`] and, of these, [`requirement`]: what an outbound
 //!   connector demands, with the one order of strength that "weaker" stands for everywhere;
 //! - [`outbound`] and [`inbound`] the two kinds of connector;
-//! - [`certificate`] facts and judgement about certificates;
+//! - [`certificate`] facts about certificates, and [`judgement`] of a partner's by a requirement;
 //! - [`mta`] what the administrator told us of the MTA that asks.
 //!
 //! A constructor that can refuse says why in words for the operator; where the offending text
@@ -19,6 +19,7 @@ pub mod certificate;
 pub mod domain;
 pub mod host;
 pub mod inbound;
+pub mod judgement;
 pub mod level;
 pub mod mta;
 pub mod name;

@@ -210,6 +210,16 @@ impl PatternSet {
         other.entries().all(|entry| self.covers(entry))
     }
 
+    /// For a text that a stranger reads: the first ones, the rest counted.
+    pub fn in_few_words(&self) -> String {
+        /// How many are shown.
+        const SHOWN: usize = 2;
+        let (shown, rest) = self.patterns.split_at(self.patterns.len().min(SHOWN));
+        let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+        let shown = shown.join(" or ");
+        if rest.is_empty() { shown } else { format!("{shown} or {} more", rest.len()) }
+    }
+
     /// What all of it compiles to.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.patterns.iter().flat_map(Pattern::entries)
@@ -298,6 +308,13 @@ mod tests {
         for (wide, narrow, expected) in cases {
             assert_eq!(pattern(wide).includes(&pattern(narrow)), expected, "{wide} {narrow}");
         }
+    }
+
+    #[test]
+    fn long_lists_are_counted() {
+        let set = |texts: &[&str]| PatternSet::new(texts.iter().map(|text| pattern(text)).collect());
+        assert_eq!(set(&["a.b"]).in_few_words(), "a.b");
+        assert_eq!(set(&["a.b", "*.d", "e.f", "g.h"]).in_few_words(), "a.b or *.d or 2 more");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Bytes from a peer to a request, and an answer to bytes.
 //!
 //! One file for each thing on the wire: [`netstring`] frames and the [`socketmap`] requests inside them, [`policy`]
-//! delegation, the [`control`] socket's one-line commands, [`xtext`] inside certificate attributes, and [`escape`] for
+//! delegation, [`exim`]'s lines, the [`control`] socket's one-line commands, [`xtext`] inside certificate attributes, and [`escape`] for
 //! what of a peer may stand in a log line.
 //!
 //! Promises: every decoder is a pure function over the bytes received so far. It borrows from them, reads each byte a
@@ -17,6 +17,7 @@
 
 pub mod control;
 pub mod escape;
+pub mod exim;
 pub mod netstring;
 pub mod policy;
 pub mod socketmap;
@@ -92,6 +93,39 @@ pub enum Error {
     /// A byte in xtext that must be written as `+XX`.
     #[error("not xtext: a byte that must be encoded is not")]
     XtextByte,
+    /// A line from Exim does not end within the bytes it may have.
+    #[error("the line is longer than {limit} bytes")]
+    LineTooLong {
+        /// The most bytes of a line, with the line feed.
+        limit: usize,
+    },
+    /// Something stands behind the one line of a request from Exim.
+    #[error("bytes behind the line")]
+    LineTrailing,
+    /// A NUL byte in a line from Exim.
+    #[error("NUL byte in the line")]
+    LineNul,
+    /// A carriage return in a line from Exim; `${quote:}` writes it as `\\r`.
+    #[error("carriage return in the line")]
+    LineCarriageReturn,
+    /// A line from Exim is not a verb and `key=value` pairs.
+    #[error("the line is not a verb and pairs of key and value; is a value without ${{quote:}}?")]
+    LineMalformed,
+    /// A verb that is none of `out`, `cert`, `in`.
+    #[error("unknown verb; this server has out, cert and in")]
+    VerbUnknown,
+    /// A key that the verb does not have.
+    #[error("a key that this verb does not have")]
+    KeyUnknown,
+    /// A key that has to be there.
+    #[error("the key {0} is missing")]
+    KeyMissing(&'static str),
+    /// A key that is there twice; which one to believe is not for us to guess.
+    #[error("the key {0} is there twice")]
+    KeyTwice(&'static str),
+    /// A certificate that is not base64.
+    #[error("the key der is not base64")]
+    Base64,
     /// A line on the control socket does not end within the bytes it may have.
     #[error("the control command is longer than {limit} bytes")]
     CommandTooLong {

@@ -11,6 +11,7 @@ use super::accept;
 use super::activation::Listener;
 use super::control::{self, Control};
 use super::error::Error;
+use super::exim::Exim;
 use super::policy::Policy;
 use super::pool::Pool;
 use super::reload::Reloads;
@@ -64,6 +65,9 @@ impl Listeners {
                 }
                 ListenProtocol::Policy => {
                     loops.spawn(accept::serve(listener, Policy(Arc::clone(&service)), mta, service, stopped));
+                }
+                ListenProtocol::Exim => {
+                    loops.spawn(accept::serve(listener, Exim(Arc::clone(&service)), mta, service, stopped));
                 }
                 ListenProtocol::Control => {
                     let sources = Sources {

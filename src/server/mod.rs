@@ -18,6 +18,7 @@ pub mod control;
 mod counters;
 mod descriptors;
 mod error;
+mod exim;
 mod limits;
 mod listeners;
 pub mod loader;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::connection::Dialect;
-use super::log::decision;
+use super::log::decision::{self, Tags};
 use super::service::Service;
-use crate::answer::inbound::Because;
 use crate::answer::{self, ClientCertificate, Mail};
 use crate::config::ListenProtocol;
 use crate::protocol::policy::{self, Request};
-use crate::protocol::{self, escape, xtext};
+use crate::protocol::{self, xtext};
 
 /// Answers policy requests.
 pub(super) struct Policy(pub(super) Arc<Service>);
@@ -35,23 +34,9 @@ impl Dialect for Policy {
         let current = self.0.current.load();
         let decided = answer::inbound(&current.snapshot, &mail, Timestamp::now());
         policy::encode_action(decided.action(), output);
-        decision::mail(&self.0, &current, &request, &mail, &decided);
-        match decided.because {
-            Because::Connectors | Because::State | Because::Authenticated | Because::Exempt => {}
-            Because::UnknownState | Because::Sender | Because::Client => {
-                if let Some(turn) = self.0.repeats.turn("mail_undecidable") {
-                    let shown = |bytes| decision::peer(bytes, escape::LIMIT);
-                    tracing::warn!(
-                        because = decided.because.word(),
-                        state = %shown(request.protocol_state),
-                        sender = %shown(request.sender),
-                        client = %shown(request.client_address),
-                        suppressed = turn.suppressed,
-                        "mail_undecidable"
-                    );
-                }
-            }
-        }
+        let tags = Tags { queue_id: request.queue_id, instance: request.instance };
+        decision::mail(&self.0, &current, tags, &mail, &decided, decided.action());
+        decision::mail_undecidable(&self.0, &mail, &decided);
         Ok(Some(consumed))
     }
 }
@@ -84,6 +69,7 @@ impl Certificate {
                 issuer: &self.issuer,
                 fingerprint: request.ccert_fingerprint,
                 key_fingerprint: request.ccert_pubkey_fingerprint,
+                alternative_names: &[],
             },
         }
     }

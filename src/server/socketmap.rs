@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::connection::Dialect;
 use super::log::decision;
 use super::service::Service;
-use crate::answer::{self, Reply};
+use crate::answer::{self, Answered as _};
 use crate::config::ListenProtocol;
+use crate::protocol;
 use crate::protocol::netstring;
 use crate::protocol::socketmap::{REQUEST_LIMIT, Request};
-use crate::protocol::{self, escape};
 
 /// Answers map lookups.
 pub(super) struct Socketmap(pub(super) Arc<Service>);
@@ -27,16 +27,10 @@ impl Dialect for Socketmap {
         let current = self.0.current.load();
         let lookup = answer::socketmap(&current.snapshot, request.map, request.key);
         netstring::encode(lookup.reply.payload().as_bytes(), output);
-        decision::lookup(&self.0, &current, &request, &lookup);
-        match &lookup.reply {
-            Reply::Ok(_) | Reply::NotFound => {}
-            Reply::Perm(reason) | Reply::Temp(reason) => {
-                if let Some(turn) = self.0.repeats.turn("lookup_refused") {
-                    let key = decision::peer(request.key.unwrap_or_default(), escape::LIMIT);
-                    let map = decision::peer(request.map, escape::LIMIT);
-                    tracing::warn!(%reason, %map, %key, suppressed = turn.suppressed, "lookup_refused");
-                }
-            }
+        let asked = (request.map, request.key.unwrap_or_default());
+        decision::lookup(&self.0, &current, asked, &lookup);
+        if let Some(reason) = lookup.reply.refusal() {
+            decision::lookup_refused(&self.0, asked, reason);
         }
         Ok(Some(frame.consumed))
     }

@@ -6,6 +6,7 @@
 //! has passed all of that, so that an answer only looks up.
 
 pub mod diff;
+pub mod exim;
 mod hosts;
 mod inbound;
 mod inbound_diff;
@@ -87,8 +88,8 @@ pub struct Conflict {
 /// Every [`Conflict`] there is.
 pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Result<Snapshot, Vec<Conflict>> {
     let mut conflicts = Vec::new();
-    let connectors = outbound::connectors(agreements, &mut conflicts);
     let enforced = OutboundSide::build(agreements, Mode::Enforce, &mut conflicts);
+    let connectors = outbound::connectors(agreements, enforced.hosts(), &mut conflicts);
     let reported = OutboundSide::build(agreements, Mode::Report, &mut conflicts);
     OutboundSide::build(agreements, Mode::Off, &mut conflicts);
     let inbound_enforced = InboundSide::build(agreements, Mode::Enforce, &mut conflicts);
@@ -165,6 +166,25 @@ impl Snapshot {
     /// The ranges of clients that are never judged.
     pub fn exempt(&self) -> &[ipnet::IpNet] {
         &self.exempt
+    }
+
+    /// What of the connectors that take part cannot be told to Exim: at load no conflict, for the
+    /// mail is deferred there, but to be known.
+    pub fn exim_gaps(&self) -> Vec<Conflict> {
+        let numbered = self.outbound.iter().enumerate();
+        let gaps = numbered.filter(|(_, connector)| connector.agreement.mode != Mode::Off);
+        let gaps = gaps.filter_map(|(number, connector)| {
+            let gap = connector.exim.gap.as_ref()?;
+            Some(Conflict {
+                direction: Direction::Outbound,
+                connector: number,
+                key: gap.key(),
+                text: None,
+                message: format!("Exim would defer all mail of `{}`: {gap}", connector.agreement.name),
+                help: gap.help().to_owned(),
+            })
+        });
+        gaps.collect()
     }
 
     /// The files of trust anchors that replies of this snapshot name relative to the queue

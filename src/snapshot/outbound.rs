@@ -3,6 +3,7 @@
 //! Domains go into the [`Index`]; smart hosts get answers of their own ([`Hosts`]). For enforcing
 //! connectors the promise about strength is checked on the way ([`shadowing`]).
 
+use super::exim::EximPolicy;
 use super::hosts::Hosts;
 use super::index::{Hit, Index};
 use super::{Conflict, Direction, render, shadowing};
@@ -17,6 +18,8 @@ pub struct Connector {
     pub policy: String,
     /// The value for the map `transport`.
     pub transport: String,
+    /// What Exim is told.
+    pub exim: EximPolicy,
 }
 
 /// The connectors of one mode, for lookup.
@@ -25,8 +28,12 @@ pub struct OutboundSide {
     hosts: Hosts,
 }
 
-/// Renders every connector, of whatever mode.
-pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>) -> Vec<Connector> {
+/// Renders every connector, of whatever mode; `hosts` are those of the enforcing ones.
+pub(super) fn connectors(
+    agreements: &Agreements,
+    hosts: &Hosts,
+    conflicts: &mut Vec<Conflict>,
+) -> Vec<Connector> {
     let mta = &agreements.mta;
     let mut connectors = Vec::with_capacity(agreements.outbound.len());
     for (number, outbound) in agreements.outbound.iter().enumerate() {
@@ -89,6 +96,7 @@ pub(super) fn connectors(agreements: &Agreements, conflicts: &mut Vec<Conflict>)
             },
             policy,
             transport,
+            exim: EximPolicy::of(outbound, hosts, mta),
         });
     }
     connectors

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use connectord::answer::{ClientCertificate, Mail};
-use connectord::cli::explain::{inbound, outbound};
+use connectord::cli::explain::{Mta, inbound, outbound};
 use connectord::load;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -136,7 +136,8 @@ fn explain_inbound_is_what_the_socket_says() {
                         },
                     };
                     let explained =
-                        inbound::explanation(&ready.snapshot, &mail, state, Timestamp::now()).action;
+                        inbound::explanation(&ready.snapshot, &mail, state, Mta::Postfix, Timestamp::now())
+                            .action;
                     let reply = daemon.policy(&[
                         ("protocol_state", state),
                         ("protocol_name", "ESMTP"),
@@ -207,7 +208,7 @@ fn status_has_the_keys_of_the_interface() {
         .iter()
         .map(|listener| listener["protocol"].as_str().unwrap())
         .collect();
-    assert_eq!(protocols, ["socketmap", "policy", "control"]);
+    assert_eq!(protocols, ["socketmap", "policy", "exim", "control"]);
     for listener in json["listeners"].as_array().unwrap() {
         assert_keys(listener, &["protocol", "path"], &[]);
     }

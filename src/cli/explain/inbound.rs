@@ -1,8 +1,8 @@
-//! `connectord explain inbound`: what policy delegation answers about a mail.
+//! `connectord explain inbound`: what is answered about a mail.
 //!
-//! The options stand for the attributes of one request. A certificate is shown as Postfix shows
-//! it (smtpd_check.c:check_policy_service): always by its digests, by its common name and issuer
-//! only when a trusted authority vouches for it.
+//! The options stand for the attributes of one request. A certificate is shown as the MTA shows
+//! it: Postfix by its digests, and by common name and issuer only when a trusted authority vouches
+//! for it (smtpd_check.c:check_policy_service); Exim as a whole.
 
 use std::fmt;
 use std::io::Write;
@@ -16,10 +16,10 @@ use serde::Serialize;
 
 use super::{Mta, SCHEMA};
 use crate::answer::inbound::{Because, Judged, Verdict};
-use crate::answer::{self, ClientCertificate, Mail};
+use crate::answer::{self, Leaf, Mail, exim};
 use crate::cli::{Exit, Failure, Output};
 use crate::model::Place;
-use crate::model::certificate::{Certificate, pem};
+use crate::model::certificate::pem;
 use crate::model::requirement::TlsVersion;
 use crate::snapshot::Snapshot;
 
@@ -49,8 +49,8 @@ pub struct Options {
     /// The client's certificate, the first one in this PEM file [default: none]
     #[arg(long, value_name = "FILE", requires = "tls")]
     cert: Option<PathBuf>,
-    /// The certificate of --cert has a chain that smtpd(8) trusts: its common name and issuer are
-    /// shown, not only its digests
+    /// The certificate of --cert has a chain that the MTA trusts: its names and issuer count, not only
+    /// its digests
     #[arg(long, requires = "cert")]
     trusted: bool,
     /// The client shows a trusted certificate with this common name, of which nothing else is known
@@ -77,44 +77,22 @@ fn versions() -> impl TypedValueParser<Value = TlsVersion> {
     words.try_map(|word| TlsVersion::from_word(&word).ok_or("no TLS version"))
 }
 
-/// What is presented of a client certificate; empty where nothing is.
-#[derive(Debug, Default)]
-pub struct Shown {
-    common_name: String,
-    issuer: String,
-    fingerprint: String,
-    key_fingerprint: String,
-}
-
 impl Options {
     /// Reads the certificate.
     ///
     /// # Errors
     /// When the file cannot be read, or its first certificate not be understood.
-    pub fn certificate(&self) -> Result<Shown, Failure> {
+    pub fn certificate(&self) -> Result<Leaf, Failure> {
         if let Some(name) = &self.cert_cn {
-            let issuer = self.cert_issuer.as_deref().unwrap_or(UNNAMED_ISSUER);
-            return Ok(Shown { common_name: name.clone(), issuer: issuer.to_owned(), ..Shown::default() });
+            return Ok(Leaf::named(name, self.cert_issuer.as_deref().unwrap_or(UNNAMED_ISSUER)));
         }
         let Some(path) = &self.cert else {
-            return Ok(Shown::default());
+            return Ok(Leaf::default());
         };
         let text = std::fs::read(path).map_err(|error| Failure::File { path: path.clone(), error })?;
         let certificates = pem::certificates(&text)
             .map_err(|error| Failure::Argument(format!("--cert {}: {error}", path.display())))?;
-        Ok(certificates.first().map(|leaf| Shown::of(leaf, self.trusted)).unwrap_or_default())
-    }
-}
-
-impl Shown {
-    fn of(leaf: &Certificate, trusted: bool) -> Self {
-        let when_trusted = |text: Option<&str>| text.filter(|_| trusted).unwrap_or_default().to_owned();
-        Shown {
-            common_name: when_trusted(leaf.common_name()),
-            issuer: when_trusted(leaf.issuer().or(Some(UNNAMED_ISSUER))),
-            fingerprint: leaf.fingerprint().to_string(),
-            key_fingerprint: leaf.key_fingerprint().to_string(),
-        }
+        Ok(certificates.first().map(|leaf| Leaf::of(leaf, self.trusted)).unwrap_or_default())
     }
 }
 
@@ -128,7 +106,7 @@ pub struct Explanation<'s> {
     pub state: &'s str,
     /// The verdict.
     pub verdict: &'static str,
-    /// What follows `action=`.
+    /// What follows `action=`; of an answer to Exim, all of it.
     pub action: String,
     /// What the verdict rests on: `connectors`, or why none was looked at.
     pub because: &'static str,
@@ -137,7 +115,9 @@ pub struct Explanation<'s> {
     /// The reporting ones.
     pub report: Vec<Connector<'s>>,
     #[serde(skip)]
-    meaning: &'static str,
+    meaning: String,
+    #[serde(skip)]
+    mta: Mta,
 }
 
 /// A connector that the mail is about.
@@ -173,19 +153,25 @@ pub fn explanation<'s>(
     snapshot: &'s Snapshot,
     mail: &Mail<'s>,
     state: &'s str,
+    mta: Mta,
     now: Timestamp,
 ) -> Explanation<'s> {
     let decision = answer::inbound(snapshot, mail, now);
+    let action = match mta {
+        Mta::Postfix => decision.action().to_owned(),
+        Mta::Exim => exim::action(&decision),
+    };
     Explanation {
         schema: SCHEMA,
         generation: snapshot.generation(),
         state,
         verdict: decision.verdict.word(),
-        action: decision.action().to_owned(),
+        action,
         because: decision.because.word(),
         applies: decision.applies.iter().map(|judged| Connector::of(judged, mail)).collect(),
         report: decision.report.iter().map(|judged| Connector::of(judged, mail)).collect(),
-        meaning: meaning(decision.verdict, decision.because, decision.applies.is_empty()),
+        meaning: meaning(mta, decision.verdict, decision.because, decision.applies.is_empty()),
+        mta,
     }
 }
 
@@ -208,30 +194,42 @@ impl<'s> Connector<'s> {
     }
 }
 
-fn meaning(verdict: Verdict, because: Because, none: bool) -> &'static str {
+fn meaning(mta: Mta, verdict: Verdict, because: Because, none: bool) -> String {
+    let mta_name = mta.name();
     match (verdict, because) {
-        (Verdict::Reject, _) => "Postfix refuses the mail; the partner's server tells its sender",
+        (Verdict::Reject, _) => format!("{mta_name} refuses the mail; the partner's server tells its sender"),
         (Verdict::Defer, Because::Sender | Because::Client | Because::UnknownState) => {
-            "what a connector depends on cannot be read, so Postfix refuses the mail for now"
+            format!("what a connector depends on cannot be read, so {mta_name} refuses the mail for now")
         }
-        (Verdict::Defer, _) => "Postfix refuses the mail for now; the partner's server tries again",
-        (Verdict::Hold, _) => "Postfix takes the mail and puts it on hold",
-        (Verdict::Pass, Because::Authenticated) => "the client has logged in: no connector is about it",
+        (Verdict::Hold, _) if mta == Mta::Exim => {
+            "Exim cannot hold the mail and refuses it for now; the partner's server tries again".to_owned()
+        }
+        (Verdict::Defer, _) => {
+            format!("{mta_name} refuses the mail for now; the partner's server tries again")
+        }
+        (Verdict::Hold, _) => format!("{mta_name} takes the mail and puts it on hold"),
+        (Verdict::Pass, Because::Authenticated) => {
+            "the client has logged in: no connector is about it".to_owned()
+        }
         (Verdict::Pass, Because::Exempt) => {
-            "the client is exempt by [inbound_exempt]: nothing is asked of it"
+            "the client is exempt by [inbound_exempt]: nothing is asked of it".to_owned()
         }
-        (Verdict::Pass, Because::State) => "nothing is decided in this state; Postfix goes on",
+        (Verdict::Pass, Because::State) => format!("nothing is decided in this state; {mta_name} goes on"),
         (Verdict::Pass, _) if none => {
-            "no enforcing connector is about this mail: Postfix goes on with its own checks"
+            format!("no enforcing connector is about this mail: {mta_name} goes on with its own checks")
         }
-        (Verdict::Pass, _) => "nothing to object: Postfix goes on with its own checks",
+        (Verdict::Pass, _) => format!("nothing to object: {mta_name} goes on with its own checks"),
     }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "policy delegation, state {}", self.state)?;
-        writeln!(f, "  reply      action={}", self.action)?;
+        let (asked, prefix) = match self.mta {
+            Mta::Postfix => ("policy delegation", "action="),
+            Mta::Exim => ("question `in`", ""),
+        };
+        writeln!(f, "{asked}, state {}", self.state)?;
+        writeln!(f, "  reply      {prefix}{}", self.action)?;
         writeln!(f, "  verdict    {}", self.verdict)?;
         writeln!(f, "  meaning    {}", self.meaning)?;
         for connector in &self.applies {
@@ -261,7 +259,7 @@ impl Connector<'_> {
 
 pub(super) fn run(
     options: &Options,
-    certificate: &Shown,
+    certificate: &Leaf,
     snapshot: &Snapshot,
     json: bool,
     out: &mut Output,
@@ -275,14 +273,12 @@ pub(super) fn run(
         recipient: options.recipient.as_bytes(),
         sasl_username: b"",
         tls_version: options.tls.map_or("", TlsVersion::word).as_bytes(),
-        certificate: ClientCertificate {
-            common_name: certificate.common_name.as_bytes(),
-            issuer: certificate.issuer.as_bytes(),
-            fingerprint: certificate.fingerprint.as_bytes(),
-            key_fingerprint: certificate.key_fingerprint.as_bytes(),
+        certificate: match options.mta {
+            Mta::Postfix => certificate.as_postfix_shows_it(),
+            Mta::Exim => certificate.whole(),
         },
     };
-    let explanation = explanation(snapshot, &mail, &options.state, Timestamp::now());
+    let explanation = explanation(snapshot, &mail, &options.state, options.mta, Timestamp::now());
     if json {
         out.json(&explanation)?
     } else {

@@ -27,6 +27,18 @@ pub enum Mta {
     /// Postfix: socketmap and policy delegation.
     #[default]
     Postfix,
+    /// Exim: the line protocol of contrib/exim.
+    Exim,
+}
+
+impl Mta {
+    /// Its name in a sentence.
+    fn name(self) -> &'static str {
+        match self {
+            Mta::Postfix => "Postfix",
+            Mta::Exim => "Exim",
+        }
+    }
 }
 
 /// The version of the JSON objects: a key may be added to them without a new number.

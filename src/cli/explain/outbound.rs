@@ -4,6 +4,8 @@
 //! for the address, then smtp(8) asks `tls` for each next-hop that came of it, or for the
 //! recipient's domain as it was typed. A `relayhost` is main.cf's and unknown here: with one, and
 //! without a connector's route, Postfix asks for that host instead.
+//!
+//! Exim asks once, for the recipient's domain; what it asks about a certificate is not known here.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Mta, SCHEMA};
-use crate::answer::{self, Applied, Lookup, Reply};
+use crate::answer::{self, Answered, Applied, Lookup, Reply, exim};
 use crate::cli::{Exit, Failure, Output};
 use crate::model::{Level, Place};
 use crate::snapshot::{Snapshot, render};
@@ -88,7 +90,25 @@ pub struct Report<'s> {
     pub line: usize,
 }
 
-/// Asks what a delivery asks. What has an `@` is an address.
+/// Asks what a delivery by Exim asks. What has an `@` is an address.
+pub fn exim_explanation<'s>(snapshot: &'s Snapshot, input: &'s str) -> Explanation<'s> {
+    let domain = input.rsplit_once('@').map_or(input, |(_, domain)| domain);
+    let lookup = exim::out(snapshot, domain.as_bytes());
+    let meaning = match &lookup.reply {
+        exim::Reply::Policy(policy) => match &policy.gap {
+            Some(gap) => format!("Exim defers the mail: {gap}; {}", gap.help()),
+            None => format!("Exim {}", policy.transport.meaning()),
+        },
+        exim::Reply::Default => {
+            "no enforcing connector applies: the routers and transports of the site decide".to_owned()
+        }
+        exim::Reply::Temp(_) => "Exim defers the mail".to_owned(),
+    };
+    let steps = vec![Step::new("out", domain, lookup, meaning)];
+    Explanation { schema: SCHEMA, input, generation: snapshot.generation(), steps }
+}
+
+/// Asks what a delivery by Postfix asks. What has an `@` is an address.
 pub fn explanation<'s>(snapshot: &'s Snapshot, input: &'s str) -> Explanation<'s> {
     let mut steps = Vec::new();
     match input.rsplit_once('@') {
@@ -167,7 +187,7 @@ fn tls_meaning(snapshot: &Snapshot, key: &str, reply: &Reply<'_>) -> String {
 }
 
 impl<'s> Step<'s> {
-    fn new(map: &'static str, key: &str, lookup: Lookup<'s>, meaning: String) -> Self {
+    fn new<R: Answered>(map: &'static str, key: &str, lookup: Lookup<'s, R>, meaning: String) -> Self {
         let reply = lookup.reply.payload().into_owned();
         let applies = lookup.applies.iter().map(Applies::of).collect();
         let report = lookup.report.iter().map(|reported| {
@@ -233,8 +253,11 @@ pub(super) fn run(
     json: bool,
     out: &mut Output,
 ) -> Result<Exit, Failure> {
-    let Options { key, mta: Mta::Postfix } = options;
-    write(&explanation(snapshot, key), json, out)?;
+    let explained = match options.mta {
+        Mta::Postfix => explanation(snapshot, &options.key),
+        Mta::Exim => exim_explanation(snapshot, &options.key),
+    };
+    write(&explained, json, out)?;
     Ok(Exit::Good)
 }
 

@@ -11,11 +11,12 @@ use std::borrow::Cow;
 
 use super::super::service::{Current, Service};
 use super::line::Line;
+use crate::answer::exim::{self, Question};
 use crate::answer::inbound::{Because, Decision, Judged};
-use crate::answer::{Applied, Lookup, Mail};
+use crate::answer::{Answered, Applied, Lookup, Mail, Refusal};
 use crate::model::Mode;
-use crate::protocol::policy;
-use crate::protocol::socketmap;
+use crate::model::certificate::Fingerprint;
+use crate::protocol::escape;
 use crate::snapshot::Direction;
 
 /// A peer's text for a line: cut, and readable; the line escapes it.
@@ -24,11 +25,11 @@ pub(in crate::server) fn peer(bytes: &[u8], limit: usize) -> Cow<'_, str> {
 }
 
 /// Counts and logs the answer to a map lookup.
-pub(in crate::server) fn lookup(
+pub(in crate::server) fn lookup<R: Answered>(
     service: &Service,
     current: &Current,
-    request: &socketmap::Request<'_>,
-    lookup: &Lookup<'_>,
+    (map, key): (&[u8], &[u8]),
+    lookup: &Lookup<'_, R>,
 ) {
     let took_part = !(lookup.applies.is_empty() && lookup.report.is_empty());
     let verdict = lookup.reply.verdict();
@@ -46,7 +47,7 @@ pub(in crate::server) fn lookup(
     };
     service.journal.line(level, "decision", |line| {
         line.text("direction", Direction::Outbound.word());
-        line.peer("map", request.map).peer("key", request.key.unwrap_or_default());
+        line.peer("map", map).peer("key", key);
         let applies = lookup.applies.iter().map(|applied| (name(applied), applied.by.to_string()));
         let report =
             lookup.report.iter().map(|reported| (name(&reported.applied), reported.applied.by.to_string()));
@@ -65,13 +66,31 @@ fn name<'s>(applied: &Applied<'s>) -> &'s str {
     applied.connector.agreement.name.as_str()
 }
 
-/// Counts and logs the decision about a mail.
+/// Says of a question about outbound mail that it made no sense.
+pub(in crate::server) fn lookup_refused(service: &Service, (map, key): (&[u8], &[u8]), reason: Refusal) {
+    if let Some(turn) = service.repeats.turn("lookup_refused") {
+        let (map, key) = (peer(map, escape::LIMIT), peer(key, escape::LIMIT));
+        tracing::warn!(%reason, %map, %key, suppressed = turn.suppressed, "lookup_refused");
+    }
+}
+
+/// What an MTA says of a mail besides what is decided by: whose log lines belong to it.
+#[derive(Clone, Copy, Default)]
+pub(in crate::server) struct Tags<'a> {
+    /// The MTA's name for the message; empty before it has one.
+    pub(in crate::server) queue_id: &'a [u8],
+    /// Postfix's name for the transaction; empty from others.
+    pub(in crate::server) instance: &'a [u8],
+}
+
+/// Counts and logs the decision about a mail, which was answered with `reply`.
 pub(in crate::server) fn mail(
     service: &Service,
     current: &Current,
-    request: &policy::Request<'_>,
+    tags: Tags<'_>,
     mail: &Mail<'_>,
     decision: &Decision<'_>,
+    reply: &str,
 ) {
     let took_part = !(decision.applies.is_empty() && decision.report.is_empty());
     for judged in decision.applies.iter().chain(&decision.report) {
@@ -94,7 +113,7 @@ pub(in crate::server) fn mail(
             decision.applies.iter().map(pair).collect(),
             decision.report.iter().map(pair).collect(),
         );
-        line.text("verdict", decision.verdict.word()).text("reply", decision.action());
+        line.text("verdict", decision.verdict.word()).text("reply", reply);
         line.number("generation", current.snapshot.generation());
         if reporting {
             let actions: Vec<_> = decision.report.iter().map(Judged::action).collect();
@@ -103,14 +122,57 @@ pub(in crate::server) fn mail(
         if decision.because != Because::Connectors {
             line.text("because", decision.because.word());
         }
-        if !request.queue_id.is_empty() {
-            line.peer("queue_id", request.queue_id);
-        }
-        if !request.instance.is_empty() {
-            line.peer("instance", request.instance);
+        for (key, tag) in [("queue_id", tags.queue_id), ("instance", tags.instance)] {
+            if !tag.is_empty() {
+                line.peer(key, tag);
+            }
         }
         line.peer("client", mail.client_address);
         line.text("presented", &presented(mail));
+    });
+}
+
+/// Says of a mail that what a connector depends on could not be read, if so.
+pub(in crate::server) fn mail_undecidable(service: &Service, mail: &Mail<'_>, decision: &Decision<'_>) {
+    match decision.because {
+        Because::Connectors | Because::State | Because::Authenticated | Because::Exempt => return,
+        Because::UnknownState | Because::Sender | Because::Client => {}
+    }
+    if let Some(turn) = service.repeats.turn("mail_undecidable") {
+        let shown = |bytes| peer(bytes, escape::LIMIT);
+        tracing::warn!(
+            because = decision.because.word(),
+            state = %shown(mail.state),
+            sender = %shown(mail.sender),
+            client = %shown(mail.client_address),
+            suppressed = turn.suppressed,
+            "mail_undecidable"
+        );
+    }
+}
+
+/// Counts and logs the verdict about a partner's certificate, which was answered with `reply`.
+pub(in crate::server) fn certificate(
+    service: &Service,
+    current: &Current,
+    question: &Question<'_>,
+    judged: &exim::Judged<'_>,
+    reply: &str,
+) {
+    let connector = judged.applies.as_ref().map_or("", name);
+    service.counters.count(connector, judged.verdict());
+    let Some(level) = service.decision_level(&current.settings, judged.applies.is_some()) else {
+        return;
+    };
+    service.journal.line(level, "decision", |line| {
+        line.text("direction", Direction::Outbound.word());
+        line.text("map", "cert").peer("key", question.domain);
+        let applies = judged.applies.iter().map(|applied| (name(applied), applied.by.to_string()));
+        connectors(line, applies.collect(), Vec::new());
+        line.text("verdict", judged.verdict()).text("reply", reply);
+        line.number("generation", current.snapshot.generation());
+        line.peer("host", question.host);
+        line.text("presented", &Fingerprint::of(question.der).to_string());
     });
 }
 

@@ -1,0 +1,218 @@
+//! Answers to Exim: the same connectors, asked in another way.
+//!
+//! A router asks `out` for the recipient's domain before a delivery, a transport asks `cert` about
+//! the certificate that it was shown, and ACLs ask about mail that comes in. Which connector
+//! applies is found as for Postfix; what it answers was rendered at load
+//! ([`crate::snapshot::exim`]). What cannot be decided is never `tls=default`: Exim is told to wait.
+
+use std::borrow::Cow;
+
+use super::inbound::{Decision, Verdict};
+use super::outbound::domain_hit;
+use super::{Answered, Applied, By, Lookup, Refusal, Reported};
+use crate::model::certificate::Certificate;
+use crate::model::domain;
+use crate::model::host::{self, KeyHost};
+use crate::model::judgement::{self, Objection};
+use crate::model::names::Names;
+use crate::protocol::exim::Answer;
+use crate::snapshot::exim::{EximPolicy, deferral};
+use crate::snapshot::{OutboundSide, Snapshot};
+
+/// The answer when no connector applies: the site's own routers go on.
+const DEFAULT: &str = "status=ok tls=default end=ok";
+
+/// The answer to `out`.
+#[derive(Clone, Copy)]
+#[must_use]
+pub enum Reply<'s> {
+    /// This connector applies.
+    Policy(&'s EximPolicy),
+    /// None does.
+    Default,
+    /// The question makes no sense; Exim keeps the mail.
+    Temp(Refusal),
+}
+
+impl Answered for Reply<'_> {
+    fn payload(&self) -> Cow<'_, str> {
+        match self {
+            Reply::Policy(policy) => Cow::Borrowed(&policy.answer),
+            Reply::Default => Cow::Borrowed(DEFAULT),
+            Reply::Temp(refusal) => Cow::Owned(deferral(&refusal.to_string())),
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self {
+            Reply::Policy(policy) if policy.gap.is_some() => "temp",
+            Reply::Policy(_) => "ok",
+            Reply::Default => "notfound",
+            Reply::Temp(_) => "temp",
+        }
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Reply::Policy(_) | Reply::Default => None,
+            Reply::Temp(refusal) => Some(*refusal),
+        }
+    }
+}
+
+/// Answers `out`: what mail to a recipient's domain is owed, and the way that it takes.
+///
+/// Our own domains are nobody's: a connector for everything would otherwise send their mail by MX
+/// records, which may lead back to us.
+pub fn out<'s>(snapshot: &'s Snapshot, domain: &[u8]) -> Lookup<'s, Reply<'s>> {
+    let host = match recipient_domain(domain) {
+        Ok(host) => host,
+        Err(refusal) => return Lookup::of(Reply::Temp(refusal)),
+    };
+    let mut lookup = Lookup::of(Reply::Default);
+    if let KeyHost::Name(name) = &host
+        && snapshot.mta().own_domains.covers_name(name)
+    {
+        return lookup;
+    }
+    let find = |side: &'s OutboundSide| {
+        let (hit, connector) = domain_hit(side, snapshot.outbound(), &host)?;
+        Some(Applied { connector, by: By::Domain(hit) })
+    };
+    if let Some(applied) = find(snapshot.enforced()) {
+        lookup.reply = Reply::Policy(&applied.connector.exim);
+        lookup.applies.push(applied);
+    }
+    if let Some(applied) = find(snapshot.reported()) {
+        lookup.report.push(Reported { would_reply: Reply::Policy(&applied.connector.exim), applied });
+    }
+    lookup
+}
+
+/// The domain of a recipient: a name, or an address in brackets (RFC 5321 section 4.1.3).
+fn recipient_domain(domain: &[u8]) -> Result<KeyHost<'_>, Refusal> {
+    if domain.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    let text = std::str::from_utf8(domain).map_err(|_| Refusal::NotUtf8)?;
+    let Some(rest) = text.strip_prefix('[') else {
+        let name = domain::normalise(text).map_err(host::Error::from)?;
+        return Ok(KeyHost::Name(name));
+    };
+    let literal = rest.strip_suffix(']').ok_or(Refusal::Key(host::Error::Bracket))?;
+    match KeyHost::parse(literal)? {
+        address @ KeyHost::Address(_) => Ok(address),
+        KeyHost::Name(_) => Err(Refusal::Key(host::Error::Bracket)),
+    }
+}
+
+/// A question about a certificate, as it was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The recipient's domain.
+    pub domain: &'a [u8],
+    /// The host that is connected to.
+    pub host: &'a [u8],
+    /// The answer to `out` that the delivery goes by.
+    pub answer: &'a [u8],
+    /// The leaf certificate that the host shows, in DER.
+    pub der: &'a [u8],
+}
+
+/// The verdict about a partner's certificate, with the connector that asked for it.
+#[derive(Debug)]
+#[must_use]
+pub struct Judged<'s> {
+    /// Whether it is the one.
+    pub verdict: Result<(), Refused>,
+    /// The connector in force for the domain, if there is one.
+    pub applies: Option<Applied<'s>>,
+}
+
+/// Why a partner's certificate is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The question makes no sense.
+    #[error("{0}")]
+    Question(#[from] Refusal),
+    /// The delivery goes by an answer that is no longer given.
+    #[error("the connectors have changed since this delivery began")]
+    Changed,
+    /// Not one certificate.
+    #[error("not a certificate that can be read")]
+    Unreadable,
+    /// A certificate, and not the one.
+    #[error("{0}")]
+    Objection(Objection),
+}
+
+impl Judged<'_> {
+    /// What Exim is told: exactly `ok`, or anything else.
+    pub fn payload(&self) -> Cow<'static, str> {
+        match &self.verdict {
+            Ok(()) => Cow::Borrowed("ok"),
+            Err(refused) => Cow::Owned(format!("no: {refused}")),
+        }
+    }
+
+    /// The verdict in a decision line.
+    pub fn verdict(&self) -> &'static str {
+        if self.verdict.is_ok() { "ok" } else { "refused" }
+    }
+}
+
+/// Answers `cert`: whether a leaf certificate is the one that the connector asks for.
+///
+/// The delivery must go by the very answer that is given now. Otherwise the transport that asks
+/// may not be the one that the connector wants: one that checks no chain, say.
+pub fn certificate<'s>(snapshot: &'s Snapshot, question: &Question<'_>) -> Judged<'s> {
+    let Lookup { reply, mut applies, .. } = out(snapshot, question.domain);
+    let judged = |verdict, applies: Option<Applied<'s>>| Judged { verdict, applies };
+    let Some(applied) = applies.pop() else {
+        let refused = reply.refusal().map_or(Refused::Changed, Refused::Question);
+        return judged(Err(refused), None);
+    };
+    let policy = &applied.connector.exim;
+    // `${readsocket}` may put a blank where the line feed was.
+    if question.answer.trim_ascii_end() != policy.answer.as_bytes() {
+        return judged(Err(Refused::Changed), Some(applied));
+    }
+    let Ok(leaf) = Certificate::from_der(question.der) else {
+        return judged(Err(Refused::Unreadable), Some(applied));
+    };
+    let requirement = policy.joined.as_ref().unwrap_or(&applied.connector.agreement.requirement);
+    let name = |bytes| {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        domain::normalise(text).unwrap_or_default()
+    };
+    let (domain, host) = (name(question.domain), name(question.host));
+    // A transport that asks for nothing of this kind has no reason to ask.
+    let asks = requirement.pins().is_some() || *requirement.names() != Names::Any;
+    let verdict = match judgement::leaf(requirement, &leaf, &domain, &host) {
+        Ok(()) if !asks => Err(Refused::Changed),
+        Ok(()) => Ok(()),
+        Err(objection) => Err(Refused::Objection(objection)),
+    };
+    judged(verdict, Some(applied))
+}
+
+/// The decision about a mail as Exim's ACLs take it.
+///
+/// Exim cannot put a single mail on hold in the session that brings it, so `hold` waits outside:
+/// it is answered as a deferral.
+pub fn action(decision: &Decision<'_>) -> String {
+    let word = match decision.verdict {
+        Verdict::Pass => "pass",
+        Verdict::Reject => "deny",
+        Verdict::Hold | Verdict::Defer => "defer",
+    };
+    let mut answer = Answer::new().with("action", word);
+    if let Some(reply) = decision.smtp_reply() {
+        answer = answer.with("text", &reply);
+    }
+    let told = decision.told().or_else(|| decision.applies.first());
+    if let Some(judged) = told {
+        answer = answer.with("connector", judged.connector.name.as_str());
+    }
+    answer.finish()
+}
