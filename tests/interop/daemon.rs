@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::condition::wait_for;
-use crate::root::Release;
+use crate::root::{Release, Software};
 
 /// The program.
 const CONNECTORD: &str = env!("CARGO_BIN_EXE_connectord");
@@ -21,8 +21,8 @@ const CONNECTORD: &str = env!("CARGO_BIN_EXE_connectord");
 #[derive(Clone)]
 pub struct Site {
     directory: PathBuf,
-    /// The queue directory of Postfix.
-    spool: PathBuf,
+    /// The directory of the lab.
+    lab: PathBuf,
     release: Release,
 }
 
@@ -33,15 +33,20 @@ impl Site {
         for name in ["run", "state"] {
             fs::create_dir_all(directory.join(name)).unwrap();
         }
-        Site { directory, spool: lab.join("spool"), release }
+        Site { directory, lab: lab.to_owned(), release }
     }
 
     pub fn socketmap(&self) -> PathBuf {
-        self.spool.join("connectord/socketmap.sock")
+        self.lab.join("spool/connectord/socketmap.sock")
     }
 
     pub fn policy(&self) -> PathBuf {
-        self.spool.join("connectord/policy.sock")
+        self.lab.join("spool/connectord/policy.sock")
+    }
+
+    /// On Exim's machine: /run/connectord/exim.sock.
+    pub fn exim(&self) -> PathBuf {
+        self.lab.join("connectord-run/exim.sock")
     }
 
     pub fn control(&self) -> PathBuf {
@@ -53,23 +58,31 @@ impl Site {
         fs::write(self.directory.join(name), text).unwrap();
     }
 
-    /// Writes the configuration: the sockets and Postfix of this lab, and `connectors`.
+    /// Writes the configuration: the sockets and the mail server of this lab, and `connectors`.
     pub fn configure(&self, connectors: &str) {
-        let socketmap = self.socketmap();
-        let policy = self.policy();
-        let control = self.control();
-        // 0666: in the lab the host has no group postfix with the machine's number.
+        // 0666: in the lab the host has no group postfix or Debian-exim with the machine's number.
+        let listen = |protocol: &str, path: &Path| {
+            format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\nmode = \"0666\"\n")
+        };
+        let (sockets, mta) = match self.release.software {
+            Software::Postfix => (
+                listen("socketmap", &self.socketmap()) + &listen("policy", &self.policy()),
+                format!(
+                    "postfix = {:?}\nqueue_directory = {:?}\n",
+                    self.release.version,
+                    self.lab.join("spool")
+                ),
+            ),
+            Software::Exim => (listen("exim", &self.exim()), String::new()),
+        };
         self.write(
             "connectord.toml",
             &format!(
-                "version = 1\n\
-                 [[listen]]\nprotocol = \"socketmap\"\npath = {socketmap:?}\nmode = \"0666\"\n\
-                 [[listen]]\nprotocol = \"policy\"\npath = {policy:?}\nmode = \"0666\"\n\
-                 [[listen]]\nprotocol = \"control\"\npath = {control:?}\n\
-                 [mta]\npostfix = \"{}\"\nlevel = \"may\"\nqueue_directory = {:?}\n\
-                 own_domains = [\"ours.example\"]\n\
+                "version = 1\n{sockets}\
+                 [[listen]]\nprotocol = \"control\"\npath = {:?}\n\
+                 [mta]\nlevel = \"may\"\nown_domains = [\"ours.example\"]\n{mta}\
                  {connectors}",
-                self.release.postfix, self.spool,
+                self.control(),
             ),
         );
     }

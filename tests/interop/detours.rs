@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::certificates::{Authority, Subject};
 use crate::lab::{Lab, fates};
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
 use crate::resolver::Zone;
 use crate::root::Release;
@@ -57,14 +57,14 @@ fn lab(release: Release, settings: &[&str]) -> Lab {
     zone.mx("open.example", "mx.plain.example");
     zone.mx("closed.example", "mx.plain.example");
     zone.mx("good.example", "mx.good.example");
-    let lab = Lab::start(release, &authority, &hosts, zone, settings);
+    let lab: Lab = Lab::start(release, &authority, &hosts, zone, settings);
     lab.site.configure(CONNECTORS);
     lab
 }
 
 /// Submits messages with the header, and waits for the fate beside each recipient.
 fn send_with_header(lab: &Lab, expected: &BTreeMap<String, String>) {
-    lab.postfix.submit_with(&lab.network, HEADER, expected.keys().map(String::as_str));
+    lab.mta.submit_with(&lab.network, HEADER, expected.keys().map(String::as_str));
     lab.settled(expected);
 }
 
@@ -88,7 +88,7 @@ fn service(release: Release) {
     let lab = lab(release, &settings);
     let service = SERVICE.replace("/etc/ssl/certs/ca-certificates.crt", "/etc/postfix/tls/ca.pem");
     assert_ne!(service, SERVICE);
-    lab.postfix.add_services(&lab.machine, &service);
+    lab.mta.add_services(&lab.machine, &service);
     let _daemon = lab.site.serve();
     lab.send_expecting(&fates([
         ("user@open.example", "P relay.lab.example:25"),
@@ -96,7 +96,7 @@ fn service(release: Release) {
         ("user@good.example", "T mx.good.example:25"),
     ]));
     // Postfix 3.7 does not know the header, and fails over as before.
-    let obeyed = if release.postfix == "3.7" { "P relay.lab.example:25" } else { "P mx.plain.example:25" };
+    let obeyed = if release.version == "3.7" { "P relay.lab.example:25" } else { "P mx.plain.example:25" };
     send_with_header(
         &lab,
         &fates([
@@ -112,4 +112,4 @@ fn service(release: Release) {
     lab.send_expecting(&fates([("tightened@good.example", "D Server certificate not verified")]));
 }
 
-on_each_release!(contrib, service);
+on_each_postfix!(contrib, service);

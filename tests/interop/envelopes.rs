@@ -8,7 +8,7 @@ use crate::certificates::Authority;
 use crate::client::{Client, tls};
 use crate::lab::Lab;
 use crate::network::{OURS, partner_address};
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::resolver::Zone;
 use crate::root::Release;
 
@@ -145,7 +145,7 @@ fn senders(release: Release) {
     let proxy = format!("smtpd_authorized_xclient_hosts={}", partner_address(PROXY));
     // The destination of a bare <postmaster>.
     let settings = [proxy.as_str(), "myorigin=ours.example"];
-    let lab = Lab::start(release, &authority, &[], Zone::default(), &settings);
+    let lab: Lab = Lab::start(release, &authority, &[], Zone::default(), &settings);
     lab.site.configure(CONNECTORS);
     let _daemon = lab.site.serve();
     let wrong: Vec<String> = CASES
@@ -158,4 +158,4 @@ fn senders(release: Release) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-on_each_release!(senders);
+on_each_postfix!(senders);

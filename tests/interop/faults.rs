@@ -9,9 +9,9 @@ use nix::sys::signal::Signal;
 use crate::certificates::{Authority, Subject};
 use crate::client::Client;
 use crate::condition::wait_for;
-use crate::lab::Lab;
+use crate::lab::{Lab, Mta as _};
 use crate::network::{OURS, partner_address};
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
 use crate::resolver::Zone;
 use crate::root::Release;
@@ -66,7 +66,7 @@ fn lab(release: Release) -> Lab {
     zone.mx("*.good.example", "mx.good.example");
     zone.mx("*.closed.example", "mx.plain.example");
     zone.mx("*.free.example", "mx.plain.example");
-    let lab = Lab::start(release, &authority, &hosts, zone, &OWN_MAIL_IS_TAKEN);
+    let lab: Lab = Lab::start(release, &authority, &hosts, zone, &OWN_MAIL_IS_TAKEN);
     lab.site.configure(CONNECTORS);
     lab
 }
@@ -81,7 +81,7 @@ fn round(names: impl Iterator<Item = String>) -> BTreeMap<String, String> {
 }
 
 fn submit(lab: &Lab, round: &BTreeMap<String, String>) {
-    lab.postfix.submit(&lab.network, round.keys().map(String::as_str));
+    lab.mta.submit_by_smtp(&lab.network, round.keys().map(String::as_str));
 }
 
 /// The same mail, all of it deferred because nobody answers.
@@ -121,7 +121,7 @@ fn away(release: Release) {
     lab.settled(&waiting(&before));
     assert!(reply_to_client(&lab).starts_with("451 4.3.5 "), "{}", reply_to_client(&lab));
     let daemon = lab.site.serve();
-    lab.postfix.flush(&lab.machine);
+    lab.mta.flush(&lab.machine);
     lab.settled(&before);
     assert_eq!(reply_to_client(&lab), refused);
 
@@ -132,7 +132,7 @@ fn away(release: Release) {
     assert!(reply_to_client(&lab).starts_with("451 4.3.5 "), "{}", reply_to_client(&lab));
     // The sockets of the killed one are still there.
     let _daemon = lab.site.serve();
-    lab.postfix.flush(&lab.machine);
+    lab.mta.flush(&lab.machine);
     lab.settled(&killed);
     assert_eq!(reply_to_client(&lab), refused);
     none_weaker(&lab);
@@ -146,7 +146,7 @@ fn stopped(release: Release) {
     let stopped = round(["stopped".to_owned()].into_iter());
     submit(&lab, &stopped);
     wait_for("the mail on its way out", || {
-        let queue = lab.postfix.queue(&lab.machine);
+        let queue = lab.mta.queue(&lab.machine);
         let active = queue.iter().filter(|queued| queued.queue == "active").count();
         if active == stopped.len() { Ok(()) } else { Err(format!("{queue:?}")) }
     });
@@ -178,7 +178,7 @@ fn restarted(release: Release) {
         }
         sender.join().unwrap();
         lab.fates(&load.keys().cloned().collect());
-        lab.postfix.flush(&lab.machine);
+        lab.mta.flush(&lab.machine);
         lab.settled(&load);
     });
     none_weaker(&lab);
@@ -210,9 +210,9 @@ fn activated(release: Release) {
             assert!(fate.is(&load[&recipient]), "{recipient}: {} {}", fate.letter(), fate.note());
         }
     }
-    let log = lab.postfix.log(&lab.machine);
+    let log = lab.mta.log(&lab.machine);
     assert!(!log.contains("status=deferred"), "{log}");
     none_weaker(&lab);
 }
 
-on_each_release!(away, stopped, restarted, activated);
+on_each_postfix!(away, stopped, restarted, activated);

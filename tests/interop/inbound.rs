@@ -11,9 +11,9 @@ use rustls::{ALL_VERSIONS, ClientConfig};
 use crate::certificates::{Authority, Credentials, Purpose, Subject};
 use crate::client::{Client, queue_id, tls};
 use crate::grid::{Cell, Seen, compare, expected};
-use crate::lab::Lab;
+use crate::lab::{Lab, Mta as _};
 use crate::network::{OURS, OURS_V6, partner_address, partner_address_v6};
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::resolver::Zone;
 use crate::root::Release;
 
@@ -186,7 +186,7 @@ fn requirements(release: Release) {
     let table = expected(EXPECTED);
     let authority = Authority::new("Lab CA");
     let wallet = Wallet::new(&authority);
-    let lab = Lab::start(release, &authority, &[], Zone::default(), &[]);
+    let lab: Lab = Lab::start(release, &authority, &[], Zone::default(), &[]);
     let mut connectors = String::new();
     let mut rows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (row, column) in table.keys() {
@@ -216,7 +216,7 @@ fn requirements(release: Release) {
         }
     }
     let held: Vec<String> = lab
-        .postfix
+        .mta
         .queue(&lab.machine)
         .into_iter()
         .filter(|queued| queued.queue == "hold")
@@ -242,4 +242,4 @@ fn requirements(release: Release) {
     compare(&wanted, &seen);
 }
 
-on_each_release!(requirements);
+on_each_postfix!(requirements);

@@ -6,7 +6,7 @@
 
 use crate::certificates::{Authority, Subject};
 use crate::lab::{Lab, fates};
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
 use crate::resolver::Zone;
 use crate::root::Release;
@@ -189,4 +189,4 @@ fn relayhost(release: Release) {
     lab.send_expecting(&expected);
 }
 
-on_each_release!(spellings, relayhost);
+on_each_postfix!(spellings, relayhost);

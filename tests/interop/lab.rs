@@ -1,4 +1,4 @@
-//! One laboratory: networks, our machine with Postfix and DNS, the partner's servers.
+//! One laboratory: networks, our machine with a mail server and DNS, the partner's servers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,15 +12,38 @@ use crate::daemon::Site;
 use crate::machine::Machine;
 use crate::network::{Network, partner_address};
 use crate::partner::{Host, Mail, Partner};
-use crate::postfix::{Postfix, Queued};
+use crate::postfix::Postfix;
 use crate::resolver::{Resolver, Zone};
 use crate::root::Release;
 
+/// What a lab wants of the mail server that it is built around.
+pub trait Mta {
+    /// Starts it with `settings` of this lab beside those of every lab; it listens when this returns.
+    fn start(machine: &Machine, network: &Network, settings: &[&str]) -> Self;
+
+    /// Takes in one message for each recipient.
+    fn submit<'r>(&self, machine: &Machine, network: &Network, recipients: impl IntoIterator<Item = &'r str>);
+
+    /// Everything in the queue.
+    fn queue(&self, machine: &Machine) -> Vec<Queued>;
+}
+
+/// A message in our queue, with one recipient.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// `incoming`, `active`, `deferred`, `hold`
+    pub queue: String,
+    pub id: String,
+    pub recipient: String,
+    /// Why the last attempt failed; empty before the first.
+    pub reason: String,
+}
+
 /// The fields end in this order: first what uses the others.
-pub struct Lab {
+pub struct Lab<M = Postfix> {
     /// Where the daemon of this lab has its files.
     pub site: Site,
-    pub postfix: Postfix,
+    pub mta: M,
     _resolver: Resolver,
     pub machine: Machine,
     pub partner: Partner,
@@ -65,36 +88,35 @@ impl Fate {
     }
 }
 
-impl Lab {
-    /// `authority` is the CA that our Postfix trusts, in both directions. `zone` has the MX
-    /// records; the addresses of `hosts` are added. `settings` go to main.cf.
+impl<M: Mta> Lab<M> {
+    /// `authority` is the CA that our mail server trusts, in both directions. `zone` has the MX
+    /// records; the addresses of `hosts` are added. `settings` go to the mail server's configuration.
     pub fn start(
         release: Release,
         authority: &Authority,
         hosts: &[Host],
         mut zone: Zone,
         settings: &[&str],
-    ) -> Lab {
-        let root = release.root();
+    ) -> Lab<M> {
         let directory = tempfile::Builder::new().prefix("connectord-lab-").tempdir().unwrap();
-        // Postfix opens what the daemon publishes as the user postfix.
+        // The mail server opens what the daemon publishes, as a user of its own.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let network = Network::new();
         let partner = Partner::start(&network.partner, hosts);
         for host in hosts {
             zone.address(&host.name, partner_address(host.number));
         }
-        let machine = Machine::boot(&root, directory.path(), &network.ours);
+        let machine = Machine::boot(release, directory.path(), &network.ours);
         let ours = authority.issue(Subject::server(&["mail.ours.example"]));
         let tls = directory.path().join("etc/tls");
         fs::create_dir(&tls).unwrap();
         fs::write(tls.join("ca.pem"), authority.pem()).unwrap();
         fs::write(tls.join("ours.pem"), ours.key_pem() + &ours.pem()).unwrap();
         let resolver = Resolver::start(&machine, &network.ours, &zone);
-        let postfix = Postfix::start(&machine, &network, settings);
+        let mta = M::start(&machine, &network, settings);
         Lab {
             site: Site::new(directory.path(), release),
-            postfix,
+            mta,
             _resolver: resolver,
             machine,
             partner,
@@ -106,14 +128,14 @@ impl Lab {
     /// Sends one message to each of `recipients`, all at once, and waits until each is in a
     /// mailbox of the partner or has failed for now. No recipient may have got mail before.
     pub fn send(&self, recipients: &BTreeSet<String>) -> BTreeMap<String, Fate> {
-        self.postfix.submit(&self.network, recipients.iter().map(String::as_str));
+        self.mta.submit(&self.machine, &self.network, recipients.iter().map(String::as_str));
         self.fates(recipients)
     }
 
     /// Waits for the fate of the messages to `recipients`.
     pub fn fates(&self, recipients: &BTreeSet<String>) -> BTreeMap<String, Fate> {
         wait_for("every message in a mailbox or deferred", || {
-            let queue = self.postfix.queue(&self.machine);
+            let queue = self.mta.queue(&self.machine);
             let mut fates = BTreeMap::new();
             for mail in self.partner.mail() {
                 for recipient in &mail.recipients {

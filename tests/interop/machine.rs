@@ -1,9 +1,10 @@
 //! Our mail host: a Debian root in mount, PID and network namespaces of its own.
 //!
-//! The root is mounted read-only; what Postfix writes is a directory of this lab, bound into it,
-//! and therefore visible outside: its queue directory is where the daemon puts its sockets, as it
-//! would on a real host. The first process of the PID namespace is a `cat` that reads from us, so
-//! however the test ends, the kernel ends everything in there.
+//! The root is mounted read-only; what the mail server writes is a directory of this lab, bound into
+//! it, and therefore visible outside: Postfix's queue directory is where the daemon puts its
+//! sockets, as it would on a real host, and Exim's machine has them in /run/connectord. The first
+//! process of the PID namespace is a `cat` that reads from us, so however the test ends, the kernel
+//! ends everything in there.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,26 +12,53 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::network::Namespace;
+use crate::root::{Release, Software};
 
-/// Runs as first process of the new namespaces; $1 is the root, $2 the lab's directory.
+/// Runs as first process of the new namespaces; $1 is the root, $2 the lab's directory, then pairs
+/// of a name in that and the path where it is on the machine.
 /// `read` reads the process id as the outside sees it, from the outside's /proc.
 const INIT: &str = r#"
 set -e
 read -r pid rest < /proc/self/stat
-mount --bind "$1" "$1"
-mount --bind "$2/spool" "$1/var/spool/postfix"
-mount --bind "$2/data" "$1/var/lib/postfix"
-mount --bind "$2/etc" "$1/etc/postfix"
-mount --bind "$2/log" "$1/var/log"
-mount --bind "$2/dns" "$1/etc/nsd"
-mount --bind "$2/resolv.conf" "$1/etc/resolv.conf"
-mount --rbind /dev "$1/dev"
-mount -t tmpfs tmpfs "$1/run"
-mount -t tmpfs tmpfs "$1/tmp"
-mount -t proc proc "$1/proc"
-mount -o remount,bind,ro "$1"
-exec chroot "$1" sh -c 'echo "$1"; exec cat' init "$pid"
+root=$1
+lab=$2
+shift 2
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t proc proc "$root/proc"
+while [ $# -gt 0 ]; do
+    [ -e "$root$2" ] || mkdir -p "$root$2"
+    mount --bind "$lab/$1" "$root$2"
+    shift 2
+done
+mount -o remount,bind,ro "$root"
+exec chroot "$root" sh -c 'echo "$1"; exec cat' init "$pid"
 "#;
+
+/// What is in the lab's directory, and where on the machine it is: first what is copied from the
+/// root, then what begins empty.
+type Places = &'static [(&'static str, &'static str)];
+
+fn places(software: Software) -> (Places, Places) {
+    match software {
+        Software::Postfix => (
+            &[("spool", "/var/spool/postfix"), ("data", "/var/lib/postfix"), ("etc", "/etc/postfix")],
+            &[("log", "/var/log"), ("dns", "/etc/nsd")],
+        ),
+        Software::Exim => (
+            &[
+                ("spool", "/var/spool/exim4"),
+                ("data", "/var/lib/exim4"),
+                ("etc", "/etc/exim4"),
+                ("log", "/var/log"),
+                ("certificates", "/etc/ssl/certs"),
+            ],
+            &[("dns", "/etc/nsd"), ("connectord-run", "/run/connectord")],
+        ),
+    }
+}
 
 pub struct Machine {
     init: Child,
@@ -41,30 +69,31 @@ pub struct Machine {
 
 impl Machine {
     /// Starts the machine. `directory` is the lab's.
-    pub fn boot(root: &Path, directory: &Path, network: &Namespace) -> Machine {
-        copy(&root.join("var/spool/postfix"), &directory.join("spool"));
-        copy(&root.join("var/lib/postfix"), &directory.join("data"));
-        copy(&root.join("etc/postfix"), &directory.join("etc"));
-        for name in ["log", "dns"] {
+    pub fn boot(release: Release, directory: &Path, network: &Namespace) -> Machine {
+        let root = release.root();
+        let (copied, empty) = places(release.software);
+        for (name, place) in copied {
+            copy(&root.join(&place[1..]), &directory.join(name));
+        }
+        for (name, _) in empty {
             fs::create_dir(directory.join(name)).unwrap();
         }
-        fs::write(directory.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
-        // What Debian's start script copies into the chroot for the resolver.
-        let chroot_etc = directory.join("spool/etc");
-        fs::create_dir_all(&chroot_etc).unwrap();
-        for name in ["services", "nsswitch.conf", "hosts", "host.conf"] {
-            let file = root.join("etc").join(name);
-            if file.exists() {
-                fs::copy(&file, chroot_etc.join(name)).unwrap();
-            }
+        // Exim's resolver is glibc's, which hides the AD bit unless it is told that it may trust it.
+        fs::write(directory.join("resolv.conf"), "nameserver 127.0.0.1\noptions edns0 trust-ad\n").unwrap();
+        if release.software == Software::Postfix {
+            fill_chroot(&root, directory);
         }
-        fs::copy(directory.join("resolv.conf"), chroot_etc.join("resolv.conf")).unwrap();
-
+        // The daemon names files of trust anchors by their paths on the host.
+        let own = directory.join("connectord");
+        fs::create_dir(&own).unwrap();
+        let own = own.to_str().unwrap();
+        let binds = copied.iter().chain(empty).copied();
+        let binds = binds.chain([("resolv.conf", "/etc/resolv.conf"), ("connectord", own)]);
         let mut init = network.enter(|| {
             Command::new("unshare")
                 .args(["--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-c", INIT, "init"])
-                .arg(root)
-                .arg(directory)
+                .args([root.as_path(), directory])
+                .args(binds.flat_map(|(name, place)| [name, place].map(str::to_owned)))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -85,7 +114,7 @@ impl Machine {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         let target = format!("--target={}", self.pid);
-        command.args([&target, "--mount", "--pid", "--net", "--root", "--wd=/", "--", program]);
+        command.args([&target, "--mount", "--pid", "--net", "--root", "--wdns=/", "--", program]);
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
         command.stdin(Stdio::null());
         command
@@ -114,6 +143,19 @@ impl Drop for Machine {
         drop(self.init.stdin.take());
         let _ = self.init.wait();
     }
+}
+
+/// What Debian's start script of Postfix copies into the chroot for the resolver.
+fn fill_chroot(root: &Path, directory: &Path) {
+    let chroot_etc = directory.join("spool/etc");
+    fs::create_dir_all(&chroot_etc).unwrap();
+    for name in ["services", "nsswitch.conf", "hosts", "host.conf"] {
+        let file = root.join("etc").join(name);
+        if file.exists() {
+            fs::copy(&file, chroot_etc.join(name)).unwrap();
+        }
+    }
+    fs::copy(directory.join("resolv.conf"), chroot_etc.join("resolv.conf")).unwrap();
 }
 
 /// With owners, modes and times.

@@ -28,6 +28,8 @@ mod condition;
 mod daemon;
 mod detours;
 mod envelopes;
+mod exim;
+mod exim_outbound;
 mod faults;
 mod grid;
 mod inbound;

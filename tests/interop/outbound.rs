@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::certificates::{Authority, Credentials, Subject};
 use crate::grid::{Seen, compare, expected};
 use crate::lab::Lab;
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
 use crate::resolver::Zone;
 use crate::root::Release;
@@ -113,7 +113,7 @@ fn matrix(release: Release) {
         }
     }
 
-    let lab = Lab::start(release, &authority, &hosts, zone, &[]);
+    let lab: Lab = Lab::start(release, &authority, &hosts, zone, &[]);
     lab.site.write("unknown-ca.pem", &unknown.pem());
     let another = authority.issue(Subject::server(&["another.example"]));
     lab.site.write("another.pem", &another.pem());
@@ -134,4 +134,4 @@ fn matrix(release: Release) {
     compare(&table, &seen);
 }
 
-on_each_release!(matrix);
+on_each_postfix!(matrix);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::client::{Client, queue_id};
 use crate::condition::wait_for;
+use crate::lab::{Mta, Queued};
 use crate::machine::Machine;
 use crate::network::Network;
 
@@ -64,17 +65,6 @@ fn settings_of(text: &str) -> Vec<String> {
     settings
 }
 
-/// A message in our queue, with one recipient.
-#[derive(Clone, Debug)]
-pub struct Queued {
-    /// `incoming`, `active`, `deferred`, `hold`
-    pub queue: String,
-    pub id: String,
-    pub recipient: String,
-    /// Why the last attempt failed; empty before the first.
-    pub reason: String,
-}
-
 /// What a recipient's address asks of the injection.
 fn options(recipient: &str) -> &'static str {
     if recipient.is_ascii() { "" } else { " SMTPUTF8" }
@@ -82,9 +72,8 @@ fn options(recipient: &str) -> &'static str {
 
 pub struct Postfix;
 
-impl Postfix {
-    /// Starts it with `settings` beside those of every lab; it listens when this returns.
-    pub fn start(machine: &Machine, network: &Network, settings: &[&str]) -> Postfix {
+impl Mta for Postfix {
+    fn start(machine: &Machine, network: &Network, settings: &[&str]) -> Postfix {
         let sockets = machine.directory().join("spool/connectord");
         fs::create_dir(&sockets).unwrap();
         fs::set_permissions(&sockets, fs::Permissions::from_mode(0o755)).unwrap();
@@ -106,8 +95,34 @@ impl Postfix {
         Postfix
     }
 
+    fn submit<'r>(&self, _: &Machine, network: &Network, recipients: impl IntoIterator<Item = &'r str>) {
+        self.submit_by_smtp(network, recipients);
+    }
+
+    fn queue(&self, machine: &Machine) -> Vec<Queued> {
+        let text = machine.run("postqueue", &["-j"]);
+        text.lines()
+            .flat_map(|line| {
+                let message: Value = serde_json::from_str(line).unwrap();
+                let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let recipients = message["recipients"].as_array().cloned().unwrap_or_default();
+                recipients
+                    .into_iter()
+                    .map(|recipient| Queued {
+                        queue: word(&message["queue_name"]),
+                        id: word(&message["queue_id"]),
+                        recipient: word(&recipient["address"]),
+                        reason: word(&recipient["delay_reason"]),
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
+
+impl Postfix {
     /// Takes in one message for each recipient, all in one session; their queue IDs.
-    pub fn submit<'r>(
+    pub fn submit_by_smtp<'r>(
         &self,
         network: &Network,
         recipients: impl IntoIterator<Item = &'r str>,
@@ -143,27 +158,6 @@ impl Postfix {
         text.push_str(services);
         fs::write(&master, text).unwrap();
         machine.run("postfix", &["reload"]);
-    }
-
-    /// Everything in the queue.
-    pub fn queue(&self, machine: &Machine) -> Vec<Queued> {
-        let text = machine.run("postqueue", &["-j"]);
-        text.lines()
-            .flat_map(|line| {
-                let message: Value = serde_json::from_str(line).unwrap();
-                let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                let recipients = message["recipients"].as_array().cloned().unwrap_or_default();
-                recipients
-                    .into_iter()
-                    .map(|recipient| Queued {
-                        queue: word(&message["queue_name"]),
-                        id: word(&message["queue_id"]),
-                        recipient: word(&recipient["address"]),
-                        reason: word(&recipient["delay_reason"]),
-                    })
-                    .collect::<Vec<_>>()
-            })
-            .collect()
     }
 
     /// Tries everything that is deferred again.

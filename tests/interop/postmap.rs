@@ -2,7 +2,7 @@
 
 use crate::certificates::Authority;
 use crate::lab::Lab;
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::resolver::Zone;
 use crate::root::Release;
 
@@ -51,7 +51,7 @@ pub fn postmap(lab: &Lab, key: &str) -> String {
 }
 
 fn agrees_with_explain(release: Release) {
-    let lab = Lab::start(release, &Authority::new("Lab CA"), &[], Zone::default(), &[]);
+    let lab: Lab = Lab::start(release, &Authority::new("Lab CA"), &[], Zone::default(), &[]);
     lab.site.configure(CONNECTORS);
     let _daemon = lab.site.serve();
     let contoso = "OK secure match=contoso.com:.contoso.com:mx.partner.example protocols=>=TLSv1.2";
@@ -64,4 +64,4 @@ fn agrees_with_explain(release: Release) {
     }
 }
 
-on_each_release!(agrees_with_explain);
+on_each_postfix!(agrees_with_explain);

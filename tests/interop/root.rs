@@ -1,4 +1,5 @@
-//! A Debian with Postfix and a DNS server in a directory, made once by mmdebstrap.
+//! A Debian with Postfix or Exim and a DNS server in a directory, made once by mmdebstrap. Debian
+//! does not let the two stand side by side, so each has a root of its own.
 //!
 //! It lies under `target/roots`, named by the hash of its recipe, so that another recipe makes
 //! another root. It is built beside its place and renamed when complete; who comes while it is
@@ -11,17 +12,46 @@ use std::process::{Command, Stdio};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
-/// A Debian release, and the Postfix that comes with it.
+/// The mail server in a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Software {
+    Postfix,
+    Exim,
+}
+
+/// A Debian release, and the mail server that comes with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Release {
     pub suite: &'static str,
-    /// As `[mta] postfix` wants it.
-    pub postfix: &'static str,
+    pub software: Software,
+    /// The first two numbers of the mail server's version.
+    pub version: &'static str,
 }
 
-pub const BOOKWORM: Release = Release { suite: "bookworm", postfix: "3.7" };
+pub const POSTFIX_3_7: Release = Release { suite: "bookworm", software: Software::Postfix, version: "3.7" };
 
-pub const TRIXIE: Release = Release { suite: "trixie", postfix: "3.10" };
+pub const POSTFIX_3_10: Release = Release { suite: "trixie", software: Software::Postfix, version: "3.10" };
+
+pub const EXIM_4_96: Release = Release { suite: "bookworm", software: Software::Exim, version: "4.96" };
+
+pub const EXIM_4_98: Release = Release { suite: "trixie", software: Software::Exim, version: "4.98" };
+
+impl Software {
+    fn name(self) -> &'static str {
+        match self {
+            Software::Postfix => "postfix",
+            Software::Exim => "exim",
+        }
+    }
+
+    /// What is installed: the one with all lookups of Exim, for DNS in its routers.
+    fn packages(self) -> &'static str {
+        match self {
+            Software::Postfix => "--include=postfix,nsd",
+            Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
+        }
+    }
+}
 
 /// Programs of this machine that the lab runs; `tests/setup` installs them.
 const PROGRAMS: [&str; 6] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp"];
@@ -59,11 +89,11 @@ pub fn possible() -> bool {
 
 impl Release {
     fn arguments(self) -> Vec<String> {
-        let Release { suite, .. } = self;
+        let Release { suite, software, .. } = self;
         let mut arguments: Vec<String> = [
             "--quiet",
             "--variant=essential",
-            "--include=postfix,nsd",
+            software.packages(),
             r#"--aptopt=APT::Install-Recommends "false""#,
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -95,8 +125,8 @@ impl Release {
     pub fn root(self) -> PathBuf {
         let roots = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("roots");
         fs::create_dir_all(&roots).unwrap();
-        let root = roots.join(format!("{}-postfix-{}", self.suite, self.recipe()));
-        let lock = File::create(roots.join(format!("{}.lock", self.suite))).unwrap();
+        let root = roots.join(format!("{}-{}-{}", self.suite, self.software.name(), self.recipe()));
+        let lock = File::create(roots.join(format!("{}-{}.lock", self.suite, self.software.name()))).unwrap();
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
         if !root.exists() {
             self.build(&root);
@@ -125,24 +155,48 @@ impl Release {
     }
 }
 
-/// Makes two tests of a function that takes a [`Release`].
+/// Makes two tests of a function that takes a [`Release`], one for each Postfix.
 #[macro_export]
-macro_rules! on_each_release {
+macro_rules! on_each_postfix {
     ($($check:ident),+ $(,)?) => {$(
         mod $check {
-            use $crate::root::{BOOKWORM, TRIXIE, possible};
+            use $crate::root::{POSTFIX_3_7, POSTFIX_3_10, possible};
 
             #[test]
             fn postfix_3_7() {
                 if possible() {
-                    super::$check(BOOKWORM);
+                    super::$check(POSTFIX_3_7);
                 }
             }
 
             #[test]
             fn postfix_3_10() {
                 if possible() {
-                    super::$check(TRIXIE);
+                    super::$check(POSTFIX_3_10);
+                }
+            }
+        }
+    )+};
+}
+
+/// Makes two tests of a function that takes a [`Release`], one for each Exim.
+#[macro_export]
+macro_rules! on_each_exim {
+    ($($check:ident),+ $(,)?) => {$(
+        mod $check {
+            use $crate::root::{EXIM_4_96, EXIM_4_98, possible};
+
+            #[test]
+            fn exim_4_96() {
+                if possible() {
+                    super::$check(EXIM_4_96);
+                }
+            }
+
+            #[test]
+            fn exim_4_98() {
+                if possible() {
+                    super::$check(EXIM_4_98);
                 }
             }
         }

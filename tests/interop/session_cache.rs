@@ -5,7 +5,7 @@
 
 use crate::certificates::{Authority, Subject};
 use crate::lab::{Fate, Lab, fates};
-use crate::on_each_release;
+use crate::on_each_postfix;
 use crate::partner::{Host, Mail, Starttls};
 use crate::postmap::postmap;
 use crate::resolver::Zone;
@@ -25,7 +25,7 @@ fn lab(release: Release, settings: &[&str]) -> Lab {
     let host = Host { name: "mx.good.example".to_owned(), number: 10, starttls: Starttls::Works(server) };
     let mut zone = Zone::default();
     zone.mx("good.example", &host.name);
-    let lab = Lab::start(release, &authority, &[host], zone, settings);
+    let lab: Lab = Lab::start(release, &authority, &[host], zone, settings);
     lab.site.configure(&connector("mx.good.example"));
     lab
 }
@@ -69,4 +69,4 @@ fn contrib(release: Release) {
     lab.settled(&fates([("third@good.example", "D Server certificate not verified")]));
 }
 
-on_each_release!(debian, contrib);
+on_each_postfix!(debian, contrib);
