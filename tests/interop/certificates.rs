@@ -6,9 +6,10 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::version::TLS12;
+use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 
 /// What a certificate says of whom.
@@ -141,9 +142,18 @@ impl Credentials {
     /// A TLS server that shows this certificate and keeps the key of its tickets, as servers do:
     /// sessions can be resumed.
     pub fn server(&self) -> Arc<ServerConfig> {
+        self.server_of(ALL_VERSIONS)
+    }
+
+    /// The same, of before 2018.
+    pub fn server_of_tls_1_2(&self) -> Arc<ServerConfig> {
+        self.server_of(&[&TLS12])
+    }
+
+    fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
         let (chain, key) = self.chain_and_key();
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(chain, key)

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::condition::wait_for;
-use crate::lab::{Mta, Queued};
+use crate::lab::{BOUNCED, DEFERRED, Mta, Queued};
 use crate::machine::Machine;
 use crate::network::Network;
 
@@ -75,12 +75,13 @@ impl Mta for Exim {
     /// By the command line, as programs on the host send: no ACL is asked.
     fn submit<'r>(&self, machine: &Machine, _: &Network, recipients: impl IntoIterator<Item = &'r str>) {
         const EACH: &str = r#"while read -r recipient; do
-            printf 'Subject: interop\n\nhello\n' | exim4 -odb -f sender@ours.example -- "$recipient"
+            printf 'Subject: interop\n\nhello\n' | exim4 -odq -f sender@ours.example -- "$recipient"
         done"#;
         let list: String = recipients.into_iter().map(|recipient| format!("{recipient}\n")).collect();
         let mut shell = machine.command("sh").args(["-c", EACH]).stdin(Stdio::piped()).spawn().unwrap();
         shell.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
         assert!(shell.wait().unwrap().success());
+        self.flush(machine);
     }
 
     /// What the log says last of each recipient that was not delivered.
@@ -93,8 +94,8 @@ impl Mta for Exim {
             let mut words = text.splitn(3, ' ');
             let (mark, recipient) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let state = match mark {
-                "==" => "deferred",
-                "**" => "bounced",
+                "==" => DEFERRED,
+                "**" => BOUNCED,
                 "=>" | "->" => "delivered",
                 _ => {
                     asides.push((id, text));

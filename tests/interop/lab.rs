@@ -28,10 +28,16 @@ pub trait Mta {
     fn queue(&self, machine: &Machine) -> Vec<Queued>;
 }
 
+/// The queue of messages that wait for another try.
+pub const DEFERRED: &str = "deferred";
+
+/// Where messages are of which the sender was told that they failed.
+pub const BOUNCED: &str = "bounced";
+
 /// A message in our queue, with one recipient.
 #[derive(Clone, Debug)]
 pub struct Queued {
-    /// `incoming`, `active`, `deferred`, `hold`
+    /// `incoming`, `active`, [`DEFERRED`], `hold`, [`BOUNCED`]
     pub queue: String,
     pub id: String,
     pub recipient: String,
@@ -59,9 +65,10 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// `T` over TLS, `P` in plaintext, `D` deferred.
+    /// `T` over TLS, `P` in plaintext, `D` deferred, `B` bounced.
     pub fn letter(&self) -> &'static str {
         match self {
+            Fate::Deferred(queued) if queued.queue == BOUNCED => "B",
             Fate::Delivered(Mail { tls: Some(_), .. }) => "T",
             Fate::Delivered(Mail { tls: None, .. }) => "P",
             Fate::Deferred(_) => "D",
@@ -144,7 +151,7 @@ impl<M: Mta> Lab<M> {
             }
             let mut busy = Vec::new();
             for queued in queue {
-                if queued.queue == "deferred" && !queued.reason.is_empty() {
+                if [DEFERRED, BOUNCED].contains(&queued.queue.as_str()) && !queued.reason.is_empty() {
                     fates.insert(queued.recipient.clone(), Fate::Deferred(queued));
                 } else if !fates.contains_key(&queued.recipient) {
                     busy.push(queued.recipient);
