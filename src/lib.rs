@@ -18,7 +18,7 @@
 //! | [`model`] | connectors, requirements and their one order of strength, certificate facts | no file, no socket, no clock |
 //! | [`snapshot`] | one generation compiled for lookup; the difference between two | the model |
 //! | [`answer`] | (snapshot, request) to answer, pure | the snapshot |
-//! | [`protocol`] | bytes to requests and replies to bytes: socketmap, policy delegation, control | no connector |
+//! | [`protocol`] | bytes to requests and replies to bytes: socketmap, policy delegation, Exim's lines, control | no connector |
 //! | [`mta`] | the answers as static Postfix tables | the snapshot |
 //! | [`load`] | files to snapshot, the same for `check`, start and reload | config and snapshot |
 //! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |

@@ -15,6 +15,7 @@ use crate::model::domain;
 use crate::model::host::{self, KeyHost};
 use crate::model::judgement::{self, Objection};
 use crate::model::names::Names;
+use crate::model::pattern::Entry;
 use crate::protocol::exim::Answer;
 use crate::snapshot::exim::{EximPolicy, deferral};
 use crate::snapshot::{OutboundSide, Snapshot};
@@ -62,23 +63,24 @@ impl Answered for Reply<'_> {
 
 /// Answers `out`: what mail to a recipient's domain is owed, and the way that it takes.
 ///
-/// Our own domains are nobody's: a connector for everything would otherwise send their mail by MX
-/// records, which may lead back to us.
+/// A connector for `*` is not about our own domains: Exim gets the way together with the
+/// requirement, and mail to us would be sent out by MX records, which may lead back to us. One
+/// that names such a domain is about it, as it is for Postfix.
 pub fn out<'s>(snapshot: &'s Snapshot, domain: &[u8]) -> Lookup<'s, Reply<'s>> {
     let host = match recipient_domain(domain) {
         Ok(host) => host,
         Err(refusal) => return Lookup::of(Reply::Temp(refusal)),
     };
-    let mut lookup = Lookup::of(Reply::Default);
-    if let KeyHost::Name(name) = &host
-        && snapshot.mta().own_domains.covers_name(name)
-    {
-        return lookup;
-    }
+    let is_own = match &host {
+        KeyHost::Name(name) => snapshot.mta().own_domains.covers_name(name),
+        KeyHost::Address(_) => false,
+    };
     let find = |side: &'s OutboundSide| {
         let (hit, connector) = domain_hit(side, snapshot.outbound(), &host)?;
-        Some(Applied { connector, by: By::Domain(hit) })
+        let applies = !is_own || hit.entry != Entry::Any;
+        applies.then_some(Applied { connector, by: By::Domain(hit) })
     };
+    let mut lookup = Lookup::of(Reply::Default);
     if let Some(applied) = find(snapshot.enforced()) {
         lookup.reply = Reply::Policy(&applied.connector.exim);
         lookup.applies.push(applied);

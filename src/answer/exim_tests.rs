@@ -65,8 +65,11 @@ fn the_recipients_domain_finds_its_connector() {
 
 #[test]
 fn a_connector_for_everything_is_about_literals_and_not_about_us() {
-    let snapshot = snapshot(vec![outbound("all", &["*"], "encrypt")]);
+    let named = outbound("named", &["named.ours.example"], "secure named.ours.example");
+    let snapshot = snapshot(vec![outbound("all", &["*"], "encrypt"), named]);
     for (domain, word) in [
+        // Whoever names one of our own domains means it.
+        ("named.ours.example", "cert"),
         ("other.example", "encrypt"),
         ("[192.0.2.1]", "encrypt"),
         ("[IPv6:2001:db8::1]", "encrypt"),

@@ -21,6 +21,8 @@ mod outbound;
 #[cfg(test)]
 mod outbound_tests;
 #[cfg(test)]
+mod parts_tests;
+#[cfg(test)]
 mod properties;
 pub mod text;
 

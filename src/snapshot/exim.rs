@@ -12,6 +12,7 @@
 use std::path::Path;
 
 use super::hosts::Hosts;
+use super::parts::{Carrier, Part};
 use super::render;
 use crate::model::host::NextHop;
 use crate::model::names::Names;
@@ -97,9 +98,9 @@ impl Transport {
 /// A part of a connector that no answer to Exim can carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inexpressible {
-    /// A cipher grade.
-    #[error("Exim knows no cipher grades")]
-    Ciphers,
+    /// A part for which there is no word at all.
+    #[error("Exim has no word for `{}`", .0.key())]
+    Part(Part),
     /// The next-hop as SNI, where it is neither the recipient's domain nor the host.
     #[error("Exim cannot send the name of a smart host with MX records as SNI")]
     ServerName,
@@ -121,7 +122,7 @@ impl Inexpressible {
     /// The configuration key to look at.
     pub fn key(&self) -> &'static str {
         match self {
-            Inexpressible::Ciphers => "ciphers",
+            Inexpressible::Part(part) => part.key(),
             Inexpressible::ServerName => "servername",
             Inexpressible::Port | Inexpressible::Hosts(_) | Inexpressible::Length => "route",
             Inexpressible::Path => "ca_file",
@@ -131,7 +132,7 @@ impl Inexpressible {
     /// What the operator can do.
     pub fn help(&self) -> &'static str {
         match self {
-            Inexpressible::Ciphers => "leave `ciphers` out, and set `tls_require_ciphers` in Exim",
+            Inexpressible::Part(_) => "leave the key out, and have Exim demand it of all mail if it can",
             Inexpressible::ServerName => "write the name itself, or the smart hosts in brackets",
             Inexpressible::Port => "write the number, such as 587 for submission",
             Inexpressible::Path => "use a path of letters, digits and . _ - / alone",
@@ -187,8 +188,9 @@ fn answer(
     route: &Route,
     mta: &Mta,
 ) -> Result<String, Inexpressible> {
-    if requirement.ciphers().is_some() {
-        return Err(Inexpressible::Ciphers);
+    let unsaid = |part: &Part| part.to_exim() == Carrier::Nothing && part.is_demanded(requirement, route);
+    if let Some(part) = Part::ALL.into_iter().find(unsaid) {
+        return Err(Inexpressible::Part(part));
     }
     let mut answer = Answer::new().with("status", "ok").with("tls", transport.word());
     if let Anchors::File(file) = requirement.anchors() {

@@ -142,7 +142,7 @@ fn what_cannot_be_told_is_a_deferral_that_names_the_connector() {
         (0..100).map(|number| format!("[{}{number}.example]", "host".repeat(12))).collect();
     length.route = smart_hosts(&many.iter().map(String::as_str).collect::<Vec<_>>());
     for (connector, expected) in [
-        (ciphers, Inexpressible::Ciphers),
+        (ciphers, Inexpressible::Part(Part::Ciphers)),
         (path, Inexpressible::Path),
         (port, Inexpressible::Port),
         (length, Inexpressible::Length),

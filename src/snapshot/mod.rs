@@ -12,6 +12,7 @@ mod inbound;
 mod inbound_diff;
 pub mod index;
 mod outbound;
+pub mod parts;
 pub mod render;
 mod shadowing;
 

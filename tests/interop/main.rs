@@ -29,7 +29,6 @@ mod daemon;
 mod detours;
 mod envelopes;
 mod exim;
-mod exim_outbound;
 mod faults;
 mod grid;
 mod inbound;

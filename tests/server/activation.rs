@@ -9,6 +9,20 @@ use std::process::{Command, Stdio};
 use super::client::{BANK, CONFIGURATION, connect, lookup, reply, tls};
 use super::daemon::Setup;
 
+/// The sockets of the unit for Postfix.
+const SOCKETS: &str = r#"
+[[listen]]
+protocol = "socketmap"
+path = "socketmap.sock"
+[[listen]]
+protocol = "policy"
+path = "policy.sock"
+"#;
+
+fn configuration() -> String {
+    format!("{CONFIGURATION}{SOCKETS}")
+}
+
 /// The command of a setup with two sockets as descriptors 3 and 4. They travel as standard input
 /// and output, because nothing else is inherited without unsafe code.
 fn with_sockets(setup: Setup, first: &UnixListener, second: &UnixListener) -> (Setup, Command) {
@@ -23,7 +37,7 @@ fn with_sockets(setup: Setup, first: &UnixListener, second: &UnixListener) -> (S
 
 #[test]
 fn sockets_are_taken_over_and_left_behind() {
-    let setup = Setup::new(CONFIGURATION);
+    let setup = Setup::new(&configuration());
     fs::create_dir(setup.path("run")).unwrap();
     let policy = UnixListener::bind(setup.path("run/policy.sock")).unwrap();
     let socketmap = UnixListener::bind(setup.path("run/socketmap.sock")).unwrap();
@@ -48,7 +62,7 @@ fn sockets_are_taken_over_and_left_behind() {
 
 #[test]
 fn one_without_the_other_is_refused() {
-    let setup = Setup::new(CONFIGURATION);
+    let setup = Setup::new(&configuration());
     fs::create_dir(setup.path("run")).unwrap();
     let policy = UnixListener::bind(setup.path("run/policy.sock")).unwrap();
     let other = UnixListener::bind(setup.path("run/other.sock")).unwrap();

@@ -192,7 +192,7 @@ fn status_tells_all() {
     assert_eq!(status["last_reload"]["problems"], json!([]));
     let protocols: Vec<&Value> =
         status["listeners"].as_array().unwrap().iter().map(|listener| &listener["protocol"]).collect();
-    assert_eq!(protocols, ["socketmap", "policy", "control"]);
+    assert_eq!(protocols, ["socketmap", "policy", "exim", "control"]);
     assert_eq!(
         status["decisions"],
         json!([

@@ -5,6 +5,7 @@ mod activation;
 mod client;
 mod daemon;
 mod exhaustion;
+mod exim;
 mod logging;
 mod reload;
 mod shutdown;
