@@ -47,3 +47,4 @@ pub mod mta;
 pub mod protocol;
 pub mod server;
 pub mod snapshot;
+pub mod validate;

@@ -1,0 +1,20 @@
+//! Testing a partner: what the MTA would meet at every host, and what it would make of it.
+//!
+//! Data flows one way here too:
+//!
+//! ```text
+//! connector -> route -> probe -> Observation -> judge -> report -> words, JSON, state
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`observation`] | what was seen at one address, as data |
+//! | [`report`] | what is made of it: verdicts, reasons, certificates |
+//!
+//! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
+//! behind it are pure. It runs in a process of its own and never in the daemon, which has no
+//! network. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
+//! reaches a terminal, a file or a mail.
+
+pub mod observation;
+pub mod report;

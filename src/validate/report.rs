@@ -1,0 +1,149 @@
+//! What a validation comes to: the object that `--json` prints and the state keeps.
+//!
+//! The keys are an interface; new ones may be added, none renamed.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Whether mail would be delivered, worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It would, at every place.
+    Pass,
+    /// It would, and something should be looked at.
+    Warn,
+    /// Not all of it would.
+    Fail,
+}
+
+/// The whole result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The worst of all connectors.
+    pub verdict: Verdict,
+    /// One for each connector that was asked for, in the order of the configuration.
+    pub connectors: Vec<ConnectorReport>,
+}
+
+/// The result for one connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorReport {
+    /// Its name.
+    pub connector: String,
+    /// The worst of its addresses and of what was found about the whole.
+    pub verdict: Verdict,
+    /// Its TLS level.
+    pub level: String,
+    /// When it was tested.
+    pub at: Timestamp,
+    /// The strictest level, with its names where it has some, that every address would pass today.
+    pub strictest: Option<String>,
+    /// What is to be said of the whole: no MX records, a null MX, addresses that were not tried.
+    pub findings: Vec<Finding>,
+    /// One for each address of each host, and one without an address for a host that has none.
+    pub addresses: Vec<AddressReport>,
+}
+
+/// Something to be said that is not about one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// A stable word: `null-mx`.
+    pub code: String,
+    /// In words for the partner's administrator.
+    pub reason: String,
+    /// The technical detail; empty without any.
+    pub detail: String,
+}
+
+/// The result for one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressReport {
+    /// The host's name.
+    pub host: String,
+    /// The address; `None` for a host that has none.
+    pub address: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// Whether mail would be delivered here.
+    pub verdict: Verdict,
+    /// A stable word for the reason: `name-mismatch`; `ok` when there is nothing to say.
+    pub code: String,
+    /// The reason in words for the partner's administrator; empty when there is nothing to say.
+    pub reason: String,
+    /// The SMTP or TLS detail below it; empty without any.
+    pub detail: String,
+    /// What should be looked at though mail is delivered.
+    pub warnings: Vec<Finding>,
+    /// The TLS version; `None` without TLS.
+    pub tls: Option<String>,
+    /// The cipher suite.
+    pub cipher: Option<String>,
+    /// How long the handshake took, in milliseconds.
+    pub handshake_ms: Option<u64>,
+    /// The leaf certificate.
+    pub certificate: Option<CertificateReport>,
+    /// When the first certificate of the chain expires.
+    pub not_after: Option<Timestamp>,
+    /// `not checked`, `good` or `revoked`, with how it is known.
+    pub revocation: String,
+    /// What the TLSA records say.
+    pub dane: Option<DaneReport>,
+    /// What the MTA-STS policy of the domain says.
+    pub mta_sts: Option<MtaStsReport>,
+    /// What became of the test mail; `None` when none was sent here.
+    pub test_mail: Option<String>,
+}
+
+/// A certificate, as far as people ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateReport {
+    /// The subject; empty when all names are in the SAN.
+    pub subject: String,
+    /// The dNSNames of the subjectAltName.
+    pub names: Vec<String>,
+    /// The issuer.
+    pub issuer: String,
+    /// The serial number.
+    pub serial: String,
+    /// SHA-256 of the certificate.
+    pub sha256: String,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub key_sha256: String,
+    /// Kind and size of the key.
+    pub key: String,
+    /// When it begins to be valid.
+    pub not_before: Timestamp,
+    /// When it ceases to be valid.
+    pub not_after: Timestamp,
+}
+
+/// What DANE says about a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaneReport {
+    /// Whether there are TLSA records.
+    pub present: bool,
+    /// Whether they, and the records that led to the host, were authenticated by DNSSEC.
+    pub authenticated: bool,
+    /// Whether one of the usable ones matches; `None` where none is usable.
+    pub matches: Option<bool>,
+    /// In words.
+    pub detail: String,
+}
+
+/// What MTA-STS says about a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MtaStsReport {
+    /// Whether a policy was found.
+    pub found: bool,
+    /// `enforce`, `testing` or `none`.
+    pub mode: Option<String>,
+    /// Whether its patterns cover the host.
+    pub covers: Option<bool>,
+    /// In words; why no policy was found.
+    pub detail: String,
+}
