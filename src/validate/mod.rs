@@ -8,7 +8,10 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`dns`] | questions as Postfix asks them, and whether DNSSEC vouches for the answer |
+//! | [`route`] | the domains of a connector, and the hosts that the MTA would deliver to |
 //! | [`observation`] | what was seen at one address, as data |
+//! | [`dane`] | TLSA records, and whether a chain is what they say |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //!
 //! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
@@ -16,5 +19,8 @@
 //! network. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
 //! reaches a terminal, a file or a mail.
 
+pub mod dane;
+pub mod dns;
 pub mod observation;
 pub mod report;
+pub mod route;
