@@ -12,6 +12,7 @@
 //! | [`route`] | the domains of a connector, and the hosts that the MTA would deliver to |
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`dane`] | TLSA records, and whether a chain is what they say |
+//! | [`mta_sts`] | the MTA-STS policy of a domain, and whether it covers a host |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //!
 //! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
@@ -21,6 +22,7 @@
 
 pub mod dane;
 pub mod dns;
+pub mod mta_sts;
 pub mod observation;
 pub mod report;
 pub mod route;
