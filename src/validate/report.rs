@@ -75,7 +75,14 @@ pub struct AddressReport {
     pub code: String,
     /// The reason in words for the partner's administrator; empty when there is nothing to say.
     pub reason: String,
-    /// The SMTP or TLS detail below it; empty without any.
+    /// What the connector wants to see, where something else was seen: the names, the digests; empty
+    /// otherwise.
+    #[serde(default)]
+    pub expected: String,
+    /// What was seen instead; empty when nothing is expected.
+    #[serde(default)]
+    pub presented: String,
+    /// The SMTP or TLS detail below it, line by line; empty without any.
     pub detail: String,
     /// What should be looked at though mail is delivered.
     pub warnings: Vec<Finding>,
