@@ -49,7 +49,7 @@ impl<'c> Finding<'c> {
 }
 
 pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
-    let Checked { result, warnings } = load::check(&settings.config, OFF_LINE, Timestamp::now());
+    let Checked { result, warnings, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let none = Problems::default();
     let (problems, exit) = match &result {
         Ok(_) => (&none, Exit::Good),

@@ -10,6 +10,8 @@
 //! |---|---|
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
+//! | [`settings`] | what a result is bound to |
+//! | [`state`] | results kept, sealed, and what they say today |
 //!
 //! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
 //! behind it are pure. It runs in a process of its own and never in the daemon, which has no
@@ -18,3 +20,7 @@
 
 pub mod observation;
 pub mod report;
+#[cfg(test)]
+pub mod sample;
+pub mod settings;
+pub mod state;
