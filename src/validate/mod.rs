@@ -11,6 +11,8 @@
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //! | [`settings`] | what a result is bound to |
+//! | [`changes`] | what is new since the last report |
+//! | [`words`] | the report for people |
 //! | [`state`] | results kept, sealed, and what they say today |
 //!
 //! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
@@ -18,9 +20,11 @@
 //! network. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
 //! reaches a terminal, a file or a mail.
 
+pub mod changes;
 pub mod observation;
 pub mod report;
 #[cfg(test)]
 pub mod sample;
 pub mod settings;
 pub mod state;
+pub mod words;

@@ -63,11 +63,11 @@ pub struct Finding {
 /// The result for one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressReport {
-    /// The host's name.
+    /// The host's name; for an inbound connector the certificate file that is registered.
     pub host: String,
-    /// The address; `None` for a host that has none.
+    /// The address; `None` for a host that has none, and for a file.
     pub address: Option<IpAddr>,
-    /// The port.
+    /// The port; 0 for a file.
     pub port: u16,
     /// Whether mail would be delivered here.
     pub verdict: Verdict,
@@ -104,6 +104,13 @@ pub struct AddressReport {
     pub mta_sts: Option<MtaStsReport>,
     /// What became of the test mail; `None` when none was sent here.
     pub test_mail: Option<String>,
+}
+
+impl AddressReport {
+    /// Whether it is about a certificate file, and not about an address.
+    pub fn is_file(&self) -> bool {
+        self.port == 0
+    }
 }
 
 /// A certificate, as far as people ask.

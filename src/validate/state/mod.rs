@@ -34,3 +34,4 @@ mod validation;
 pub use record::{Record, Unusable};
 pub use store::{KeepError, Keeper, Store};
 pub use validation::{MAX_AGE, Stale, Validation};
+pub(in crate::validate) use validation::{date, days_until, in_days};
