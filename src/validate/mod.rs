@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
+//! | [`registered`] | the certificate files of inbound connectors, judged |
 //! | [`settings`] | what a result is bound to |
 //! | [`changes`] | what is new since the last report |
 //! | [`words`] | the report for people |
@@ -22,6 +23,7 @@
 
 pub mod changes;
 pub mod observation;
+pub mod registered;
 pub mod report;
 #[cfg(test)]
 pub mod sample;

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::certificate::Certificate;
+
 /// Whether mail would be delivered, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,6 +136,23 @@ pub struct CertificateReport {
     pub not_before: Timestamp,
     /// When it ceases to be valid.
     pub not_after: Timestamp,
+}
+
+impl CertificateReport {
+    /// What people ask of a certificate.
+    pub fn of(certificate: &Certificate) -> Self {
+        CertificateReport {
+            subject: certificate.subject().to_owned(),
+            names: certificate.dns_names().to_vec(),
+            issuer: certificate.issuer_name().to_owned(),
+            serial: certificate.serial().to_owned(),
+            sha256: certificate.fingerprint().to_string(),
+            key_sha256: certificate.key_fingerprint().to_string(),
+            key: certificate.key().to_string(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+        }
+    }
 }
 
 /// What DANE says about a host.
