@@ -12,6 +12,9 @@
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //! | [`registered`] | the certificate files of inbound connectors, judged |
 //! | [`settings`] | what a result is bound to |
+//! | [`options`] | what is wanted |
+//! | [`bounded`] | the report as it may be shown: escaped, cut |
+//! | [`inventory`] | every certificate that is known |
 //! | [`changes`] | what is new since the last report |
 //! | [`words`] | the report for people |
 //! | [`state`] | results kept, sealed, and what they say today |
@@ -21,8 +24,11 @@
 //! network. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
 //! reaches a terminal, a file or a mail.
 
+pub mod bounded;
 pub mod changes;
+pub mod inventory;
 pub mod observation;
+pub mod options;
 pub mod registered;
 pub mod report;
 #[cfg(test)]
