@@ -20,6 +20,7 @@ mod serve;
 mod settings;
 mod status;
 mod validate;
+mod validated;
 
 use std::process::ExitCode;
 
@@ -67,7 +68,10 @@ enum Command {
     /// Say what the daemon answers, and why
     #[command(subcommand)]
     Explain(explain::Direction),
-    /// List the connectors: name, direction, mode, domains, TLS and route
+    /// List the connectors: name, direction, mode, whether they are validated, domains, TLS and route
+    ///
+    /// VALIDATED is the day of the last test that passed with the settings as they are now, and the
+    /// days until the first of the certificates seen then expires. A result counts for 30 days.
     List,
     /// Ask the running daemon how it is
     Status,

@@ -15,7 +15,10 @@ const NOW: &str = "2026-11-25T12:00:00Z";
 
 fn record(name: &str) -> Record {
     let mut report = sample::connector(name, Verdict::Pass, NOW);
-    report.addresses.push(sample::address("mx1.contoso.com", "192.0.2.1", Verdict::Pass));
+    let mut address = sample::address("mx1.contoso.com", "192.0.2.1", Verdict::Pass);
+    address.certificate = Some(sample::certificate(&["mx1.contoso.com"], "01", "2027-06-01T00:00:00Z"));
+    address.not_after = Some(jiff::Timestamp::MAX);
+    report.addresses.push(address);
     Record { connector: name.to_owned(), settings: "abc".to_owned(), report }
 }
 
