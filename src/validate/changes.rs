@@ -185,26 +185,15 @@ impl Changes<'_> {
     fn address(&mut self, before: Option<(Timestamp, &AddressReport)>, now: &AddressReport, at: Timestamp) {
         let old = before.map(|(_, old)| old);
         let mut tell = |change, verdict, text| self.add(Some(&now.host), now.address, change, verdict, text);
-        // Its reason says more than its verdict; without one the verdict is what there is.
-        if now.verdict > Verdict::Pass && old.is_none_or(|old| old.code != now.code) && !now.reason.is_empty()
-        {
-            let kind = if now.code == "name-mismatch" { Kind::NameMismatch } else { Kind::Reason };
-            let text = if now.expected.is_empty() {
-                now.reason.clone()
-            } else {
-                format!("{} Expected {}, presented {}.", now.reason, now.expected, now.presented)
-            };
-            tell(kind, now.verdict, text);
-        } else if let Some(old) = old.filter(|old| old.verdict != now.verdict) {
-            let text = format!("{}; it was: {}", words(now.verdict), words(old.verdict));
-            tell(Kind::Verdict, now.verdict, text);
-        }
         let crossed = crossed(before, now, at);
+        // A date is told by its threshold, whatever the judge makes of it meanwhile.
+        let dated = |code: &str| crossed.is_some() && code.starts_with("expires");
+        if let Some((kind, text)) = judged(old, now).filter(|_| !dated(&now.code)) {
+            tell(kind, now.verdict, text);
+        }
         for warning in &now.warnings {
             let known = old.is_some_and(|old| old.warnings.iter().any(|old| old.code == warning.code));
-            // The date is told with its threshold.
-            let told = crossed.is_some() && warning.code.starts_with("expires");
-            if !known && !told {
+            if !known && warning.code != now.code && !dated(&warning.code) {
                 tell(Kind::Reason, now.verdict.max(warning.verdict), warning.reason.clone());
             }
         }
@@ -236,6 +225,22 @@ impl Changes<'_> {
             tell(Kind::MtaSts, now.verdict, format!("MTA-STS: {is}; it was: {was}"));
         }
     }
+}
+
+/// A new reason says more than a new verdict; without a reason the verdict is what there is.
+fn judged(old: Option<&AddressReport>, now: &AddressReport) -> Option<(Kind, String)> {
+    if now.verdict > Verdict::Pass && old.is_none_or(|old| old.code != now.code) && !now.reason.is_empty() {
+        let kind = if now.code == "name-mismatch" { Kind::NameMismatch } else { Kind::Reason };
+        let AddressReport { reason, expected, presented, .. } = now;
+        let seen = if expected.is_empty() {
+            String::new()
+        } else {
+            format!(" (expected {expected}, presented {presented})")
+        };
+        return Some((kind, format!("{reason}{seen}")));
+    }
+    let old = old.filter(|old| old.verdict != now.verdict)?;
+    Some((Kind::Verdict, format!("{}; it was: {}", words(now.verdict), words(old.verdict))))
 }
 
 fn hosts(report: &ConnectorReport) -> BTreeSet<&str> {

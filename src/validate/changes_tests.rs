@@ -99,7 +99,7 @@ fn what_is_told() {
             mismatch,
             &[
                 "bank: fails; it was: passes",
-                "bank: mx2.b.com 192.0.2.2: The names differ. Expected *.b.com, presented mx.filter.example.",
+                "bank: mx2.b.com 192.0.2.2: The names differ. (expected *.b.com, presented mx.filter.example)",
             ],
         ),
         (
@@ -179,6 +179,8 @@ fn what_is_told() {
             |now| {
                 let place = &mut now.addresses[2];
                 place.not_after = Some("2026-11-30T12:00:00Z".parse().unwrap());
+                place.verdict = Verdict::Warn;
+                (place.code, place.reason) = ("expires-soon".to_owned(), "It expires soon.".to_owned());
                 place.warnings.push(Finding {
                     verdict: Verdict::Warn,
                     code: "expires-soon".to_owned(),

@@ -91,14 +91,14 @@ fn objection(
     match certificate.valid_at(now) {
         Err(DateProblem::Expired { not_after }) => {
             let reason = format!(
-                "The certificate expired on {}. Mail sent with it is not accepted; get the partner's new one.",
+                "the certificate expired on {}, so mail sent with it is not accepted; get the partner's new one",
                 date(not_after)
             );
             return Some(("expired", reason));
         }
         Err(DateProblem::NotYetValid { not_before }) => {
             let reason = format!(
-                "The certificate is not valid before {}. Mail sent with it until then is not accepted.",
+                "the certificate is not valid before {}, so mail sent with it until then is not accepted",
                 date(not_before)
             );
             return Some(("not-yet-valid", reason));
@@ -107,8 +107,8 @@ fn objection(
     }
     let named = certificate.registered_identities().iter().any(|name| wanted.accepts_name(name));
     (wanted.names.is_some() && !named).then(|| {
-        let reason = "The certificate shows none of the names that this connector accepts. Mail sent with it is \
-                      not accepted.";
+        let reason = "the certificate shows none of the names that this connector accepts, so mail sent with it \
+                      is not accepted";
         ("name-mismatch", reason.to_owned())
     })
 }
@@ -126,7 +126,7 @@ fn warnings(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     let left = certificate.not_after().duration_since(now);
     if certificate.valid_at(now).is_ok() && left <= SOON {
         let reason = format!(
-            "The certificate expires on {}; get the partner's new one, and register both until the change.",
+            "the certificate expires on {}; get the partner's new one, and register both until the change",
             date(certificate.not_after())
         );
         warn("expires-soon", reason);
@@ -134,7 +134,7 @@ fn warnings(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     let key = certificate.key();
     let rsa = matches!(key.algorithm, KeyAlgorithm::Rsa | KeyAlgorithm::RsaPss);
     if rsa && key.bits.is_some_and(|bits| bits < RSA_BITS) {
-        warn("weak-key", format!("The key is {key}; servers that want {RSA_BITS} bits refuse it."));
+        warn("weak-key", format!("the key is {key}, and servers that want {RSA_BITS} bits refuse it"));
     }
     warnings
 }

@@ -60,11 +60,11 @@ impl Settings {
     }
 
     fn list<T: Display>(&mut self, key: &str, items: impl IntoIterator<Item = T>) {
-        let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+        let items: Vec<T> = items.into_iter().collect();
         self.text(key);
         self.0.update(format!("{};", items.len()));
-        for item in &items {
-            self.text(item);
+        for item in items {
+            self.text(&item.to_string());
         }
     }
 

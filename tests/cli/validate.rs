@@ -119,7 +119,7 @@ fn the_report_for_people() {
     assert_eq!(lines[0], "contoso-in: passes with warnings (inbound; *.contoso.com)");
     assert_eq!(lines[1], "  passes   0.pem  expires in 80 days");
     assert!(lines[2].starts_with("  fails    1.pem  expired "), "{text}");
-    assert!(lines[3].starts_with("           The certificate expired on "), "{text}");
+    assert!(lines[3].starts_with("           the certificate expired on "), "{text}");
     let end = "\n1 connector: 1 with warnings.\n2 files: 1 good, 1 failing.\nNext: mail is delivered as agreed today; see to the warnings of contoso-in.\n";
     assert!(text.ends_with(end), "{text}");
 }
@@ -140,7 +140,7 @@ fn only_changes_are_told() {
     bench.write("0.pem", &pem(-5));
     let text = changes(1);
     assert!(
-        text.starts_with("contoso-in: fails; it was: passes\ncontoso-in: 0.pem: The certificate expired on "),
+        text.starts_with("contoso-in: fails; it was: passes\ncontoso-in: 0.pem: the certificate expired on "),
         "{text}"
     );
     // The exit code says it as long as it lasts, the words once.

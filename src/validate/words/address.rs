@@ -93,7 +93,8 @@ fn below(lines: &mut Lines, address: &AddressReport) {
         lines.labelled(INDENT, "certificate", &shown(certificate));
     }
     detail(lines, &address.detail);
-    for Finding { reason, detail, .. } in warnings {
+    // A warning that makes the verdict is its reason too.
+    for Finding { reason, detail, .. } in warnings.iter().filter(|warning| warning.reason != *reason) {
         lines.labelled(INDENT, "warning", reason);
         self::detail(lines, detail);
     }

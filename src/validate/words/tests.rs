@@ -78,13 +78,15 @@ fn warnings_findings_and_files() {
     let mut first =
         with_certificate(address("mail.contoso.com", "192.0.2.1", Verdict::Warn), "2026-12-01T12:00:00Z");
     first.port = 587;
-    first.reason = String::new();
-    first.warnings.push(Finding {
+    first.reason = "the certificate expires on 2026-12-01, in 6 days; renew it".to_owned();
+    let warning = |code: &str, reason: &str| Finding {
         verdict: Verdict::Warn,
-        code: "expires-soon".to_owned(),
-        reason: "The certificate expires on 2026-12-01.".to_owned(),
+        code: code.to_owned(),
+        reason: reason.to_owned(),
         detail: String::new(),
-    });
+    };
+    first.warnings.push(warning("expires-soon", &first.reason));
+    first.warnings.push(warning("weak-key", "the key is RSA 1024"));
     let mut second = address("mail.contoso.com", "192.0.2.2", Verdict::Fail);
     second.port = 587;
     second.tls = None;
@@ -108,7 +110,8 @@ fn warnings_findings_and_files() {
     let expected = "\
 contoso-bank: passes with warnings (secure; *.contoso.com, contoso.net)
   warning  mail.contoso.com:587  192.0.2.1  TLSv1.3  expires in 6 days
-           warning      The certificate expires on 2026-12-01.
+           the certificate expires on 2026-12-01, in 6 days; renew it
+           warning      the key is RSA 1024
   fails    mail.contoso.com:587  192.0.2.2  no TLS
            Nothing listens here.
            detail       connect: Connection refused
