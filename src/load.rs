@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::{self, Listen, ListenProtocol, Loaded, Organisation, Problems, ServerSettings};
+use crate::model::Agreements;
 use crate::snapshot::{self, Snapshot};
 
 /// A configuration that can be served.
@@ -46,6 +47,8 @@ pub struct Checked {
     pub result: Result<Ready, Problems>,
     /// What the operator should know in either case.
     pub warnings: Problems,
+    /// The connectors as written, those with which nothing is wrong.
+    pub agreements: Agreements,
 }
 
 /// Loads a configuration as this generation. `now` is what certificates are judged by.
@@ -98,5 +101,5 @@ fn compile((loaded, mut problems): (Loaded, Problems), generation: u64) -> Check
         }),
         Ok(_) | Err(_) => Err(problems),
     };
-    Checked { result, warnings }
+    Checked { result, warnings, agreements: loaded.agreements }
 }

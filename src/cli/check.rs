@@ -12,7 +12,7 @@ use super::output::talk;
 use super::{Exit, Failure, Output, Settings};
 use crate::config::{MAX_PRINTED, Problem, Problems};
 use crate::load::{self, Checked};
-use crate::model::Mode;
+use crate::model::{Agreements, Mode};
 use crate::snapshot::Snapshot;
 
 /// The generation of a snapshot that no daemon serves.
@@ -22,6 +22,12 @@ const OFF_LINE: u64 = 0;
 pub(super) fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Failure> {
     let ready = load::load(&settings.config, OFF_LINE, Timestamp::now());
     Ok(ready.map_err(Failure::Configuration)?.snapshot)
+}
+
+/// The same with the connectors as written, of which a snapshot does not keep everything.
+pub(super) fn whole(settings: &Settings) -> Result<(Arc<Snapshot>, Agreements), Failure> {
+    let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
+    Ok((result.map_err(Failure::Configuration)?.snapshot, agreements))
 }
 
 /// What `check --json` prints.
@@ -49,7 +55,7 @@ impl<'c> Finding<'c> {
 }
 
 pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
-    let Checked { result, warnings } = load::check(&settings.config, OFF_LINE, Timestamp::now());
+    let Checked { result, warnings, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let none = Problems::default();
     let (problems, exit) = match &result {
         Ok(_) => (&none, Exit::Good),

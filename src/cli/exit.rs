@@ -18,7 +18,7 @@ use crate::server::control::AskError;
 pub enum Exit {
     /// Good; warnings alone are good.
     Good,
-    /// The thing checked is not good: a reload was refused for weakening.
+    /// The thing checked is not good: `validate` fails, a reload was refused for weakening.
     NotGood,
     /// The command line is wrong.
     Usage,
@@ -116,6 +116,9 @@ pub enum Failure {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+    /// A part that this version does not have.
+    #[error("connectord: {0} is not built yet")]
+    NotBuilt(&'static str),
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -141,6 +144,7 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
+            Failure::NotBuilt(_) => Exit::Internal,
             Failure::Argument(_) => Exit::Usage,
         }
     }

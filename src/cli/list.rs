@@ -1,13 +1,15 @@
 //! `connectord list`: the connectors as the administrator knows them from
 //! `Get-OutboundConnector` and `Get-InboundConnector`.
 //!
-//! It shows what is written; what a running daemon serves is said by `status`.
+//! It shows what is written, and whether that was validated; what a running daemon serves is said by
+//! `status`.
 
 use std::io::{self, Write};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::validated::{Shown, Validated};
 use super::{Exit, Failure, Output, Settings};
 use crate::config;
 use crate::model::inbound::{Require, TlsRequirement};
@@ -17,6 +19,9 @@ use crate::snapshot::Direction;
 
 /// Domains in a line of the table before the rest is counted.
 const SHOWN: usize = 3;
+
+/// Columns of the table.
+const COLUMNS: usize = 7;
 
 /// Characters of a cell before it is cut: a connector with many smart hosts or fingerprints would
 /// push the others apart. `--json` cuts nothing.
@@ -37,17 +42,22 @@ struct Entry<'c> {
     requirement: String,
     /// Outbound `mx` or the smart hosts; inbound null.
     route: Option<String>,
-    /// When it was validated last.
-    validated: Option<String>,
+    /// When it was validated last; null unless that counts today.
+    validated: Option<Timestamp>,
+    /// All that is known of it; null for an inbound connector without certificate files.
+    validation: Option<Shown>,
     comment: Option<&'c str>,
     contact: Option<&'c str>,
 }
 
 pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let loaded = config::load(&settings.config, Timestamp::now()).map_err(Failure::Configuration)?;
-    let outbound = loaded.agreements.outbound.iter().map(Entry::of_outbound);
-    let entries: Vec<Entry<'_>> =
-        outbound.chain(loaded.agreements.inbound.iter().map(Entry::of_inbound)).collect();
+    let validated = Validated::open(&settings.state_dir(), Timestamp::now());
+    let (outbound, inbound) = (&loaded.agreements.outbound, &loaded.agreements.inbound);
+    let outbound =
+        outbound.iter().map(|connector| Entry::of_outbound(connector, validated.outbound(connector)));
+    let inbound = inbound.iter().map(|connector| Entry::of_inbound(connector, validated.inbound(connector)));
+    let entries: Vec<Entry<'_>> = outbound.chain(inbound).collect();
     if settings.json {
         out.json(&entries)?
     } else {
@@ -57,7 +67,7 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
 }
 
 impl<'c> Entry<'c> {
-    fn of_outbound(connector: &'c Outbound) -> Self {
+    fn of_outbound(connector: &'c Outbound, validation: Shown) -> Self {
         let Outbound { name, mode, domains, requirement, route, notes, .. } = connector;
         let Notes { comment, contact, .. } = notes;
         let route = match route {
@@ -73,13 +83,14 @@ impl<'c> Entry<'c> {
             tls: Some(requirement.level().word().to_owned()),
             requirement: requirement.to_string(),
             route: Some(route),
-            validated: None,
+            validated: validation.at.filter(|_| validation.valid),
+            validation: Some(validation),
             comment: comment.as_deref(),
             contact: contact.as_deref(),
         }
     }
 
-    fn of_inbound(connector: &'c Inbound) -> Self {
+    fn of_inbound(connector: &'c Inbound, validation: Option<Shown>) -> Self {
         let Inbound { name, mode, identify, require, notes, .. } = connector;
         let Notes { comment, contact, .. } = notes;
         Entry {
@@ -91,13 +102,14 @@ impl<'c> Entry<'c> {
             tls: require.needs_tls().then(|| tls(require)),
             requirement: required(require),
             route: None,
-            validated: None,
+            validated: validation.as_ref().and_then(|shown| shown.at.filter(|_| shown.valid)),
+            validation,
             comment: comment.as_deref(),
             contact: contact.as_deref(),
         }
     }
 
-    fn row(&self) -> [String; 6] {
+    fn row(&self) -> [String; COLUMNS] {
         let partner: Vec<&str> = self.domains.iter().chain(&self.addresses).map(String::as_str).collect();
         let (shown, rest) = partner.split_at(partner.len().min(SHOWN));
         let more = if rest.is_empty() { String::new() } else { format!(" +{}", rest.len()) };
@@ -105,6 +117,7 @@ impl<'c> Entry<'c> {
             self.name.to_owned(),
             self.direction.to_owned(),
             self.mode.to_owned(),
+            self.validation.as_ref().map_or_else(|| "-".to_owned(), |shown| shown.cell.clone()),
             format!("{}{more}", cut(&shown.join(", "))),
             cut(&self.requirement),
             self.route.as_deref().map_or_else(|| "-".to_owned(), cut),
@@ -161,9 +174,9 @@ fn required(require: &Require) -> String {
 }
 
 fn table(entries: &[Entry<'_>], out: &mut Output) -> io::Result<()> {
-    let title = ["NAME", "DIRECTION", "MODE", "DOMAINS", "TLS", "ROUTE"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(title).chain(entries.iter().map(Entry::row)).collect();
-    let widest = rows.iter().fold([0; 6], |mut widest, row| {
+    let title = ["NAME", "DIRECTION", "MODE", "VALIDATED", "DOMAINS", "TLS", "ROUTE"].map(str::to_owned);
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(title).chain(entries.iter().map(Entry::row)).collect();
+    let widest = rows.iter().fold([0; COLUMNS], |mut widest, row| {
         for (width, cell) in widest.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }

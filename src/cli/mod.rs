@@ -7,6 +7,7 @@
 //! The doc comments on the options are the help texts and the manual page: each says what the
 //! option does, its default and its unit.
 
+mod certs;
 mod check;
 mod control;
 mod exit;
@@ -18,6 +19,8 @@ mod reload;
 mod serve;
 mod settings;
 mod status;
+mod validate;
+mod validated;
 
 use std::process::ExitCode;
 
@@ -36,7 +39,8 @@ use output::talk;
 /// A connector is a named agreement with a partner, written in connectord.toml. The daemon answers
 /// the MTA for it on every delivery; the other commands check, explain and export the same answers.
 ///
-/// Exit status: 0 good; 1 a reload was refused because it weakens a connector; 64 usage; 66 a named
+/// Exit status: 0 good; 1 what was validated fails, or a reload was refused because it weakens a
+/// connector; 64 usage; 66 a named
 /// file is missing; 69 no daemon answers at the control socket; 70 internal error; 73 another
 /// instance runs, or the path of a socket is taken; 77 permission; 78 the configuration has problems.
 #[derive(Debug, Parser)]
@@ -64,12 +68,29 @@ enum Command {
     /// Say what the daemon answers, and why
     #[command(subcommand)]
     Explain(explain::Direction),
-    /// List the connectors: name, direction, mode, domains, TLS and route
+    /// List the connectors: name, direction, mode, whether they are validated, domains, TLS and route
+    ///
+    /// VALIDATED is the day of the last test that passed with the settings as they are now, and the
+    /// days until the first of the certificates seen then expires. A result counts for 30 days.
     List,
     /// Ask the running daemon how it is
     Status,
     /// Let the running daemon load its configuration anew, and wait for what comes of it
     Reload(reload::Options),
+    /// Test a partner: say what would happen to its mail, and why
+    ///
+    /// Every host and every address that mail of an outbound connector could go to is connected to as
+    /// Postfix would, and what is seen is judged at the connector's level. The certificate files of
+    /// inbound connectors are judged too. The result is kept under the state directory. Without
+    /// --recipient and --test-mail no mail is sent. It ends with 0 when mail would be delivered,
+    /// warnings or not, and with 1 when not.
+    Validate(Box<validate::Options>),
+    /// List every certificate that is known: in files, and seen from partners
+    ///
+    /// For each its subject, names, issuer, serial number, the SHA-256 of certificate and key, its
+    /// end, and the connectors that it is known from. What partners showed comes from the last run of
+    /// `validate`.
+    Certs(certs::Options),
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]
     Export(export::Mta),
@@ -84,6 +105,8 @@ impl Command {
             Command::List => list::run(settings, out),
             Command::Status => status::run(settings, out),
             Command::Reload(options) => reload::run(options, settings, out),
+            Command::Validate(options) => validate::run(options, settings, out),
+            Command::Certs(options) => certs::run(options, settings, out),
             Command::Export(mta) => export::run(mta, settings, out),
         }
     }

@@ -11,6 +11,8 @@ use clap::Args;
 
 const RUNTIME: &str = "/run/connectord";
 
+const STATE: &str = "/var/lib/connectord";
+
 /// Where things are, and how results are written.
 #[derive(Clone, Debug, Args)]
 pub struct Settings {
@@ -27,10 +29,10 @@ pub struct Settings {
     /// /run/connectord]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     runtime_dir: Option<PathBuf>,
-    /// The directory of what outlives a restart. Accepted, so that unit files can name it; this
-    /// version keeps nothing there
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere", hide = true)]
-    pub state_dir: Option<PathBuf>,
+    /// The directory of what outlives a run: the results of `validate` [default:
+    /// $STATE_DIRECTORY, else /var/lib/connectord]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    state_dir: Option<PathBuf>,
     /// Write results as JSON
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
@@ -41,9 +43,14 @@ impl Settings {
     pub fn runtime_dir(&self) -> PathBuf {
         directory(self.runtime_dir.as_deref(), std::env::var_os("RUNTIME_DIRECTORY"), RUNTIME)
     }
+
+    /// The directory of what outlives a run.
+    pub fn state_dir(&self) -> PathBuf {
+        directory(self.state_dir.as_deref(), std::env::var_os("STATE_DIRECTORY"), STATE)
+    }
 }
 
-/// systemd.exec(5), `RuntimeDirectory=`: several directories are separated by colons; the first
+/// systemd.exec(5), `RuntimeDirectory=` and `StateDirectory=`: several directories are separated by colons; the first
 /// one is ours.
 fn directory(option: Option<&Path>, variable: Option<OsString>, default: &str) -> PathBuf {
     if let Some(option) = option {

@@ -1,17 +1,25 @@
 //! `connectord status`: how the running daemon is.
 //!
 //! With `--json` the daemon's object is passed on as it came, keys that this version does not
-//! know included. A daemon that serves although its last reload failed is no failure of this
+//! know included, and with the key `validation`, which is not the daemon's: it has no part in that. A daemon that serves although its last reload failed is no failure of this
 //! command: it says so, and ends with 0.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::validated::{Shown, Validated};
 use super::{Exit, Failure, Output, Settings, control};
+use crate::config::{self, Problems};
 use crate::server::control::Command;
+
+/// Connectors that are shown one a line; `list` shows all.
+const SHOWN: usize = 20;
 
 /// The daemon's answer, as far as it is shown.
 #[derive(Deserialize)]
@@ -52,12 +60,56 @@ struct Decisions {
 
 pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let answer = control::ask::<Status>(settings, Command::Status)?;
+    let validation = validation(settings);
     if settings.json {
-        writeln!(out, "{}", answer.line)?
+        writeln!(out, "{}", with_validation(&answer.line, validation.ok().as_deref()))?
     } else {
-        write!(out, "{}", answer.value)?
+        write!(out, "{}", answer.value)?;
+        tell(&validation, out)?
     }
     Ok(Exit::Good)
+}
+
+/// Whether the connectors are validated: the daemon does not know, so the files are asked, and the
+/// kept results. Files with problems are no failure of this command.
+fn validation(settings: &Settings) -> Result<Vec<Shown>, Problems> {
+    let now = Timestamp::now();
+    let loaded = config::load(&settings.config, now)?;
+    Ok(Validated::open(&settings.state_dir(), now).all(&loaded.agreements))
+}
+
+/// The daemon's object with the key `validation`; null when the files have problems. Otherwise the
+/// object stays as it came, byte for byte.
+fn with_validation(line: &str, validation: Option<&[Shown]>) -> String {
+    let has_one = |line: &str| {
+        let keys: Result<BTreeMap<String, IgnoredAny>, _> = serde_json::from_str(line);
+        keys.is_ok_and(|keys| keys.contains_key("validation"))
+    };
+    if has_one(line) {
+        return line.to_owned();
+    }
+    let text = serde_json::to_string(&validation).unwrap_or_else(|_| "null".to_owned());
+    match line.trim_end().strip_suffix('}') {
+        Some(open) => format!("{open},\"validation\":{text}}}"),
+        None => line.to_owned(),
+    }
+}
+
+/// How many are validated; of the others, those that were once tested, one a line.
+fn tell(validation: &Result<Vec<Shown>, Problems>, out: &mut Output) -> io::Result<()> {
+    let Ok(all) = validation else {
+        return writeln!(out, "validated    not known: the configuration has problems");
+    };
+    let valid = all.iter().filter(|shown| shown.valid).count();
+    writeln!(out, "validated    {valid} of {}", all.len())?;
+    let mut rest = all.iter().filter(|shown| !matches!(shown.state, "validated" | "never"));
+    for Shown { connector, words, .. } in rest.by_ref().take(SHOWN) {
+        writeln!(out, "  {connector}: {words}")?;
+    }
+    match rest.count() {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more; `connectord list` shows all"),
+    }
 }
 
 /// A number, or how many there are of a list.

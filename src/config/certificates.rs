@@ -3,7 +3,6 @@
 //! A date that is over stops mail on the day it passes; it is told while there is time to mend
 //! it. Here it is only told: what is pinned or registered counts at the time of each answer.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -12,7 +11,7 @@ use super::problem::shown;
 use super::reading::{PemFile, Reading};
 use super::source::{Place, Source};
 use super::table::Item;
-use crate::model::certificate::{Certificate, DateProblem, Fingerprint};
+use crate::model::certificate::{Certificate, DateProblem};
 use crate::model::inbound::Registered;
 use crate::model::requirement::CaFile;
 
@@ -36,19 +35,9 @@ pub(super) fn anchors(reading: &mut Reading, item: Item<'_>, source: &Source) ->
     Some(Arc::clone(&file.anchors))
 }
 
-/// The digests of the certificates in these files, of each certificate and of its key.
-pub(super) fn pins(reading: &mut Reading, item: Item<'_>, source: &Source) -> BTreeSet<Fingerprint> {
-    let mut pins = BTreeSet::new();
-    for (_, file, place) in files(reading, item, source) {
-        if let Some(certificate) = leaf(reading, &file, place) {
-            pins.extend([certificate.fingerprint(), certificate.key_fingerprint()]);
-        }
-    }
-    pins
-}
-
-/// The certificates in these files, to be registered for an inbound connector.
-pub(super) fn registered(reading: &mut Reading, item: Item<'_>, source: &Source) -> Vec<(Registered, Place)> {
+/// The certificates in these files: pinned by an outbound connector, or registered for an inbound
+/// one.
+pub(super) fn named(reading: &mut Reading, item: Item<'_>, source: &Source) -> Vec<(Registered, Place)> {
     let mut registered = Vec::new();
     for (written, file, place) in files(reading, item, source) {
         if let Some(certificate) = leaf(reading, &file, place) {

@@ -191,7 +191,7 @@ fn certificate(
     });
     let mut registered = Vec::new();
     if let Some(item) = table.find("files") {
-        registered = certificates::registered(reading, item, source);
+        registered = certificates::named(reading, item, source);
     }
     let issuers = table.find("issuers").map(|item| {
         let texts = item.texts(reading);

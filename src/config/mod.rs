@@ -53,6 +53,7 @@ use table::{Item, Legal, Table};
 pub use listen::{Listen, ListenProtocol};
 pub use problem::{Cause, MAX_KEPT, MAX_PRINTED, Problem, Problems, SourceLine};
 pub use server::{Decisions, LogFormat, LogLevel, Organisation, ServerSettings, WeakerReload};
+pub(crate) use suggestion::nearest;
 
 /// A configuration without problems of its own.
 #[derive(Debug)]

@@ -70,7 +70,7 @@ pub(super) fn read(
     let mode = table.demand(reading, "mode", MODE_HELP).and_then(|item| item.word(reading, &MODES));
     let domains = domains(reading, table, source, &mut mention);
     let except = patterns_of(reading, table, "except");
-    let requirement = requirement::read(reading, table, source, mta);
+    let (requirement, certificates) = requirement::read(reading, table, source, mta);
     let route =
         route(reading, table, mta, &domains, requirement.as_ref().map(|requirement| requirement.names()));
     let transport = table.find("transport").and_then(|item| mta::transport(reading, item));
@@ -101,6 +101,7 @@ pub(super) fn read(
             except: PatternSet::new(except),
             overrides: mention.overrides.iter().map(|(name, _)| name.clone()).collect(),
             requirement: requirement?,
+            certificates,
             route,
             transport,
             validate_recipients,

@@ -12,18 +12,20 @@ use super::reading::Reading;
 use super::source::Source;
 use super::table::{Item, Table};
 use crate::model::certificate::Fingerprint;
+use crate::model::inbound::Registered;
 use crate::model::mta::{Mta, PostfixVersion};
 use crate::model::names::Names;
 use crate::model::requirement::{CipherGrade, Error, Parts, Requirement, ServerName, TlsVersion};
 use crate::model::{Domain, PatternSet};
 
-/// Reads the requirement. `None` when its parts are not there or do not fit; that is told.
+/// Reads the requirement, and the certificates that it names. `None` when its parts are not there
+/// or do not fit; that is told.
 pub(super) fn read(
     reading: &mut Reading,
     table: &Table<'_>,
     source: &Source,
     mta: &Mta,
-) -> Option<Requirement> {
+) -> (Option<Requirement>, Vec<Registered>) {
     let level = table
         .demand(
             reading,
@@ -40,10 +42,10 @@ pub(super) fn read(
             "set queue_directory in [mta], so that the file is copied to where it can be opened",
         );
     }
-    let mut pins = BTreeSet::new();
-    if let Some(item) = table.find("certificates") {
-        pins.extend(certificates::pins(reading, item, source));
-    }
+    let named = table.find("certificates").map(|item| certificates::named(reading, item, source));
+    let named: Vec<Registered> = named.into_iter().flatten().map(|(named, _)| named).collect();
+    let digests = |named: &Registered| [named.certificate.fingerprint(), named.certificate.key_fingerprint()];
+    let mut pins: BTreeSet<Fingerprint> = named.iter().flat_map(digests).collect();
     if let Some(item) = table.find("fingerprints") {
         let texts = item.texts(reading);
         pins.extend(patterns::each(reading, &texts, |text| {
@@ -63,15 +65,16 @@ pub(super) fn read(
         newer(reading, item, mta, PostfixVersion::SERVERNAME);
         servername(reading, item)
     });
-    match Requirement::new(Parts { level: level?, names, ca_file, pins, min_version, ciphers, servername }) {
-        Ok(requirement) => Some(requirement),
-        Err(errors) => {
-            for error in errors {
-                misfit(reading, table, error);
-            }
-            None
+    let Some(level) = level else {
+        return (None, named);
+    };
+    let parts = Parts { level, names, ca_file, pins, min_version, ciphers, servername };
+    let requirement = Requirement::new(parts).map_err(|errors| {
+        for error in errors {
+            misfit(reading, table, error);
         }
-    }
+    });
+    (requirement.ok(), named)
 }
 
 const FINGERPRINT_HELP: &str = "`openssl x509 -in FILE -noout -fingerprint -sha256` shows a certificate's";

@@ -1,7 +1,7 @@
 //! What somebody probably meant to write.
 
 /// The candidate nearest to a word, when it is near enough to have been meant.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.to_lowercase().chars().take(MAX_COMPARED).collect();
     candidates
         .into_iter()

@@ -1,6 +1,7 @@
 //! An outbound connector: mail from us to a partner.
 
 use super::host::NextHop;
+use super::inbound::Registered;
 use super::mta::TransportName;
 use super::name::ConnectorName;
 use super::pattern::{Pattern, PatternSet};
@@ -22,6 +23,9 @@ pub struct Outbound {
     pub overrides: Vec<String>,
     /// What it demands.
     pub requirement: Requirement,
+    /// The certificates that it names: their digests are among those of the requirement, the rest
+    /// is for people.
+    pub certificates: Vec<Registered>,
     /// The way the mail takes.
     pub route: Route,
     /// The master.cf service for this connector alone, instead of that of `[mta]`.

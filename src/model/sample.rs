@@ -42,6 +42,7 @@ pub fn outbound(name: &str, domains: &[&str], demand: &str) -> Outbound {
         except: PatternSet::default(),
         overrides: Vec::new(),
         requirement: requirement(demand),
+        certificates: Vec::new(),
         route: Route::Mx,
         transport: None,
         validate_recipients: Vec::new(),

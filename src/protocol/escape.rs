@@ -6,6 +6,9 @@
 //! end of the value without knowing any escape. What lies behind the limit is cut off, and `...` says so.
 //!
 //! Nothing is refused. Keys and U-labels are not made readable: the same bytes always look the same.
+//!
+//! [`printable`] is the other half: text for people, on a terminal, in a mail or in a ticket. It has no quotes, keeps
+//! letters of every script, and lets nothing through that could move a cursor or turn the direction of writing.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -40,6 +43,27 @@ impl Display for Escaped<'_> {
     }
 }
 
+/// One line for people: letters and digits of any script, printable ASCII and `…` stay, everything else is written as
+/// Rust writes it in a literal (`\n`, `\u{202e}`). At most `limit` characters come of it, and `…` says that there was
+/// more. What it made of a text it leaves alone a second time.
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    let mut left = limit;
+    for c in text.chars() {
+        let plain = matches!(c, ' '..='~' | '…') || (!c.is_ascii() && c.is_alphanumeric());
+        let escaped = (!plain).then(|| c.escape_default());
+        for shown in escaped.into_iter().flatten().chain(plain.then_some(c)) {
+            if left == 0 {
+                out.push('…');
+                return out;
+            }
+            left -= 1;
+            out.push(shown);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -72,6 +96,24 @@ mod tests {
         ];
         for (name, bytes, limit, expected) in table {
             assert_eq!(Escaped(bytes, *limit).to_string(), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn for_people() {
+        let table = [
+            ("plain", "550 5.7.1 No \"relay\" for a=b", 99, "550 5.7.1 No \"relay\" for a=b"),
+            ("letters of any script", "Bänk Zürich 株式会社", 99, "Bänk Zürich 株式会社"),
+            ("line feed and tab", "a\nb\tc\r", 99, "a\\nb\\tc\\r"),
+            ("terminal escape, DEL, C1", "\x1b[2J\x7f\u{9b}", 99, "\\u{1b}[2J\\u{7f}\\u{9b}"),
+            ("direction of writing", "a\u{202e}b\u{2066}", 99, "a\\u{202e}b\\u{2066}"),
+            ("zero width", "a\u{200b}b\u{feff}", 99, "a\\u{200b}b\\u{feff}"),
+            ("at the limit", "abc", 3, "abc"),
+            ("over the limit", "abcd", 3, "abc…"),
+            ("an escape over the limit", "ab\u{7f}", 3, "ab\\…"),
+        ];
+        for (name, text, limit, expected) in table {
+            assert_eq!(printable(text, limit), expected, "{name}");
         }
     }
 
@@ -110,6 +152,14 @@ mod tests {
             prop_assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')));
             let read: Vec<_> = values(&line).unwrap().into_iter().map(unescape).collect();
             prop_assert_eq!(read, sent);
+        }
+
+        #[test]
+        fn printable_is_harmless_and_final(text in any::<String>(), limit in 0..60usize) {
+            let once = printable(&text, limit);
+            prop_assert!(once.chars().count() <= limit + 1);
+            prop_assert!(once.chars().all(|c| c == '…' || matches!(c, ' '..='~') || (!c.is_ascii() && c.is_alphanumeric())));
+            prop_assert_eq!(printable(&once, limit), once);
         }
 
         #[test]

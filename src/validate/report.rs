@@ -7,6 +7,11 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::certificate::Certificate;
+
+/// Characters of a name in a certificate that are shown: a DNS name has 253 octets at most.
+const MAX_SHOWN_NAME: usize = 253;
+
 /// Whether mail would be delivered, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,11 +68,11 @@ pub struct Finding {
 /// The result for one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressReport {
-    /// The host's name.
+    /// The host's name; for an inbound connector the certificate file that is registered.
     pub host: String,
-    /// The address; `None` for a host that has none.
+    /// The address; `None` for a host that has none, and for a file.
     pub address: Option<IpAddr>,
-    /// The port.
+    /// The port; 0 for a file.
     pub port: u16,
     /// Whether mail would be delivered here.
     pub verdict: Verdict,
@@ -75,7 +80,14 @@ pub struct AddressReport {
     pub code: String,
     /// The reason in words for the partner's administrator; empty when there is nothing to say.
     pub reason: String,
-    /// The SMTP or TLS detail below it; empty without any.
+    /// What the connector wants to see, where something else was seen: the names, the digests; empty
+    /// otherwise.
+    #[serde(default)]
+    pub expected: String,
+    /// What was seen instead; empty when nothing is expected.
+    #[serde(default)]
+    pub presented: String,
+    /// The SMTP or TLS detail below it, line by line; empty without any.
     pub detail: String,
     /// What should be looked at though mail is delivered.
     pub warnings: Vec<Finding>,
@@ -97,6 +109,13 @@ pub struct AddressReport {
     pub mta_sts: Option<MtaStsReport>,
     /// What became of the test mail; `None` when none was sent here.
     pub test_mail: Option<String>,
+}
+
+impl AddressReport {
+    /// Whether it is about a certificate file, and not about an address.
+    pub fn is_file(&self) -> bool {
+        self.port == 0
+    }
 }
 
 /// A certificate, as far as people ask.
@@ -146,4 +165,26 @@ pub struct MtaStsReport {
     pub covers: Option<bool>,
     /// In words; why no policy was found.
     pub detail: String,
+}
+
+impl CertificateReport {
+    /// The facts of a certificate; what in it is not printable is escaped.
+    pub fn of(certificate: &Certificate) -> CertificateReport {
+        let printable = |name: &String| name.chars().take(MAX_SHOWN_NAME).flat_map(shown).collect();
+        CertificateReport {
+            subject: certificate.subject().to_owned(),
+            names: certificate.dns_names().iter().map(printable).collect(),
+            issuer: certificate.issuer_name().to_owned(),
+            serial: certificate.serial().to_owned(),
+            sha256: certificate.fingerprint().to_string(),
+            key_sha256: certificate.key_fingerprint().to_string(),
+            key: certificate.key().to_string(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+        }
+    }
+}
+
+fn shown(c: char) -> Vec<char> {
+    if c.is_ascii_graphic() { vec![c] } else { c.escape_default().collect() }
 }

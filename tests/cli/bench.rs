@@ -150,7 +150,8 @@ impl Bench {
     fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary);
         command.args(arguments).arg("--config").arg(self.path("connectord.toml"));
-        command.arg("--runtime-dir").arg(self.path("run")).stdin(Stdio::null());
+        command.arg("--runtime-dir").arg(self.path("run"));
+        command.arg("--state-dir").arg(self.path("state")).stdin(Stdio::null());
         command
     }
 

@@ -45,7 +45,14 @@ fn status_is_shown_and_passed_on() {
         assert!(text.contains(words), "{text}");
     }
     let (_, ended) = exchange(&["status", "--json"], &format!("{STATUS}\n"));
-    assert_eq!(ended.expect(0).stdout, format!("{STATUS}\n"));
+    // As it came, with a key that the daemon does not have.
+    let text = ended.expect(0).stdout;
+    let open = STATUS.strip_suffix('}').unwrap();
+    assert!(text.starts_with(&format!("{open},\"validation\":[{{\"connector\":\"contoso-bank\",")), "{text}");
+    assert!(text.ends_with("]}\n"), "{text}");
+    // Unless it has.
+    let newer = format!("{open},\"validation\":\"its own\"}}\n");
+    assert_eq!(exchange(&["status", "--json"], &newer).1.expect(0).stdout, newer);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::bench::{Bench, CONFIGURATION, assert_keys};
 
 fn outbound(bench: &Bench, key: &str) -> Value {
     let json = bench.run(&["explain", "outbound", key, "--json"]).expect(0).json();
-    assert_keys(&json, &["schema", "input", "generation", "steps"], &[]);
+    assert_keys(&json, &["schema", "input", "generation", "steps"], &["validation"]);
     assert_eq!((&json["schema"], &json["generation"], &json["input"]), (&json!(1), &json!(0), &json!(key)));
     for step in json["steps"].as_array().unwrap() {
         assert_keys(step, &["map", "key", "reply", "applies", "report"], &[]);

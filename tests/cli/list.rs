@@ -13,13 +13,15 @@ fn the_table_is_aligned() {
     assert_eq!(lines.len(), 7, "{table}");
     assert_eq!(
         lines[0].split_whitespace().collect::<Vec<_>>(),
-        ["NAME", "DIRECTION", "MODE", "DOMAINS", "TLS", "ROUTE"]
+        ["NAME", "DIRECTION", "MODE", "VALIDATED", "DOMAINS", "TLS", "ROUTE"]
     );
     let column = |title: &str| lines[0].find(title).unwrap();
     let bank = lines[1];
     assert!(bank.starts_with("contoso-bank "), "{table}");
     assert!(bank[column("DIRECTION")..].starts_with("outbound  "), "{table}");
     assert!(bank[column("MODE")..].starts_with("enforce  "), "{table}");
+    assert!(bank[column("VALIDATED")..].starts_with("never  "), "{table}");
+    assert!(lines[5][column("VALIDATED")..].starts_with("-  "), "nothing to validate: {table}");
     assert!(
         bank[column("DOMAINS")..].starts_with("*.contoso.com, contoso.net, xn--bcher-kva.example +1  "),
         "{table}"
@@ -50,7 +52,7 @@ fn json_has_every_connector_whole() {
         ]
     );
     for entry in entries {
-        assert_keys(entry, &KEYS, &["addresses", "requirement"]);
+        assert_keys(entry, &KEYS, &["addresses", "requirement", "validation"]);
         assert!(entry["validated"].is_null(), "{entry}");
     }
     let bank = &entries[0];

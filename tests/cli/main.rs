@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod bench;
+mod certs;
 mod check;
 mod control;
 mod daemon;
 mod explain;
 mod export;
+mod kept;
 mod list;
 mod serve;
 mod usage;
+mod validate;
+mod validated;

@@ -9,7 +9,7 @@ use crate::bench::{BINARY, Bench, CONFIGURATION, ended};
 #[test]
 fn what_is_typed_wrong_is_a_usage_error() {
     let bench = Bench::new(CONFIGURATION);
-    let table: [&[&str]; 14] = [
+    let table: [&[&str]; 31] = [
         &[],
         &["explain"],
         &["explain", "outbound"],
@@ -24,6 +24,23 @@ fn what_is_typed_wrong_is_a_usage_error() {
         &["explain", "inbound", "--sender", "a@b", "--client-address", "::1", "--state", "rcpt"],
         &["explain", "inbound", "--sender", "a@b", "--client-address", "::1", "--cert-cn", "a.b"],
         &["explain", "outbound", "a.b", "--mta", "sendmail"],
+        &["certs", "--csv", "--json"],
+        &["validate"],
+        &["validate", "--all", "contoso-bank"],
+        &["validate", "--all", "--timeout", "0"],
+        &["validate", "--all", "--timeout", "3601"],
+        &["validate", "--all", "--no-data"],
+        &["validate", "--all", "--sender", "a@ours.example"],
+        &["validate", "--all", "--recipient", "nobody"],
+        &["validate", "--all", "--recipient", "a@contoso.com\r\nDATA"],
+        &["validate", "--all", "--recipient", "a@fabrikam.org"],
+        &["validate", "--all", "--recipient", "a@contoso.com", "--sender", "<>"],
+        &["validate", "contoso-bank", "--recipient", "a@lists.contoso.com"],
+        &["validate", "--all", "--test-mail"],
+        &["validate", "--all", "--helo", "mail ours"],
+        &["validate", "contoso-bank", "nobody"],
+        &["validate", "contoso-bank-in"],
+        &["validate", "--all", "--crl", "/"],
     ];
     for arguments in table {
         let ended = bench.run(arguments).expect(64);

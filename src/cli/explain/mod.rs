@@ -9,7 +9,10 @@ pub mod outbound;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::check::snapshot;
+use jiff::Timestamp;
+
+use super::check::{snapshot, whole};
+use super::validated::Validated;
 use super::{Exit, Failure, Output, Settings};
 
 /// What is to be explained.
@@ -48,8 +51,14 @@ pub(super) fn run(direction: &Direction, settings: &Settings, out: &mut Output) 
     // What is asked comes first: a mistyped option is not worth reading a million domains.
     match direction {
         Direction::Outbound(options) => {
-            let snapshot = snapshot(settings)?;
-            outbound::run(options, &snapshot, settings.json, out)
+            let (snapshot, agreements) = whole(settings)?;
+            let validated = Validated::open(&settings.state_dir(), Timestamp::now());
+            let validation = |name: &str| {
+                let connector =
+                    agreements.outbound.iter().find(|connector| connector.name.as_str() == name)?;
+                Some(validated.outbound(connector))
+            };
+            outbound::run(options, &snapshot, &validation, settings.json, out)
         }
         Direction::Inbound(options) => {
             let certificate = options.certificate()?;

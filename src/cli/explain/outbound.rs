@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{Mta, SCHEMA};
 use crate::answer::{self, Answered, Applied, Lookup, Reply, exim};
+use crate::cli::validated::Shown;
 use crate::cli::{Exit, Failure, Output};
 use crate::model::{Level, Place};
 use crate::snapshot::{Snapshot, render};
@@ -41,6 +42,8 @@ pub struct Explanation<'s> {
     pub generation: u64,
     /// The questions in their order.
     pub steps: Vec<Step<'s>>,
+    /// Whether the connectors that took part are validated, each once.
+    pub validation: Vec<Shown>,
 }
 
 /// A question and its answer.
@@ -105,7 +108,7 @@ pub fn exim_explanation<'s>(snapshot: &'s Snapshot, input: &'s str) -> Explanati
         exim::Reply::Temp(_) => "Exim defers the mail".to_owned(),
     };
     let steps = vec![Step::new("out", domain, lookup, meaning)];
-    Explanation { schema: SCHEMA, input, generation: snapshot.generation(), steps }
+    Explanation { schema: SCHEMA, input, generation: snapshot.generation(), steps, validation: Vec::new() }
 }
 
 /// Asks what a delivery by Postfix asks. What has an `@` is an address.
@@ -124,7 +127,23 @@ pub fn explanation<'s>(snapshot: &'s Snapshot, input: &'s str) -> Explanation<'s
             steps.extend(hops.iter().map(|hop| tls(snapshot, hop)));
         }
     }
-    Explanation { schema: SCHEMA, input, generation: snapshot.generation(), steps }
+    Explanation { schema: SCHEMA, input, generation: snapshot.generation(), steps, validation: Vec::new() }
+}
+
+impl<'s> Explanation<'s> {
+    /// Those that took part, enforcing or not, each once.
+    fn connectors(&self) -> Vec<&'s str> {
+        let mut names = Vec::new();
+        for step in &self.steps {
+            let applies = step.applies.iter().map(|applies| applies.connector);
+            for name in applies.chain(step.report.iter().map(|report| report.connector)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
 }
 
 fn tls<'s>(snapshot: &'s Snapshot, key: &str) -> Step<'s> {
@@ -227,6 +246,12 @@ impl fmt::Display for Explanation<'_> {
             }
             write!(f, "{step}")?;
         }
+        if !self.validation.is_empty() {
+            writeln!(f)?;
+        }
+        for Shown { connector, words, .. } in &self.validation {
+            writeln!(f, "validated    {connector}: {words}")?;
+        }
         Ok(())
     }
 }
@@ -250,13 +275,15 @@ impl fmt::Display for Step<'_> {
 pub(super) fn run(
     options: &Options,
     snapshot: &Snapshot,
+    validation: &dyn Fn(&str) -> Option<Shown>,
     json: bool,
     out: &mut Output,
 ) -> Result<Exit, Failure> {
-    let explained = match options.mta {
+    let mut explained = match options.mta {
         Mta::Postfix => explanation(snapshot, &options.key),
         Mta::Exim => exim_explanation(snapshot, &options.key),
     };
+    explained.validation = explained.connectors().into_iter().filter_map(validation).collect();
     write(&explained, json, out)?;
     Ok(Exit::Good)
 }

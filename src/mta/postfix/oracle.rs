@@ -135,6 +135,7 @@ fn agreements(drafts: &[Draft], own: &[&str]) -> Agreements {
             except: set(except),
             overrides: names.iter().cloned().chain(["main.cf".to_owned()]).collect(),
             requirement: requirement(*kind),
+            certificates: Vec::new(),
             route: if hosts.is_empty() || star { Route::Mx } else { Route::SmartHosts(hosts) },
             transport: (*kind == 2).then(|| TransportName::parse("partner").unwrap()),
             validate_recipients: Vec::new(),

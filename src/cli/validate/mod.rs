@@ -1,0 +1,179 @@
+//! `connectord validate`: what would happen to mail for a partner, before it happens.
+//!
+//! It looks at every place that mail of a connector could go to, and says for each whether it would
+//! be delivered. What is found is kept under the state directory, so that `list`, `status` and
+//! `explain` can say whether a connector is validated, and the next run what has changed. A result
+//! that cannot be kept is a result all the same: it is told on stderr, and the exit code is that of
+//! the verdict.
+//!
+//! Without `--recipient` or `--test-mail` no mail is ever sent.
+
+mod file;
+mod partners;
+mod selection;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::output::talk;
+use super::{Exit, Failure, Output, Settings};
+use crate::config;
+use crate::validate::changes::{self, Change};
+use crate::validate::options;
+use crate::validate::report::{ConnectorReport, Report, Verdict};
+use crate::validate::state::{Keeper, Record, Store};
+use crate::validate::{bounded, words};
+use selection::Selection;
+
+/// The longest time that a run may be given, in seconds.
+const MAX_TIMEOUT: u64 = 3600;
+
+/// The options of `validate`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(false))]
+#[command(group = ArgGroup::new("mail").multiple(true))]
+pub(super) struct Options {
+    /// The connectors to test, of either direction and in any mode
+    #[arg(value_name = "NAME", group = "which", allow_hyphen_values = false)]
+    names: Vec<String>,
+    /// Test every outbound connector, and every inbound one that registers certificate files
+    #[arg(long, group = "which")]
+    all: bool,
+    /// Send a test mail to this address, over the session that was judged; may be given several
+    /// times. Each goes to those of the connectors whose domains it is in [default: no mail is sent]
+    #[arg(long = "recipient", value_name = "ADDRESS", group = "mail")]
+    recipients: Vec<String>,
+    /// Send a test mail to the addresses that each connector has in `validate.recipients`
+    #[arg(long, group = "mail")]
+    test_mail: bool,
+    /// Ask the partner whether it takes the recipients of the test mail, and send none
+    #[arg(long, requires = "mail")]
+    no_data: bool,
+    /// The envelope sender of the test mail; '' is the null sender of a bounce
+    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true, requires = "mail")]
+    sender: String,
+    /// The name for EHLO, as in Postfix's smtp_helo_name [default: the name of this machine]
+    #[arg(long, value_name = "NAME")]
+    helo: Option<String>,
+    /// Trust the authorities in this PEM file, as in Postfix's smtp_tls_CAfile, where a connector has
+    /// no ca_file of its own [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Look for the partner's certificates in this revocation list, PEM or DER; may be given several
+    /// times. Postfix does not look [default: only what the partner staples]
+    #[arg(long = "crl", value_name = "FILE")]
+    crls: Vec<PathBuf>,
+    /// Seconds that all of it may take; what has not answered by then counts as unreachable
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=MAX_TIMEOUT))]
+    timeout: u64,
+    /// Print only what has changed since the last run, and nothing when nothing has: for a timer and
+    /// its mail. The exit code is the same as without
+    #[arg(long)]
+    changes: bool,
+}
+
+/// What `validate --changes --json` prints.
+#[derive(Serialize)]
+struct Changed<'r> {
+    verdict: Verdict,
+    changes: &'r [Change],
+}
+
+pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    let wanted = options.wanted()?;
+    let loaded = config::load(&settings.config, Timestamp::now()).map_err(Failure::Configuration)?;
+    let selection = Selection::of(options, &loaded.agreements)?;
+    let talks = io::stderr().is_terminal();
+    let told = |connector: &str, address: &_| {
+        if talks {
+            talk(format_args!("{}", words::progress(connector, address)));
+        }
+    };
+    let mut tested = partners::test(&selection.outbound, &wanted, &told)?.into_iter();
+    let of_files = selection.judge_files(Timestamp::now());
+    let connectors: Vec<ConnectorReport> = tested.by_ref().chain(of_files).collect();
+    let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::Fail);
+    let report = bounded::report(Report { verdict, connectors });
+
+    let changes = changed(settings, &report);
+    keep(settings, &selection, &report);
+    print(options, settings, &selection, &report, &changes, out)?;
+    Ok(if report.verdict == Verdict::Fail { Exit::NotGood } else { Exit::Good })
+}
+
+impl Options {
+    fn wanted(&self) -> Result<options::Options, Failure> {
+        let sender = match self.sender.as_str() {
+            "" => String::new(),
+            sender => selection::Address::parse(sender)
+                .map_err(|problem| Failure::Argument(format!("--sender {problem}")))?
+                .to_string(),
+        };
+        if let Some(name) = &self.helo {
+            selection::host(name).map_err(|problem| Failure::Argument(format!("--helo {problem}")))?;
+        }
+        let crls = self.crls.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(options::Options {
+            ca_file: self.ca_file.as_deref().map(file::read).transpose()?,
+            crls,
+            sender,
+            helo: self.helo.clone(),
+            no_data: self.no_data,
+            timeout: Duration::from_secs(self.timeout),
+        })
+    }
+}
+
+/// What has changed since the last result of each connector. One that cannot be used is none.
+fn changed(settings: &Settings, report: &Report) -> Vec<Change> {
+    let store = Store::open(&settings.state_dir());
+    let mut all = Vec::new();
+    for now in &report.connectors {
+        let before = store.kept(&now.connector).unwrap_or_else(|unusable| {
+            talk(format_args!("connectord: the last result of {} cannot be used: {unusable}", now.connector));
+            None
+        });
+        all.extend(changes::between(before.as_ref().map(|record| &record.report), now));
+    }
+    all
+}
+
+fn keep(settings: &Settings, selection: &Selection<'_>, report: &Report) {
+    if report.connectors.is_empty() {
+        return;
+    }
+    let keeper = match Keeper::open(&settings.state_dir()) {
+        Ok(keeper) => keeper,
+        Err(error) => return talk(format_args!("connectord: {error}")),
+    };
+    for report in &report.connectors {
+        let Some(settings) = selection.settings(&report.connector) else {
+            continue;
+        };
+        let record = Record { connector: report.connector.clone(), settings, report: report.clone() };
+        if let Err(error) = keeper.keep(&record) {
+            talk(format_args!("connectord: {error}"));
+        }
+    }
+}
+
+fn print(
+    options: &Options,
+    settings: &Settings,
+    selection: &Selection<'_>,
+    report: &Report,
+    changes: &[Change],
+    out: &mut Output,
+) -> io::Result<()> {
+    match (options.changes, settings.json) {
+        (true, true) => out.json(&Changed { verdict: report.verdict, changes }),
+        (true, false) => changes.iter().try_for_each(|change| writeln!(out, "{change}")),
+        (false, true) => out.json(report),
+        (false, false) => write!(out, "{}", words::report(report, &selection.domains())),
+    }
+}

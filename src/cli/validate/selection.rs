@@ -1,0 +1,237 @@
+//! Which connectors are tested, and who of the recipients belongs to which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::Options;
+use crate::cli::Failure;
+use crate::config;
+use crate::model::{Agreements, Domain, Inbound, Outbound, Pattern};
+use crate::validate::options::Test;
+use crate::validate::report::ConnectorReport;
+use crate::validate::{registered, settings, words};
+
+/// Domains of a head line before the rest is counted.
+const SHOWN: usize = 3;
+
+/// Octets of an address: RFC 5321 section 4.5.3.1.3, without its angle brackets.
+const MAX_ADDRESS: usize = 254;
+
+/// The connectors that are tested, in the order of the configuration.
+pub(super) struct Selection<'c> {
+    /// Those for which partners are asked.
+    pub(super) outbound: Vec<Test<'c>>,
+    /// Those whose files are judged; each has some.
+    inbound: Vec<&'c Inbound>,
+}
+
+impl<'c> Selection<'c> {
+    /// Takes what the command line names.
+    pub(super) fn of(options: &Options, agreements: &'c Agreements) -> Result<Self, Failure> {
+        let chosen = |name: &str| options.all || options.names.iter().any(|chosen| chosen == name);
+        let inbound: Vec<&Inbound> =
+            agreements.inbound.iter().filter(|connector| chosen(connector.name.as_str())).collect();
+        let outbound: Vec<&Outbound> =
+            agreements.outbound.iter().filter(|connector| chosen(connector.name.as_str())).collect();
+        let known = || {
+            let outbound = agreements.outbound.iter().map(|connector| connector.name.as_str());
+            outbound.chain(agreements.inbound.iter().map(|connector| connector.name.as_str()))
+        };
+        for name in &options.names {
+            if !known().any(|known| known == name) {
+                return Err(unknown(name, known()));
+            }
+        }
+        if let Some(none) = inbound.iter().find(|connector| !options.all && !has_files(connector)) {
+            return Err(Failure::Argument(format!(
+                "inbound connector {} registers no certificate files: there is nothing to validate",
+                none.name
+            )));
+        }
+        let recipients = Recipients::of(options, &outbound)?;
+        let selection = Selection {
+            outbound: outbound
+                .iter()
+                .map(|&connector| Ok(Test { connector, recipients: recipients.of_connector(connector)? }))
+                .collect::<Result<_, Failure>>()?,
+            inbound: inbound.into_iter().filter(|connector| has_files(connector)).collect(),
+        };
+        if selection.outbound.is_empty() && selection.inbound.is_empty() {
+            return Err(Failure::Argument(
+                "the configuration has no connector that could be validated".to_owned(),
+            ));
+        }
+        Ok(selection)
+    }
+
+    /// What comes of the files of inbound connectors.
+    pub(super) fn judge_files(&self, now: Timestamp) -> Vec<ConnectorReport> {
+        self.inbound.iter().filter_map(|connector| registered::judge(connector, now)).collect()
+    }
+
+    /// The digest of the settings of a connector that was tested.
+    pub(super) fn settings(&self, name: &str) -> Option<String> {
+        let outbound = self.outbound.iter().find(|test| test.connector.name.as_str() == name);
+        let inbound = || self.inbound.iter().find(|connector| connector.name.as_str() == name);
+        outbound
+            .map(|test| settings::of_outbound(test.connector))
+            .or_else(|| inbound().map(|connector| settings::of_inbound(connector)))
+    }
+
+    /// The partners' domains in few words.
+    pub(super) fn domains(&self) -> words::Domains<'c> {
+        let outbound =
+            self.outbound.iter().map(|test| (test.connector.name.as_str(), &test.connector.domains));
+        let inbound = self.inbound.iter().map(|inbound| (inbound.name.as_str(), &inbound.identify.domains));
+        outbound.chain(inbound).map(|(name, domains)| (name, few(domains))).collect::<BTreeMap<_, _>>()
+    }
+}
+
+fn few(domains: &[Pattern]) -> String {
+    let (shown, rest) = domains.split_at(domains.len().min(SHOWN));
+    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    let more = if rest.is_empty() { String::new() } else { format!(" +{}", rest.len()) };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn has_files(connector: &Inbound) -> bool {
+    connector.require.certificate.as_ref().is_some_and(|wanted| !wanted.registered.is_empty())
+}
+
+fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Failure {
+    let help = config::nearest(name, known).map_or_else(
+        || "`connectord list` shows them".to_owned(),
+        |meant| format!("did you mean `{meant}`?"),
+    );
+    Failure::Argument(format!("no connector is named {name:?}; {help}"))
+}
+
+/// Who gets a test mail.
+struct Recipients {
+    named: Vec<Address>,
+    own: bool,
+}
+
+impl Recipients {
+    /// A recipient that belongs to none of the connectors is refused: its mail would go to
+    /// somebody else's server.
+    fn of(options: &Options, outbound: &[&Outbound]) -> Result<Self, Failure> {
+        let mut named = Vec::new();
+        for recipient in &options.recipients {
+            let address = Address::parse(recipient)
+                .map_err(|problem| Failure::Argument(format!("--recipient {problem}")))?;
+            if !outbound.iter().any(|connector| covers(connector, &address.domain)) {
+                return Err(Failure::Argument(format!(
+                    "--recipient {address}: its domain is in none of the connectors that are tested"
+                )));
+            }
+            named.push(address);
+        }
+        let own = options.test_mail;
+        if own && outbound.iter().all(|connector| connector.validate_recipients.is_empty()) {
+            return Err(Failure::Argument(
+                "--test-mail: none of the connectors that are tested has validate.recipients; use --recipient"
+                    .to_owned(),
+            ));
+        }
+        Ok(Recipients { named, own })
+    }
+
+    fn of_connector(&self, connector: &Outbound) -> Result<Vec<String>, Failure> {
+        let named = self.named.iter().filter(|address| covers(connector, &address.domain));
+        let mut all: Vec<String> = named.map(ToString::to_string).collect();
+        for recipient in connector.validate_recipients.iter().filter(|_| self.own) {
+            let address = Address::parse(recipient).map_err(|problem| {
+                Failure::Argument(format!("validate.recipients of {}: {problem}", connector.name))
+            })?;
+            all.push(address.to_string());
+        }
+        let mut seen = BTreeSet::new();
+        all.retain(|recipient| seen.insert(recipient.clone()));
+        Ok(all)
+    }
+}
+
+fn covers(connector: &Outbound, domain: &Domain) -> bool {
+    let name = domain.as_str();
+    connector.domains.iter().any(|pattern| pattern.covers(name)) && !connector.except.covers_name(name)
+}
+
+/// An address that can stand in an SMTP command as it is: ASCII, and its characters end neither the
+/// path nor the line.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    local: String,
+    domain: Domain,
+}
+
+impl Address {
+    /// Reads it; the domain may be written with U-labels.
+    pub(super) fn parse(text: &str) -> Result<Address, String> {
+        let refused = || format!("{text:?} is no mail address; write one such as postmaster@contoso.com");
+        let (local, domain) = text.rsplit_once('@').ok_or_else(refused)?;
+        let plain = |c: char| c.is_ascii_graphic() && !"<>".contains(c);
+        if local.is_empty() || text.len() > MAX_ADDRESS || !local.chars().all(plain) {
+            return Err(refused());
+        }
+        let domain = Domain::parse(domain).map_err(|_| refused())?;
+        Ok(Address { local: local.to_owned(), domain })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.local, self.domain)
+    }
+}
+
+/// A name for EHLO: RFC 5321 section 4.1.1.1 without address literals.
+pub(super) fn host(text: &str) -> Result<Domain, String> {
+    let refused = || format!("{text:?} is no host name; write one such as mail.ours.example");
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    if !text.chars().all(plain) {
+        return Err(refused());
+    }
+    Domain::parse(text).map_err(|_| refused())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_cannot_end_its_command() {
+        let longest = format!("{}@contoso.com", "a".repeat(MAX_ADDRESS - "@contoso.com".len()));
+        for good in
+            ["postmaster@contoso.com", "a+b.c'd@x.contoso.com", "\"a@b\"@contoso.com", longest.as_str()]
+        {
+            assert_eq!(Address::parse(good).map(|address| address.to_string()), Ok(good.to_owned()));
+        }
+        let idn = Address::parse("a@B\u{fc}cher.Example").map(|address| address.to_string());
+        assert_eq!(idn, Ok("a@xn--bcher-kva.example".to_owned()));
+        let too_long = format!("a{longest}");
+        for bad in [
+            "",
+            "@contoso.com",
+            "postmaster",
+            "postmaster@",
+            "a b@contoso.com",
+            "a>@contoso.com",
+            "<a@contoso.com>",
+            "a\r\nDATA\r\n@contoso.com",
+            "a@contoso.com\r\nDATA",
+            "a@contoso.com SIZE=1",
+            "b\u{fc}cher@contoso.com",
+            too_long.as_str(),
+        ] {
+            assert!(Address::parse(bad).is_err(), "{bad:?}");
+        }
+        for (name, good) in
+            [("mail.ours.example", true), ("a b", false), ("a\r\nMAIL", false), ("", false), ("x..y", false)]
+        {
+            assert_eq!(host(name).is_ok(), good, "{name:?}");
+        }
+    }
+}

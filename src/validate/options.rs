@@ -1,0 +1,31 @@
+//! What is wanted of a validation.
+
+use std::time::Duration;
+
+use crate::model::Outbound;
+
+/// What holds for every connector of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The trust anchors for connectors without a `ca_file`, PEM, instead of the system's.
+    pub ca_file: Option<Vec<u8>>,
+    /// Revocation lists, PEM or DER, one a file.
+    pub crls: Vec<Vec<u8>>,
+    /// The envelope sender of the test mail; empty for the null sender.
+    pub sender: String,
+    /// The name for EHLO; `None` for that of this machine.
+    pub helo: Option<String>,
+    /// Recipients are asked about, and no mail is sent.
+    pub no_data: bool,
+    /// How long all of it may take.
+    pub timeout: Duration,
+}
+
+/// A connector to be tested.
+#[derive(Clone, Debug)]
+pub struct Test<'c> {
+    /// The connector, of any mode.
+    pub connector: &'c Outbound,
+    /// Who gets a test mail; nobody where it is empty. They can stand in an SMTP command.
+    pub recipients: Vec<String>,
+}

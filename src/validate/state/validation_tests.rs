@@ -1,0 +1,118 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::validate::sample;
+
+const NOW: &str = "2026-11-25T12:00:00Z";
+
+fn validation(verdict: Verdict, at: &str, not_after: Option<&str>, settings: &str) -> Validation {
+    let mut report = sample::connector("bank", verdict, at);
+    let mut address = sample::address("mx1.contoso.com", "192.0.2.1", verdict);
+    address.not_after =
+        not_after.map(|time| if time == "never" { Timestamp::MAX } else { time.parse().unwrap() });
+    report.addresses.push(address);
+    let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+    Validation::of(&record, settings, NOW.parse().unwrap())
+}
+
+#[test]
+fn what_a_result_says_today() {
+    use Verdict::{Fail, Pass, Warn};
+    const YESTERDAY: &str = "2026-11-24T12:00:00Z";
+    const LATER: Option<&str> = Some("2027-02-14T11:00:00Z");
+    const OVER: &str = "not validated: tested on 2026-11-24, a certificate seen then has expired";
+    const OTHER: &str = "not validated: tested on 2026-11-24, settings changed since";
+    const WARNED: &str =
+        "passed with warnings on 2026-11-24, certificate expires in 80 days: mx1.contoso.com: it warns";
+    type Row<'a> = (Verdict, &'a str, Option<&'a str>, &'a str, &'a str);
+    // The settings tested were `abc`.
+    let table: [(Row<'_>, &str); 17] = [
+        (
+            (Pass, YESTERDAY, LATER, "abc", "validated"),
+            "passed on 2026-11-24, certificate expires in 80 days",
+        ),
+        ((Pass, YESTERDAY, None, "abc", "validated"), "passed on 2026-11-24"),
+        ((Pass, YESTERDAY, Some("never"), "abc", "validated"), "passed on 2026-11-24"),
+        (
+            (Pass, NOW, Some("2026-11-25T12:00:01Z"), "abc", "validated"),
+            "passed on 2026-11-25, certificate expires in less than a day",
+        ),
+        (
+            (Pass, NOW, Some("2026-11-26T12:00:00Z"), "abc", "validated"),
+            "passed on 2026-11-25, certificate expires in 1 day",
+        ),
+        // It was over, and mail went through.
+        ((Pass, YESTERDAY, Some("2026-11-01T12:00:00Z"), "abc", "validated"), "passed on 2026-11-24"),
+        ((Pass, YESTERDAY, Some(NOW), "abc", "stale"), OVER),
+        ((Warn, YESTERDAY, LATER, "abc", "warned"), WARNED),
+        ((Warn, YESTERDAY, Some(NOW), "abc", "stale"), OVER),
+        ((Fail, YESTERDAY, LATER, "abc", "failed"), "failed on 2026-11-24: mx1.contoso.com: it fails"),
+        (
+            (Fail, "2026-01-01T00:00:00Z", LATER, "abc", "failed"),
+            "failed on 2026-01-01: mx1.contoso.com: it fails",
+        ),
+        ((Pass, YESTERDAY, LATER, "abd", "stale"), OTHER),
+        ((Fail, YESTERDAY, LATER, "", "stale"), OTHER),
+        (
+            (Pass, "2026-10-26T12:00:00Z", LATER, "abc", "validated"),
+            "passed on 2026-10-26, certificate expires in 80 days",
+        ),
+        (
+            (Pass, "2026-10-26T11:59:59Z", LATER, "abc", "stale"),
+            "not validated: tested on 2026-10-26, older than 30 days",
+        ),
+        (
+            (Pass, "2026-11-26T12:00:00Z", LATER, "abc", "validated"),
+            "passed on 2026-11-26, certificate expires in 80 days",
+        ),
+        (
+            (Pass, "2026-11-26T12:00:01Z", LATER, "abc", "stale"),
+            "not validated: tested on 2026-11-26, its date is in the future",
+        ),
+    ];
+    for ((verdict, at, not_after, settings, word), words) in table {
+        let validation = validation(verdict, at, not_after, settings);
+        let case = format!("{verdict:?} {at} {not_after:?} {settings}");
+        assert_eq!((validation.word(), validation.to_string().as_str()), (word, words), "{case}");
+        assert_eq!(validation.is_valid(), matches!(word, "validated" | "warned"), "{case}");
+        assert_eq!(validation.expires().is_some(), words.contains("expires"), "{case}");
+    }
+}
+
+/// The certificate of an address that fails says nothing of how long the others are good.
+#[test]
+fn only_what_carries_mail_counts() {
+    let mut report = sample::connector("bank", Verdict::Warn, "2026-11-24T12:00:00Z");
+    for (verdict, not_after) in
+        [(Verdict::Fail, "2026-11-25T00:00:00Z"), (Verdict::Pass, "2026-12-05T12:00:00Z")]
+    {
+        let mut address = sample::address("mx1.contoso.com", "192.0.2.1", verdict);
+        address.not_after = Some(not_after.parse().unwrap());
+        report.addresses.push(address);
+    }
+    let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+    let validation = Validation::of(&record, "abc", NOW.parse().unwrap());
+    assert_eq!((validation.word(), validation.expires().map(|(_, days)| days)), ("warned", Some(10)));
+}
+
+#[test]
+fn nothing_kept_and_something_unusable() {
+    assert_eq!(Validation::Never.to_string(), "never tested");
+    let unusable = Validation::Unusable { why: "it is a symbolic link".to_owned() };
+    assert_eq!(unusable.to_string(), "not validated: the kept result cannot be used: it is a symbolic link");
+    for validation in [Validation::Never, unusable] {
+        assert!(!validation.is_valid() && validation.at().is_none(), "{validation}");
+    }
+}
+
+#[test]
+fn days_are_whole() {
+    for (then, days) in [
+        ("2026-11-26T12:00:00Z", 1),
+        ("2026-11-26T11:59:59Z", 0),
+        (NOW, 0),
+        ("2026-11-25T11:59:59Z", -1),
+        ("2026-11-23T12:00:00Z", -2),
+    ] {
+        assert_eq!(days_until(then.parse().unwrap(), NOW.parse().unwrap()), days, "{then}");
+    }
+}

@@ -1,0 +1,168 @@
+//! `certs`: every certificate that is known, in its three forms.
+
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::bench::{Bench, assert_keys};
+use crate::kept::{certificate, keep, report};
+
+const CONFIGURATION: &str = r#"version = 1
+[mta]
+postfix = "3.7"
+queue_directory = "/var/spool/postfix"
+[[outbound]]
+name = "with-ca"
+mode = "off"
+domains = ["a.example"]
+tls = "secure"
+match = ["*.a.example"]
+ca_file = "ca.pem"
+[[outbound]]
+name = "pinned"
+mode = "off"
+domains = ["b.example"]
+tls = "fingerprint"
+certificates = ["pinned.pem"]
+[[outbound]]
+name = "plain"
+mode = "off"
+domains = ["c.example"]
+tls = "encrypt"
+[[inbound]]
+name = "partner-in"
+mode = "off"
+identify.domains = ["a.example"]
+require.certificate.files = ["registered.pem"]
+on_violation = "reject"
+"#;
+
+fn bench() -> Bench {
+    let bench = Bench::new(CONFIGURATION);
+    let certificates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/captures/certificates");
+    for (name, from) in [("ca", "ca"), ("pinned", "special-cn"), ("registered", "good-sans")] {
+        let text = fs::read_to_string(certificates.join(format!("{from}.pem"))).unwrap();
+        bench.write(&format!("{name}.pem"), &text);
+    }
+    bench
+}
+
+#[test]
+fn files_and_what_was_seen() {
+    let bench = bench();
+    let at: Timestamp = Timestamp::now();
+    let mut seen = report("plain", "pass", at);
+    seen.addresses[0].certificate = Some(certificate("captures/certificates/good-sans.pem"));
+    keep(&bench, seen);
+    let json = bench.run(&["certs", "--json"]).expect(0).json();
+    let rows = json.as_array().unwrap();
+    for row in rows {
+        let keys = [
+            "connector",
+            "source",
+            "place",
+            "seen_at",
+            "subject",
+            "names",
+            "issuer",
+            "serial",
+            "sha256",
+            "key_sha256",
+            "key",
+            "not_before",
+            "not_after",
+        ];
+        assert_keys(row, &keys, &[]);
+    }
+    let summary: Vec<[&str; 3]> = rows
+        .iter()
+        .map(|row| ["connector", "source", "subject"].map(|key| row[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            ["with-ca", "ca_file", "CN=Lab Partner CA"],
+            ["pinned", "certificates", "CN=A+B=C, 100% <x@y> \"q\""],
+            ["partner-in", "registered", "CN=mail.partner.example"],
+            ["plain", "seen", "CN=mail.partner.example"],
+        ]
+    );
+    assert_eq!(
+        rows[2]["names"],
+        json!(["mail.partner.example", "mx2.partner.example", "*.out.partner.example"])
+    );
+    assert_eq!(rows[2]["place"], "registered.pem");
+    assert!(rows[2]["seen_at"].is_null());
+    assert_eq!((&rows[3]["place"], &rows[3]["seen_at"]), (&json!("mx1.contoso.com 192.0.2.1"), &json!(at)));
+    assert_eq!(rows[2]["sha256"], rows[3]["sha256"]);
+
+    // For people it is one certificate, known in two ways.
+    let text = bench.run(&["certs"]).expect(0).stdout;
+    assert_eq!(text.matches("CN=mail.partner.example\n").count(), 1, "{text}");
+    let ways = format!(
+        "  connector   partner-in, registered registered.pem\n  connector   plain, seen at mx1.contoso.com 192.0.2.1 on {at}\n"
+    );
+    assert!(text.contains(&ways), "{text}");
+    let ends: Vec<&str> = text.lines().filter(|line| line.starts_with("  not after")).collect();
+    assert!(ends.len() == 3 && ends.is_sorted(), "{text}");
+}
+
+#[test]
+fn csv_is_for_a_spreadsheet() {
+    let bench = bench();
+    let text = bench.run(&["certs", "--csv"]).expect(0).stdout;
+    assert!(text.ends_with("\r\n") && text.matches("\r\n").count() == 4, "{text}");
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(
+        lines[0],
+        "\"connector\",\"source\",\"place\",\"seen_at\",\"subject\",\"names\",\"issuer\",\"serial\",\"sha256\",\
+         \"key_sha256\",\"key\",\"not_before\",\"not_after\""
+    );
+    assert!(
+        lines[2].starts_with(
+            "\"pinned\",\"certificates\",\"pinned.pem\",\"\",\"CN=A+B=C, 100% <x@y> \"\"q\"\"\","
+        ),
+        "{text}"
+    );
+    assert!(
+        lines.iter().filter(|line| !line.is_empty()).all(|line| line.starts_with('"') && line.ends_with('"'))
+    );
+}
+
+#[test]
+fn a_partner_cannot_start_a_formula() {
+    let bench = bench();
+    let mut seen = report("plain", "pass", Timestamp::now());
+    let certificate = seen.addresses[0].certificate.as_mut().unwrap();
+    certificate.subject = "=HYPERLINK(\"http://evil.example\")".to_owned();
+    certificate.names = vec!["@SUM(A1)\u{1b}[2J".to_owned()];
+    certificate.issuer = "+1\r\n\"x\",=2".to_owned();
+    keep(&bench, seen);
+    let text = bench.run(&["certs", "--csv"]).expect(0).stdout;
+    let row = text.split("\r\n").find(|line| line.contains("HYPERLINK")).unwrap();
+    assert!(
+        row.contains(
+            "\"'=HYPERLINK(\"\"http://evil.example\"\")\",\"'@SUM(A1)\\u{1b}[2J\",\"'+1\\r\\n\"\"x\"\",=2\","
+        ),
+        "{row}"
+    );
+    for arguments in [&["certs"][..], &["certs", "--json"]] {
+        let text = bench.run(arguments).expect(0).stdout;
+        assert!(!text.contains('\u{1b}') && !text.contains("\r"), "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_known() {
+    let bench = Bench::new(
+        "version = 1\n[[outbound]]\nname = \"a\"\nmode = \"off\"\ndomains = [\"a.example\"]\ntls = \"encrypt\"\n",
+    );
+    assert_eq!(
+        bench.run(&["certs"]).expect(0).stdout,
+        "no certificate is known: none is in a file, and no partner was tested yet\n"
+    );
+    assert_eq!(bench.run(&["certs", "--json"]).expect(0).stdout, "[]\n");
+    assert_eq!(bench.run(&["certs", "--csv"]).expect(0).stdout.lines().count(), 1);
+}
