@@ -8,6 +8,11 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`smtp`] | one bounded SMTP conversation |
+//! | [`handshake`] | the TLS handshake as Postfix makes it |
+//! | [`message`] | the test mail |
+//! | [`probe`] | a visit to one address: all of the above, in order |
+//! | [`trust`], [`distrust`] | the chain as Postfix's OpenSSL judges it, and why not |
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //!
@@ -16,5 +21,13 @@
 //! network. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
 //! reaches a terminal, a file or a mail.
 
+pub mod distrust;
+#[cfg(test)]
+pub mod forge;
+pub mod handshake;
+pub mod message;
 pub mod observation;
+pub mod probe;
 pub mod report;
+pub mod smtp;
+pub mod trust;
