@@ -13,6 +13,7 @@
 //! | [`message`] | the test mail |
 //! | [`probe`] | a visit to one address: all of the above, in order |
 //! | [`trust`], [`distrust`] | the chain as Postfix's OpenSSL judges it, and why not |
+//! | [`revocation`] | what a stapled response and lists say of revocation |
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //!
@@ -29,5 +30,6 @@ pub mod message;
 pub mod observation;
 pub mod probe;
 pub mod report;
+pub mod revocation;
 pub mod smtp;
 pub mod trust;
