@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::certificate::{Certificate, PresentedName};
 use super::names::{Names, satisfied_by};
-use super::pattern::{Pattern, PatternSet};
+use super::pattern::{Entry, Pattern, PatternSet};
 use super::{Domain, Requirement};
 
 /// How many names of a certificate are shown before the rest is counted.
@@ -56,7 +56,8 @@ pub fn leaf(
         Names::Set(patterns) => (Cow::Borrowed(patterns), patterns.in_few_words()),
     };
     let presented = certificate.identities();
-    if presented.iter().any(|name| satisfied_by(&patterns, name)) {
+    let oddly = |entry: Entry<'_>| matches!(entry, Entry::Suffix(own) if certificate.oddly_lies_below(own));
+    if presented.iter().any(|name| satisfied_by(&patterns, name)) || patterns.entries().any(oddly) {
         return Ok(());
     }
     Err(Objection::Name { presented: presented.to_vec(), wanted })
@@ -115,7 +116,7 @@ mod tests {
     fn names_are_those_of_the_requirement() {
         let mx = "mx.partner.example";
         type Row<'a> = (&'a str, &'a [&'a str], Option<&'a str>, Option<&'a str>);
-        let table: [Row<'_>; 13] = [
+        let table: [Row<'_>; 19] = [
             ("encrypt", &["x.y"], None, None),
             ("verify", &[mx], None, None),
             ("verify", &["*.partner.example"], None, None),
@@ -124,6 +125,13 @@ mod tests {
             ("secure a.b", &["a.b"], None, None),
             ("secure a.b", &[mx], None, Some("certificate name mx.partner.example does not match a.b")),
             ("secure .b.c", &["*.b.c"], None, None),
+            // Postfix's OpenSSL does so: tests/interop/agreement.rs.
+            ("secure .b.c", &["m*.b.c"], None, None),
+            ("secure .b.c", &[], Some("m x.b.c"), None),
+            ("secure .b.c", &["xb.c"], None, Some("certificate name xb.c does not match .b.c")),
+            ("secure m.b.c", &["m*.b.c"], None, Some("certificate shows no name, m.b.c is required")),
+            ("secure .b.c", &["m.b.c."], None, Some("certificate shows no name, .b.c is required")),
+            ("secure .b.c", &["x.y"], Some("m x.b.c"), Some("certificate name x.y does not match .b.c")),
             ("secure domain", &["partner.example"], None, None),
             ("secure domain", &["in.partner.example"], None, None),
             ("secure domain", &["x.y"], None, Some("certificate name x.y does not match *.partner.example")),

@@ -14,6 +14,7 @@
 //! | [`probe`] | a visit to one address: all of the above, in order |
 //! | [`trust`], [`distrust`] | the chain as Postfix's OpenSSL judges it, and why not |
 //! | [`revocation`] | what a stapled response and lists say of revocation |
+//! | [`judge`], [`warnings`], [`words`] | what Postfix would decide at an address, and how to say it |
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //!
@@ -26,6 +27,7 @@ pub mod distrust;
 #[cfg(test)]
 pub mod forge;
 pub mod handshake;
+pub mod judge;
 pub mod message;
 pub mod observation;
 pub mod probe;
@@ -33,3 +35,5 @@ pub mod report;
 pub mod revocation;
 pub mod smtp;
 pub mod trust;
+pub mod warnings;
+mod words;

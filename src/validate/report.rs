@@ -7,6 +7,11 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::certificate::Certificate;
+
+/// Characters of a name in a certificate that are shown: a DNS name has 253 octets at most.
+const MAX_SHOWN_NAME: usize = 253;
+
 /// Whether mail would be delivered, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,4 +151,26 @@ pub struct MtaStsReport {
     pub covers: Option<bool>,
     /// In words; why no policy was found.
     pub detail: String,
+}
+
+impl CertificateReport {
+    /// The facts of a certificate; what in it is not printable is escaped.
+    pub fn of(certificate: &Certificate) -> CertificateReport {
+        let printable = |name: &String| name.chars().take(MAX_SHOWN_NAME).flat_map(shown).collect();
+        CertificateReport {
+            subject: certificate.subject().to_owned(),
+            names: certificate.dns_names().iter().map(printable).collect(),
+            issuer: certificate.issuer_name().to_owned(),
+            serial: certificate.serial().to_owned(),
+            sha256: certificate.fingerprint().to_string(),
+            key_sha256: certificate.key_fingerprint().to_string(),
+            key: certificate.key().to_string(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+        }
+    }
+}
+
+fn shown(c: char) -> Vec<char> {
+    if c.is_ascii_graphic() { vec![c] } else { c.escape_default().collect() }
 }
