@@ -15,6 +15,7 @@
 //! | [`trust`], [`distrust`] | the chain as Postfix's OpenSSL judges it, and why not |
 //! | [`revocation`] | what a stapled response and lists say of revocation |
 //! | [`judge`], [`warnings`], [`words`] | what Postfix would decide at an address, and how to say it |
+//! | [`strictest`] | the strictest level that would pass today |
 //! | [`observation`] | what was seen at one address, as data |
 //! | [`report`] | what is made of it: verdicts, reasons, certificates |
 //!
@@ -34,6 +35,7 @@ pub mod probe;
 pub mod report;
 pub mod revocation;
 pub mod smtp;
+pub mod strictest;
 pub mod trust;
 pub mod warnings;
 mod words;

@@ -275,10 +275,14 @@ impl AlternativeNames {
         let texts = names
             .iter()
             .filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None });
-        let written = names.iter().filter_map(|name| match name {
-            GeneralName::DNSName(text) => Some(text.as_bytes()),
-            GeneralName::Invalid(Tag(2), bytes) => Some(*bytes),
-            _ => None,
+        let written = names.iter().filter_map(|name| {
+            if let GeneralName::DNSName(text) = name {
+                Some(text.as_bytes())
+            } else if let GeneralName::Invalid(Tag(2), bytes) = name {
+                Some(*bytes)
+            } else {
+                None
+            }
         });
         let (identities, odd) = sorted_out(written);
         let any_dns = names.iter().any(is_dns);
