@@ -51,6 +51,7 @@ pub fn leaf(
     }
     let (patterns, wanted) = match requirement.names() {
         Names::Any => return Ok(()),
+        Names::MxHost if is_address(certificate, host) => return Ok(()),
         Names::MxHost => (Cow::Owned(only(Pattern::Exact, host)?), host.to_owned()),
         Names::Domain => (Cow::Owned(only(Pattern::Tree, domain)?), format!("*.{domain}")),
         Names::Set(patterns) => (Cow::Borrowed(patterns), patterns.in_few_words()),
@@ -61,6 +62,12 @@ pub fn leaf(
         return Ok(());
     }
     Err(Objection::Name { presented: presented.to_vec(), wanted })
+}
+
+/// Whether the host is known by an address that the certificate has (OpenSSL's `SSL_add1_host`
+/// reads addresses too).
+fn is_address(certificate: &Certificate, host: &str) -> bool {
+    host.parse().is_ok_and(|address| certificate.addresses().contains(&address))
 }
 
 fn only(pattern: impl Fn(Domain) -> Pattern, name: &str) -> Result<PatternSet, Objection> {
@@ -165,6 +172,20 @@ mod tests {
                 Requirement::new(Parts { pins, ..Parts::of_level(Level::Fingerprint) }).unwrap();
             assert_eq!(leaf(&requirement, &certificate, "partner.example", "mx.partner.example"), expected);
         }
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_its_address() {
+        let mut params =
+            rcgen::CertificateParams::new(vec!["192.0.2.1".to_owned(), "2001:db8::1".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
+        let judged = |demand, host| leaf(&requirement(demand), &certificate, "a.b", host);
+        assert_eq!(judged("verify", "192.0.2.1"), Ok(()));
+        assert_eq!(judged("verify", "2001:db8::1"), Ok(()));
+        assert!(judged("verify", "192.0.2.2").is_err());
+        assert!(judged("secure a.b", "192.0.2.1").is_err());
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::forge::{
 
 /// A server's certificate, and how it is presented.
 pub struct Exhibit {
+    /// The last number of its host's address.
+    pub number: u8,
     /// The label of the partner's domain, `LABEL.example`; its host is `mx.LABEL.example`.
     pub label: String,
     pub leaf: Made,
@@ -73,7 +75,13 @@ struct Collection<'a> {
 impl Collection<'_> {
     fn add(&mut self, label: &str, leaf: Made, behind: &[&Made]) {
         let behind = behind.iter().map(|made| (*made).clone()).collect();
-        self.exhibits.push(Exhibit { label: label.to_owned(), leaf, behind, newest: None });
+        let number = self.next();
+        self.exhibits.push(Exhibit { number, label: label.to_owned(), leaf, behind, newest: None });
+    }
+
+    /// The number that the next one has.
+    fn next(&self) -> u8 {
+        10 + u8::try_from(self.exhibits.len()).unwrap()
     }
 
     /// Signed by the root, presented alone.
@@ -114,7 +122,6 @@ fn names(collection: &mut Collection<'_>) {
     collection.named("wildcard", &["*.@"]);
     collection.named("deeper", &["*.mx.@"]);
     collection.named("partial", &["m*.@"]);
-    collection.named("partial2", &["*x.@"]);
     collection.named("middle", &["mx.*.@"]);
     collection.named("twostars", &["*.*.@"]);
     collection.named("star", &["*"]);
@@ -148,10 +155,12 @@ fn texts(collection: &mut Collection<'_>) {
     collection.named("nul", &["mx.@\0.evil.example"]);
     collection.named("foreign", &["mü.@"]);
     collection.named("nul2", &["evil\0.@"]);
-    let address = |form: Form| Form { alternative: vec![der(0x87, &[192, 0, 2, 99])], ..form };
+    let address =
+        |number: u8, form: Form| Form { alternative: vec![der(0x87, &[192, 0, 2, number])], ..form };
     let mail = |form: Form| Form { alternative: vec![der(0x81, b"postmaster@mail.example")], ..form };
-    collection.direct("ip", &address(Form::named(&["mx.ip.example"])));
-    collection.direct("iponly", &address(Form::server(&[])));
+    collection.direct("ip", &address(collection.next(), Form::named(&["mx.ip.example"])));
+    collection.direct("iponly", &address(collection.next(), Form::server(&[])));
+    collection.direct("otherip", &address(9, Form::server(&[])));
     collection.direct("mail", &mail(Form::named(&["mx.mail.example"])));
     collection.direct("mailonly", &mail(Form::server(&[])));
     collection.direct("cn", &Form::named(&["mx.cn.example"]));

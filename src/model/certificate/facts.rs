@@ -1,6 +1,7 @@
 //! A certificate as the facts that matter here, owned and independent of its bytes.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use x509_parser::asn1_rs::{FromDer, Oid, Tag};
@@ -45,6 +46,7 @@ pub struct Certificate {
     dns_names: Vec<String>,
     identities: Vec<PresentedName>,
     odd_names: Vec<Vec<u8>>,
+    addresses: Vec<IpAddr>,
     registered_identities: Vec<PresentedName>,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -102,6 +104,7 @@ impl Certificate {
             dns_names: names.dns,
             identities,
             odd_names,
+            addresses: names.addresses,
             registered_identities,
             not_before: timestamp(parsed.validity().not_before),
             not_after: timestamp(parsed.validity().not_after),
@@ -175,6 +178,12 @@ impl Certificate {
         })
     }
 
+    /// The iPAddresses of the subjectAltName: what a host that is known by its address is compared
+    /// with, and never with a name (v3_utl.c:X509_check_ip).
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
     /// The names by which a registered certificate of an inbound connector is known: its dNSNames
     /// and its common name together, sorted. The operator gave us this very certificate, so no
     /// authority's habit of vouching for one or the other matters.
@@ -245,6 +254,15 @@ struct AlternativeNames {
     identities: Vec<PresentedName>,
     /// The others, in lower case.
     odd: Vec<Vec<u8>>,
+    addresses: Vec<IpAddr>,
+}
+
+/// Four or sixteen octets (RFC 5280 section 4.2.1.6).
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 /// Names to rely on, and the others in lower case.
@@ -285,8 +303,16 @@ impl AlternativeNames {
             }
         });
         let (identities, odd) = sorted_out(written);
-        let any_dns = names.iter().any(is_dns);
-        Ok(AlternativeNames { any_dns, dns: texts.map(str::to_ascii_lowercase).collect(), identities, odd })
+        let addresses = names
+            .iter()
+            .filter_map(|name| if let GeneralName::IPAddress(bytes) = name { address(bytes) } else { None });
+        Ok(AlternativeNames {
+            any_dns: names.iter().any(is_dns),
+            dns: texts.map(str::to_ascii_lowercase).collect(),
+            identities,
+            odd,
+            addresses: addresses.collect(),
+        })
     }
 }
 
