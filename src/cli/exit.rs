@@ -116,9 +116,9 @@ pub enum Failure {
         /// What is wrong with it.
         error: serde_json::Error,
     },
-    /// A part that this version does not have.
-    #[error("connectord: {0} is not built yet")]
-    NotBuilt(&'static str),
+    /// No runtime for the network.
+    #[error("connectord: the system gives no resources for connections: {0}")]
+    Runtime(io::Error),
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -144,7 +144,7 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
-            Failure::NotBuilt(_) => Exit::Internal,
+            Failure::Runtime(_) => Exit::Internal,
             Failure::Argument(_) => Exit::Usage,
         }
     }

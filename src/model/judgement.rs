@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::certificate::{Certificate, PresentedName};
 use super::names::{Names, satisfied_by};
-use super::pattern::{Pattern, PatternSet};
+use super::pattern::{Entry, Pattern, PatternSet};
 use super::{Domain, Requirement};
 
 /// How many names of a certificate are shown before the rest is counted.
@@ -51,15 +51,23 @@ pub fn leaf(
     }
     let (patterns, wanted) = match requirement.names() {
         Names::Any => return Ok(()),
+        Names::MxHost if is_address(certificate, host) => return Ok(()),
         Names::MxHost => (Cow::Owned(only(Pattern::Exact, host)?), host.to_owned()),
         Names::Domain => (Cow::Owned(only(Pattern::Tree, domain)?), format!("*.{domain}")),
         Names::Set(patterns) => (Cow::Borrowed(patterns), patterns.in_few_words()),
     };
     let presented = certificate.identities();
-    if presented.iter().any(|name| satisfied_by(&patterns, name)) {
+    let oddly = |entry: Entry<'_>| matches!(entry, Entry::Suffix(own) if certificate.oddly_lies_below(own));
+    if presented.iter().any(|name| satisfied_by(&patterns, name)) || patterns.entries().any(oddly) {
         return Ok(());
     }
     Err(Objection::Name { presented: presented.to_vec(), wanted })
+}
+
+/// Whether the host is known by an address that the certificate has (OpenSSL's `SSL_add1_host`
+/// reads addresses too).
+fn is_address(certificate: &Certificate, host: &str) -> bool {
+    host.parse().is_ok_and(|address| certificate.addresses().contains(&address))
 }
 
 fn only(pattern: impl Fn(Domain) -> Pattern, name: &str) -> Result<PatternSet, Objection> {
@@ -115,7 +123,7 @@ mod tests {
     fn names_are_those_of_the_requirement() {
         let mx = "mx.partner.example";
         type Row<'a> = (&'a str, &'a [&'a str], Option<&'a str>, Option<&'a str>);
-        let table: [Row<'_>; 13] = [
+        let table: [Row<'_>; 19] = [
             ("encrypt", &["x.y"], None, None),
             ("verify", &[mx], None, None),
             ("verify", &["*.partner.example"], None, None),
@@ -124,6 +132,13 @@ mod tests {
             ("secure a.b", &["a.b"], None, None),
             ("secure a.b", &[mx], None, Some("certificate name mx.partner.example does not match a.b")),
             ("secure .b.c", &["*.b.c"], None, None),
+            // Postfix's OpenSSL does so: tests/interop/agreement.rs.
+            ("secure .b.c", &["m*.b.c"], None, None),
+            ("secure .b.c", &[], Some("m x.b.c"), None),
+            ("secure .b.c", &["xb.c"], None, Some("certificate name xb.c does not match .b.c")),
+            ("secure m.b.c", &["m*.b.c"], None, Some("certificate shows no name, m.b.c is required")),
+            ("secure .b.c", &["m.b.c."], None, Some("certificate shows no name, .b.c is required")),
+            ("secure .b.c", &["x.y"], Some("m x.b.c"), Some("certificate name x.y does not match .b.c")),
             ("secure domain", &["partner.example"], None, None),
             ("secure domain", &["in.partner.example"], None, None),
             ("secure domain", &["x.y"], None, Some("certificate name x.y does not match *.partner.example")),
@@ -157,6 +172,20 @@ mod tests {
                 Requirement::new(Parts { pins, ..Parts::of_level(Level::Fingerprint) }).unwrap();
             assert_eq!(leaf(&requirement, &certificate, "partner.example", "mx.partner.example"), expected);
         }
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_its_address() {
+        let mut params =
+            rcgen::CertificateParams::new(vec!["192.0.2.1".to_owned(), "2001:db8::1".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
+        let judged = |demand, host| leaf(&requirement(demand), &certificate, "a.b", host);
+        assert_eq!(judged("verify", "192.0.2.1"), Ok(()));
+        assert_eq!(judged("verify", "2001:db8::1"), Ok(()));
+        assert!(judged("verify", "192.0.2.2").is_err());
+        assert!(judged("secure a.b", "192.0.2.1").is_err());
     }
 
     #[test]

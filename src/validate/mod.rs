@@ -35,6 +35,7 @@
 //! network. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
 //! reaches a terminal, a file or a mail.
 
+mod at_once;
 pub mod bounded;
 pub mod changes;
 pub mod dane;

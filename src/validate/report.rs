@@ -112,6 +112,31 @@ pub struct AddressReport {
 }
 
 impl AddressReport {
+    /// Of a place with which no session came about.
+    pub fn without_session(host: &str, port: u16, verdict: Verdict, code: &str, reason: &str) -> AddressReport {
+        AddressReport {
+            host: host.to_owned(),
+            address: None,
+            port,
+            verdict,
+            code: code.to_owned(),
+            reason: reason.to_owned(),
+            expected: String::new(),
+            presented: String::new(),
+            detail: String::new(),
+            warnings: Vec::new(),
+            tls: None,
+            cipher: None,
+            handshake_ms: None,
+            certificate: None,
+            not_after: None,
+            revocation: String::new(),
+            dane: None,
+            mta_sts: None,
+            test_mail: None,
+        }
+    }
+
     /// Whether it is about a certificate file, and not about an address.
     pub fn is_file(&self) -> bool {
         self.port == 0

@@ -93,6 +93,10 @@ impl Authority {
         self.certificate.pem()
     }
 
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     pub fn issue(&self, subject: Subject<'_>) -> Credentials {
         self.certify(subject, KeyPair::generate().unwrap())
     }

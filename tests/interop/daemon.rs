@@ -53,6 +53,11 @@ impl Site {
         self.directory.join("run/control.sock")
     }
 
+    /// The configuration file.
+    pub fn configuration(&self) -> PathBuf {
+        self.directory.join("connectord.toml")
+    }
+
     /// Writes a file beside the configuration, which may name it.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.directory.join(name), text).unwrap();

@@ -22,14 +22,18 @@
     clippy::print_stderr
 )]
 
+mod agreement;
 mod certificates;
 mod client;
 mod condition;
 mod daemon;
 mod detours;
 mod envelopes;
+mod exhibits;
 mod exim;
 mod faults;
+#[path = "../../src/validate/forge.rs"]
+mod forge;
 mod grid;
 mod inbound;
 mod keys;

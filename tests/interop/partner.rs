@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use nix::sys::socket::{Shutdown, shutdown};
+use openssl::ssl::SslContext;
 use rustls::{ServerConfig, ServerConnection};
 
 use crate::network::{Namespace, partner_address, partner_address_v6};
@@ -16,6 +17,8 @@ use crate::smtp::{Conversation, Session};
 #[derive(Clone)]
 pub enum Starttls {
     Works(Arc<ServerConfig>),
+    /// The same by OpenSSL, which shows any certificate.
+    Shows(SslContext),
     /// EHLO does not offer it.
     Absent,
     /// Offered, and refused with 454.
@@ -115,6 +118,12 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                     client.say("220 2.0.0 go ahead")?;
                     let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
                     let (encrypted, session) = client.accept_tls(connection)?;
+                    client = encrypted;
+                    tls = Some(session);
+                }
+                Starttls::Shows(context) => {
+                    client.say("220 2.0.0 go ahead")?;
+                    let (encrypted, session) = client.accept_openssl(context)?;
                     client = encrypted;
                     tls = Some(session);
                 }

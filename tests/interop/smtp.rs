@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use openssl::ssl::{Ssl, SslContext, SslStream};
 use rustls::{ClientConnection, HandshakeKind, ServerConnection, StreamOwned};
 
 use crate::condition::DEADLINE;
@@ -10,7 +11,7 @@ use crate::condition::DEADLINE;
 /// What a TLS session turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// `TLSv1_3`
+    /// `TLSv1_3`; from OpenSSL `TLSv1.3`
     pub version: String,
     pub resumed: bool,
 }
@@ -19,6 +20,8 @@ enum Wire {
     Plain(TcpStream),
     Server(Box<StreamOwned<ServerConnection, TcpStream>>),
     Client(Box<StreamOwned<ClientConnection, TcpStream>>),
+    /// For what rustls would not serve: any certificate, any version.
+    OpenSsl(Box<SslStream<TcpStream>>),
 }
 
 impl Read for Wire {
@@ -27,6 +30,7 @@ impl Read for Wire {
             Wire::Plain(stream) => stream.read(buffer),
             Wire::Server(stream) => stream.read(buffer),
             Wire::Client(stream) => stream.read(buffer),
+            Wire::OpenSsl(stream) => stream.read(buffer),
         }
     }
 }
@@ -37,6 +41,7 @@ impl Write for Wire {
             Wire::Plain(stream) => stream.write(buffer),
             Wire::Server(stream) => stream.write(buffer),
             Wire::Client(stream) => stream.write(buffer),
+            Wire::OpenSsl(stream) => stream.write(buffer),
         }
     }
 
@@ -45,6 +50,7 @@ impl Write for Wire {
             Wire::Plain(stream) => stream.flush(),
             Wire::Server(stream) => stream.flush(),
             Wire::Client(stream) => stream.flush(),
+            Wire::OpenSsl(stream) => stream.flush(),
         }
     }
 }
@@ -86,7 +92,7 @@ impl Conversation {
     fn plain(self) -> io::Result<TcpStream> {
         match self.0.into_inner() {
             Wire::Plain(stream) => Ok(stream),
-            Wire::Server(_) | Wire::Client(_) => Err(io::Error::other("TLS inside TLS")),
+            Wire::Server(_) | Wire::Client(_) | Wire::OpenSsl(_) => Err(io::Error::other("TLS inside TLS")),
         }
     }
 
@@ -99,6 +105,17 @@ impl Conversation {
         let session = session(connection.protocol_version(), connection.handshake_kind());
         let wire = Wire::Server(Box::new(StreamOwned::new(connection, stream)));
         Ok((Conversation(BufReader::new(wire)), session))
+    }
+
+    /// The same with OpenSSL.
+    pub fn accept_openssl(self, context: &SslContext) -> io::Result<(Conversation, Session)> {
+        let stream = self.plain()?;
+        let stream = Ssl::new(context)?.accept(stream).map_err(io::Error::other)?;
+        let session = Session {
+            version: stream.ssl().version_str().to_owned(),
+            resumed: stream.ssl().session_reused(),
+        };
+        Ok((Conversation(BufReader::new(Wire::OpenSsl(Box::new(stream)))), session))
     }
 
     /// Goes on over TLS as the client.

@@ -20,9 +20,9 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::check::whole;
 use super::output::talk;
 use super::{Exit, Failure, Output, Settings};
-use crate::config;
 use crate::validate::changes::{self, Change};
 use crate::validate::options;
 use crate::validate::report::{ConnectorReport, Report, Verdict};
@@ -86,15 +86,15 @@ struct Changed<'r> {
 
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let wanted = options.wanted()?;
-    let loaded = config::load(&settings.config, Timestamp::now()).map_err(Failure::Configuration)?;
-    let selection = Selection::of(options, &loaded.agreements)?;
+    let (snapshot, agreements) = whole(settings)?;
+    let selection = Selection::of(options, &agreements)?;
     let talks = io::stderr().is_terminal();
     let told = |connector: &str, address: &_| {
         if talks {
             talk(format_args!("{}", words::progress(connector, address)));
         }
     };
-    let mut tested = partners::test(&selection.outbound, &wanted, &told)?.into_iter();
+    let mut tested = partners::test(&selection.outbound, wanted, &snapshot, &told)?.into_iter();
     let of_files = selection.judge_files(Timestamp::now());
     let connectors: Vec<ConnectorReport> = tested.by_ref().chain(of_files).collect();
     let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::Fail);

@@ -1,6 +1,7 @@
 //! A certificate as the facts that matter here, owned and independent of its bytes.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use x509_parser::asn1_rs::{FromDer, Oid, Tag};
@@ -44,6 +45,8 @@ pub struct Certificate {
     serial: String,
     dns_names: Vec<String>,
     identities: Vec<PresentedName>,
+    odd_names: Vec<Vec<u8>>,
+    addresses: Vec<IpAddr>,
     registered_identities: Vec<PresentedName>,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -79,11 +82,11 @@ impl Certificate {
         let names = AlternativeNames::of(parsed)?;
 
         let common_identity = common_name.as_deref().and_then(PresentedName::of_dns_name);
-        let identities = if names.any_dns {
-            names.identities.clone()
+        let (identities, odd_names) = if names.any_dns {
+            (names.identities.clone(), names.odd)
         } else {
             let common_names = text::all(subject, &OID_X509_COMMON_NAME);
-            common_names.iter().filter_map(|name| PresentedName::of_dns_name(name)).collect()
+            sorted_out(common_names.iter().map(String::as_bytes))
         };
         let mut registered_identities = names.identities;
         registered_identities.extend(common_identity);
@@ -100,6 +103,8 @@ impl Certificate {
             serial: serial(parsed.raw_serial()),
             dns_names: names.dns,
             identities,
+            odd_names,
+            addresses: names.addresses,
             registered_identities,
             not_before: timestamp(parsed.validity().not_before),
             not_after: timestamp(parsed.validity().not_after),
@@ -160,6 +165,23 @@ impl Certificate {
     /// section 6.4.4). A dNSName that is no name still keeps the common names out.
     pub fn identities(&self) -> &[PresentedName] {
         &self.identities
+    }
+
+    /// Whether a name that is none to rely on, such as `m*.partner.example`, lies below `suffix` (in
+    /// lower case, without a dot before it) all the same. To OpenSSL such a suffix is the end of a
+    /// text, and what is before it may be anything but a NUL (v3_utl.c:skip_prefix, equal_nocase);
+    /// so it is to Postfix, with a `match` that begins with a dot.
+    pub fn oddly_lies_below(&self, suffix: &str) -> bool {
+        self.odd_names.iter().any(|name| {
+            let before = name.strip_suffix(suffix.as_bytes()).and_then(|rest| rest.strip_suffix(b"."));
+            before.is_some_and(|before| !before.contains(&0))
+        })
+    }
+
+    /// The iPAddresses of the subjectAltName: what a host that is known by its address is compared
+    /// with, and never with a name (v3_utl.c:X509_check_ip).
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
     }
 
     /// The names by which a registered certificate of an inbound connector is known: its dNSNames
@@ -230,6 +252,30 @@ struct AlternativeNames {
     dns: Vec<String>,
     /// Those that are names.
     identities: Vec<PresentedName>,
+    /// The others, in lower case.
+    odd: Vec<Vec<u8>>,
+    addresses: Vec<IpAddr>,
+}
+
+/// Four or sixteen octets (RFC 5280 section 4.2.1.6).
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}
+
+/// Names to rely on, and the others in lower case.
+fn sorted_out<'a>(names: impl Iterator<Item = &'a [u8]>) -> (Vec<PresentedName>, Vec<Vec<u8>>) {
+    let mut identities = Vec::new();
+    let mut odd = Vec::new();
+    for name in names {
+        match std::str::from_utf8(name).ok().and_then(PresentedName::of_dns_name) {
+            Some(identity) => identities.push(identity),
+            None => odd.push(name.to_ascii_lowercase()),
+        }
+    }
+    (identities, odd)
 }
 
 impl AlternativeNames {
@@ -244,15 +290,28 @@ impl AlternativeNames {
         let is_dns = |name: &GeneralName<'_>| {
             matches!(name, GeneralName::DNSName(_) | GeneralName::Invalid(Tag(2), _))
         };
-        let texts = || {
-            names
-                .iter()
-                .filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None })
-        };
+        let texts = names
+            .iter()
+            .filter_map(|name| if let GeneralName::DNSName(text) = name { Some(*text) } else { None });
+        let written = names.iter().filter_map(|name| {
+            if let GeneralName::DNSName(text) = name {
+                Some(text.as_bytes())
+            } else if let GeneralName::Invalid(Tag(2), bytes) = name {
+                Some(*bytes)
+            } else {
+                None
+            }
+        });
+        let (identities, odd) = sorted_out(written);
+        let addresses = names
+            .iter()
+            .filter_map(|name| if let GeneralName::IPAddress(bytes) = name { address(bytes) } else { None });
         Ok(AlternativeNames {
             any_dns: names.iter().any(is_dns),
-            dns: texts().map(str::to_ascii_lowercase).collect(),
-            identities: texts().filter_map(PresentedName::of_dns_name).collect(),
+            dns: texts.map(str::to_ascii_lowercase).collect(),
+            identities,
+            odd,
+            addresses: addresses.collect(),
         })
     }
 }

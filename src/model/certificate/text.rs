@@ -27,10 +27,11 @@ pub(super) fn first(name: &X509Name<'_>, kind: &Oid<'_>) -> Option<String> {
     usable(value.attr_value())
 }
 
-/// The texts of all usable attributes of this kind, in their order.
+/// The texts of all attributes of this kind, in their order, with whatever is in them: as OpenSSL
+/// compares them with a name (v3_utl.c:do_check_string). One that cannot be decoded is no text.
 pub(super) fn all(name: &X509Name<'_>, kind: &Oid<'_>) -> Vec<String> {
     let values = name.iter_attributes().filter(|attribute| attribute.attr_type() == kind);
-    values.filter_map(|attribute| usable(attribute.attr_value())).collect()
+    values.filter_map(|attribute| decoded(attribute.attr_value())).collect()
 }
 
 /// Trailing NULs are dropped, an embedded one or another ASCII control character makes the text

@@ -21,11 +21,10 @@ mod words;
 
 use std::net::IpAddr;
 
-use tokio::task::JoinSet;
-
 pub use destination::{Destination, MAX_DOMAINS, destinations};
 pub use port::SMTP;
 
+use super::at_once::at_once;
 use super::dns::{Addresses, Answer, Dns, Error, Exchange, Mx};
 use super::report::{Finding, Verdict};
 use crate::model::{Domain, Host, NextHop};
@@ -191,26 +190,6 @@ async fn from_records(dns: &Dns, domain: &str, port: u16, answer: Answer<Mx>) ->
     let (hops, more): (Vec<_>, Vec<_>) = at_once(each).await.into_iter().unzip();
     findings.extend(more.into_iter().flatten());
     Ok(Found { hops, findings })
-}
-
-/// Does all of it at a time; the results are in the order given.
-async fn at_once<T: Send + 'static>(
-    futures: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> Vec<T> {
-    let mut tasks = JoinSet::new();
-    for (place, future) in futures.enumerate() {
-        tasks.spawn(async move { (place, future.await) });
-    }
-    let mut results = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok(done) => results.push(done),
-            // Only a bug of ours: it must not look like a host that is not there.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-    results.sort_by_key(|(place, _)| *place);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What every host of a domain has in common.

@@ -1,0 +1,216 @@
+//! One connector: from its domains to the report.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::ground::Ground;
+use super::mail;
+use super::place::{Place, Policies, Seen, Way};
+use super::subject::Subject;
+use crate::validate::at_once::at_once;
+use crate::validate::dane::{self, Tlsa};
+use crate::validate::dns;
+use crate::validate::mta_sts::{self, Absence};
+use crate::validate::observation::Target;
+use crate::validate::report::{AddressReport, ConnectorReport, Finding, Verdict};
+use crate::validate::route::{self, Destination, Found, Hop};
+use crate::validate::strictest::combined;
+
+/// Addresses of one connector that are visited; the others are counted and said. Ours: a partner
+/// has some tens at most.
+pub(super) const MAX_ADDRESSES: usize = 1000;
+
+/// Where the progress goes.
+pub(super) type Teller = UnboundedSender<(String, AddressReport)>;
+
+/// Tests one connector.
+pub(super) async fn test(
+    subject: Arc<Subject>,
+    ground: Arc<Ground>,
+    now: Timestamp,
+    teller: Teller,
+) -> ConnectorReport {
+    let mut findings = subject.findings.clone();
+    let (hops, policies) = tokio::join!(hops(&subject, &ground), policies(&subject, &ground));
+    let (hops, more) = hops;
+    findings.extend(more);
+    let (ways, mut addresses) = ways(hops, &ground).await;
+    let (places, left_out) = places(ways);
+    if left_out > 0 {
+        findings.push(Finding {
+            verdict: Verdict::Warn,
+            code: "too-many-addresses".to_owned(),
+            reason: format!("Only the first {MAX_ADDRESSES} addresses were tested, {left_out} were not."),
+            detail: String::new(),
+        });
+    }
+    let places: Vec<Arc<Place>> = places.into_iter().map(Arc::new).collect();
+    let policies = Arc::new(policies);
+    let visits = places.iter().map(|place| {
+        let (place, subject, ground) = (place.clone(), subject.clone(), ground.clone());
+        let (policies, teller) = (policies.clone(), teller.clone());
+        async move {
+            let seen = match place.visit(&subject, &ground, None).await {
+                Some(seen) => place.judge(&seen, &subject, &ground, &policies, now),
+                None => place.unfinished(&ground),
+            };
+            // Nobody listens any more: then nobody has to be told.
+            let _ = teller.send((subject.name.clone(), seen.report.clone()));
+            seen
+        }
+    });
+    let mut seen = at_once(visits).await;
+    soften(&places, &mut seen);
+    if !subject.recipients.is_empty() {
+        let sent = mail::send(&subject, &ground, &places, &policies, &mut seen, now).await;
+        findings.extend(sent.err());
+    }
+    let capabilities: Vec<_> = seen.iter().filter_map(|seen| seen.capability.clone()).collect();
+    addresses.extend(seen.into_iter().map(|seen| seen.report));
+    let verdicts = addresses.iter().map(|address| address.verdict);
+    // Nothing found and nothing said is no pass.
+    let verdict = verdicts.chain(findings.iter().map(|finding| finding.verdict)).max();
+    ConnectorReport {
+        connector: subject.name.clone(),
+        verdict: verdict.unwrap_or(Verdict::Fail),
+        level: subject.own.requirement.level().word().to_owned(),
+        at: now,
+        strictest: combined(&capabilities),
+        findings,
+        addresses,
+    }
+}
+
+/// Every host of every destination, in the order in which the MTA tries them.
+async fn hops(subject: &Subject, ground: &Arc<Ground>) -> (Vec<Hop>, Vec<Finding>) {
+    let each = subject.destinations.iter().cloned().map(|destination| {
+        let ground = ground.clone();
+        async move {
+            let found = ground.in_time(route::hops(&ground.dns, &destination)).await;
+            found.unwrap_or_else(|| Err(out_of_time(&destination)))
+        }
+    });
+    let (mut hops, mut findings) = (Vec::new(), Vec::new());
+    for found in at_once(each).await {
+        match found {
+            Ok(Found { hops: more, findings: said }) => {
+                hops.extend(more);
+                findings.extend(said);
+            }
+            Err(finding) => findings.push(finding),
+        }
+    }
+    (hops, findings)
+}
+
+fn out_of_time(destination: &Destination) -> Finding {
+    let whom = match destination {
+        Destination::Domain(domain) => domain.to_string(),
+        Destination::SmartHosts(_) => "the smart hosts".to_owned(),
+    };
+    Finding {
+        verdict: Verdict::Fail,
+        code: "out-of-time".to_owned(),
+        reason: format!("The DNS did not say in time where mail for {whom} goes."),
+        detail: String::new(),
+    }
+}
+
+/// The policies of the domains that have MX records of their own.
+async fn policies(subject: &Subject, ground: &Arc<Ground>) -> Policies {
+    let domains = subject.destinations.iter().filter_map(|destination| match destination {
+        Destination::Domain(domain) => Some(domain.to_string()),
+        Destination::SmartHosts(_) => None,
+    });
+    let each = domains.map(|domain| {
+        let ground = ground.clone();
+        async move {
+            let found = ground.in_time(mta_sts::look(&ground.dns, &ground.fetcher, &domain)).await;
+            (domain, found.unwrap_or(Err(Absence::Dns(dns::Error::Timeout))))
+        }
+    });
+    at_once(each).await.into_iter().collect()
+}
+
+/// Asks for the TLSA records of each host once; hosts without an address are reports already.
+async fn ways(hops: Vec<Hop>, ground: &Arc<Ground>) -> (Vec<Way>, Vec<AddressReport>) {
+    let hops: Vec<Arc<Hop>> = hops.into_iter().map(Arc::new).collect();
+    let mut hosts: BTreeMap<(String, u16), Arc<Hop>> = BTreeMap::new();
+    for hop in hops.iter().filter(|hop| hop.addresses.is_ok()) {
+        hosts.entry((hop.host.clone(), hop.port)).or_insert_with(|| hop.clone());
+    }
+    let each = hosts.into_iter().map(|(key, hop)| {
+        let ground = ground.clone();
+        async move {
+            let found = ground.in_time(dane::look(&ground.dns, &hop)).await;
+            (key, Arc::new(found.unwrap_or(Tlsa::Failed(dns::Error::Timeout))))
+        }
+    });
+    let records: BTreeMap<_, _> = at_once(each).await.into_iter().collect();
+    let (mut ways, mut nowhere) = (Vec::new(), BTreeMap::new());
+    for hop in hops {
+        match (&hop.addresses, records.get(&(hop.host.clone(), hop.port))) {
+            (Ok(_), Some(tlsa)) => ways.push(Way { tlsa: tlsa.clone(), hop }),
+            (Ok(_), None) => {}
+            (Err(reason), _) => {
+                let report = AddressReport {
+                    detail: reason.detail.clone(),
+                    ..AddressReport::without_session(
+                        &hop.host,
+                        hop.port,
+                        reason.verdict,
+                        &reason.code,
+                        &reason.reason,
+                    )
+                };
+                nowhere.entry((hop.host.clone(), hop.port)).or_insert(report);
+            }
+        }
+    }
+    (ways, nowhere.into_values().collect())
+}
+
+/// Each address once, in the order of the ways that lead to it; and how many are left out.
+fn places(ways: Vec<Way>) -> (Vec<Place>, usize) {
+    let mut numbers: BTreeMap<(String, u16, IpAddr), usize> = BTreeMap::new();
+    let mut places: Vec<Place> = Vec::new();
+    let mut left_out = 0;
+    for way in ways {
+        for &address in way.hop.addresses.iter().flatten() {
+            let key = (way.hop.host.clone(), way.hop.port, address);
+            let room = places.len() < MAX_ADDRESSES;
+            let next = places.len();
+            match numbers.get(&key).and_then(|&number| places.get_mut(number)) {
+                Some(place) => place.ways.push(way.clone()),
+                None if !room => left_out += 1,
+                None => {
+                    numbers.insert(key, next);
+                    let target = Target { host: way.hop.host.clone(), address, port: way.hop.port };
+                    places.push(Place { target, ways: vec![way.clone()] });
+                }
+            }
+        }
+    }
+    (places, left_out)
+}
+
+/// A host that is away is passed over by the MTA as long as another one takes the mail: that is to
+/// be looked at, and stops nothing.
+fn soften(places: &[Arc<Place>], seen: &mut [Seen]) {
+    let delivers: Vec<&Place> = places
+        .iter()
+        .zip(seen.iter())
+        .filter(|(_, seen)| seen.report.verdict != Verdict::Fail)
+        .map(|(place, _)| place.as_ref())
+        .collect();
+    for (place, seen) in places.iter().zip(seen.iter_mut()) {
+        if seen.is_away && seen.report.verdict == Verdict::Fail && place.is_covered_by(&delivers) {
+            seen.report.verdict = Verdict::Warn;
+            seen.report.reason.push_str("; mail goes to another address meanwhile");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What every visit of a run has in common: whom to ask, whom to trust, and until when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::unistd::gethostname;
+use openssl::error::ErrorStack;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+
+use crate::model::requirement::Anchors as Wanted;
+use crate::validate::dns::Dns;
+use crate::validate::mta_sts::Fetcher;
+use crate::validate::options::Options;
+use crate::validate::revocation::{self, Lists};
+use crate::validate::trust::{self, Anchors};
+
+/// Connections to partners under way at a time. Ours: it keeps a machine with the usual limit of
+/// 1024 descriptors far from it.
+pub const MAX_VISITS: usize = 128;
+
+/// How long one question to the DNS may take.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// How long one step of a session may take. Postfix waits longer for most
+/// (`smtp_helo_timeout` 300 s); a server that needs more than this is as good as away.
+pub(super) const STEP: Duration = Duration::from_secs(15);
+
+/// How long one visit may take.
+pub(super) const VISIT: Duration = Duration::from_secs(40);
+
+/// How long the policy of MTA-STS may take; it is shown, and decides nothing.
+const POLICY: Duration = Duration::from_secs(10);
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No resolver.
+    #[error("resolvers of the system: {0}")]
+    Resolver(String),
+    /// The TLS library.
+    #[error("OpenSSL: {0}")]
+    OpenSsl(#[from] ErrorStack),
+    /// `--ca-file`.
+    #[error("trust anchors: {0}")]
+    Anchors(#[from] trust::Error),
+    /// `--crl`.
+    #[error("{0}")]
+    Revocation(#[from] revocation::Error),
+}
+
+/// The ground of a run.
+pub struct Ground {
+    pub(super) dns: Dns,
+    pub(super) fetcher: Fetcher,
+    pub(super) lists: Lists,
+    pub(super) options: Options,
+    pub(super) helo: String,
+    /// For connectors without a `ca_file`.
+    anchors: Anchors,
+    deadline: Instant,
+    seats: Semaphore,
+}
+
+impl Ground {
+    /// With the resolvers and the authorities of the system. The time begins now.
+    ///
+    /// # Errors
+    /// [`Error`] when there is no resolver, or the options name files that are of no use.
+    pub fn new(options: Options, now: Timestamp) -> Result<Ground, Error> {
+        let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);
+        let limit = |usual: Duration| usual.min(options.timeout);
+        let dns = Dns::system(limit(QUESTION)).map_err(|error| Error::Resolver(error.to_string()))?;
+        let anchors = match &options.ca_file {
+            Some(pem) => Anchors::authorities(pem, now)?,
+            None => Anchors::system(now)?,
+        };
+        let mut lists = Lists::default();
+        for file in &options.crls {
+            lists.add(file)?;
+        }
+        Ok(Ground {
+            dns,
+            fetcher: Fetcher::new(limit(POLICY))?,
+            lists,
+            helo: options.helo.clone().unwrap_or_else(own_name),
+            anchors,
+            deadline,
+            seats: Semaphore::new(MAX_VISITS),
+            options,
+        })
+    }
+
+    /// Whom a connector trusts: its own file, or what all others trust.
+    pub(super) fn anchors<'g>(&'g self, own: &'g Option<Anchors>) -> &'g Anchors {
+        own.as_ref().unwrap_or(&self.anchors)
+    }
+
+    /// Does something before the time is over; `None`: it did not come to its end.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.deadline, work).await.ok()
+    }
+
+    /// A place among the connections; `None` when the time is over.
+    pub(super) async fn seat(&self) -> Option<SemaphorePermit<'_>> {
+        self.in_time(self.seats.acquire()).await?.ok()
+    }
+
+    /// How long a visit may still take.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now()).min(VISIT)
+    }
+}
+
+/// The trust anchors of a requirement that has a file of its own.
+pub(super) fn own_anchors(wanted: &Wanted, now: Timestamp) -> Result<Option<Anchors>, trust::Error> {
+    match wanted {
+        Wanted::File(file) => Anchors::trust_file(&file.pem, now).map(Some),
+        Wanted::Any | Wanted::System => Ok(None),
+    }
+}
+
+/// The machine's name as Postfix's `myhostname` has it (get_hostname.c, mail_params.c).
+fn own_name() -> String {
+    let name = gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    match name.as_str() {
+        "" => "localhost.localdomain".to_owned(),
+        bare if !bare.contains('.') => format!("{bare}.localdomain"),
+        _ => name,
+    }
+}
