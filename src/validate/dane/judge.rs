@@ -8,9 +8,10 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
-use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
 
@@ -81,71 +82,105 @@ pub fn judge(records: &[Record], chain: &[Vec<u8>], names: &[String], now: Times
 
 /// The DANE-TA record of the authority that the chain leads to.
 fn anchored(records: &[Record], leaf: &[u8], rest: &[Vec<u8>], now: Timestamp) -> Result<Record, Mismatch> {
+    let records: Vec<&Record> = that_count(records, Usage::Anchor).collect();
     let read = |der: &[u8]| X509::from_der(der).map_err(|_| Mismatch::Unreadable);
-    let certificate = read(leaf)?;
-    let mut presented = Vec::new();
+    let failed = |error: ErrorStack| Mismatch::Chain(error.to_string());
+    let leaf = read(leaf)?;
+    // Whole certificates in records go before those that the server sends.
+    let mut candidates: Vec<X509> = records
+        .iter()
+        .filter(|r| (r.selector, r.matching) == (0, 0))
+        .filter_map(|r| r.certificate())
+        .collect();
     for der in rest.iter().take(MAX_CHAIN) {
-        // The leaf itself is never an authority to OpenSSL, even when it is sent twice.
-        if der != leaf {
-            presented.push((der, read(der)?));
-        }
+        candidates.push(read(der)?);
     }
-    let mut reason = Mismatch::NotVouchedFor;
-    for record in that_count(records, Usage::Anchor) {
-        let mut anchors: Vec<X509> =
-            presented.iter().filter(|(der, _)| record.fits(der)).map(|(_, found)| found.clone()).collect();
-        if record.matching == 0 && record.selector == 0 && record.data != leaf {
-            anchors.extend(record.certificate());
+    let (path, record) = path(&records, leaf, &candidates, now).map_err(failed)?;
+    let Some(record) = record else {
+        let vouched =
+            |found: &X509| found.to_der().is_ok_and(|der| records.iter().any(|record| record.fits(&der)));
+        let known = candidates.iter().filter(|found| path.first() != Some(found)).any(vouched);
+        let gap = "a certificate on the way to it is missing, or is another one";
+        return Err(if known { Mismatch::Chain(gap.to_owned()) } else { Mismatch::NotVouchedFor });
+    };
+    match verify(&path, now).map_err(failed)? {
+        Ok(()) => Ok(record.clone()),
+        Err(error) => Err(Mismatch::Chain(error.error_string().to_owned())),
+    }
+}
+
+/// From the leaf upwards as x509_vfy.c:build_chain goes: to the first issuer that a record is about
+/// (never the leaf itself); or, when the way ends without one, to that end, if a bare key in a record
+/// has signed it (check_dane_pkeys).
+fn path<'a>(
+    records: &[&'a Record],
+    leaf: X509,
+    candidates: &[X509],
+    now: Timestamp,
+) -> Result<(Vec<X509>, Option<&'a Record>), ErrorStack> {
+    let now = Asn1Time::from_unix(now.as_second())?;
+    let mut path = vec![leaf.clone()];
+    let mut end = leaf;
+    while end.issued(&end) != X509VerifyResult::OK
+        && let Some(issuer) = issuer(&end, candidates, &path, &now)
+    {
+        let der = issuer.to_der()?;
+        path.push(issuer.clone());
+        if let Some(record) = records.iter().find(|record| record.fits(&der)) {
+            return Ok((path, Some(record)));
         }
-        if record.matching == 0 && record.selector == 1 {
-            // A bare key anchors what it has signed, the leaf too (x509_vfy.c:check_dane_pkeys).
-            let key = record.key().ok_or(Mismatch::Unreadable)?;
-            let all = std::iter::once(&certificate).chain(presented.iter().map(|(_, found)| found));
-            anchors.extend(all.filter(|found| found.verify(&key).unwrap_or(false)).cloned());
-        }
-        if anchors.is_empty() {
+        end = issuer;
+    }
+    let signed = |record: &&&Record| {
+        let bare = (record.selector, record.matching) == (1, 0);
+        bare && record.key().is_some_and(|key| end.verify(&key).unwrap_or(false))
+    };
+    let record = records.iter().find(signed).copied();
+    Ok((path, record))
+}
+
+/// The first that may have issued a certificate and is within its dates; without one, the one that
+/// lasts longest (x509_vfy.c:find_issuer).
+fn issuer(of: &X509, candidates: &[X509], path: &[X509], now: &Asn1Time) -> Option<X509> {
+    let mut longest: Option<&X509> = None;
+    for candidate in candidates {
+        if path.contains(candidate) || candidate.issued(of) != X509VerifyResult::OK {
             continue;
         }
-        let untrusted = presented.iter().map(|(_, found)| found.clone());
-        let failed = |error: ErrorStack| Mismatch::Chain(error.to_string());
-        match verify(anchors, &certificate, untrusted, now).map_err(failed)? {
-            Ok(()) => return Ok(record.clone()),
-            Err(error) => reason = Mismatch::Chain(error.error_string().to_owned()),
+        if candidate.not_before() <= now && candidate.not_after() >= now {
+            return Some(candidate.clone());
+        }
+        if longest.is_none_or(|longest| candidate.not_after() > longest.not_after()) {
+            longest = Some(candidate);
         }
     }
-    Err(reason)
+    longest.cloned()
 }
 
-fn verify(
-    anchors: Vec<X509>,
-    leaf: &X509,
-    untrusted: impl Iterator<Item = X509>,
-    now: Timestamp,
-) -> Result<Result<(), X509VerifyResult>, ErrorStack> {
-    let store = store(anchors, now)?;
-    let mut stack = Stack::new()?;
-    for certificate in untrusted {
-        stack.push(certificate)?;
-    }
-    let mut context = X509StoreContext::new()?;
-    context.init(&store, leaf, &stack, |context| {
-        Ok(if context.verify_cert()? { Ok(()) } else { Err(context.error()) })
-    })
-}
-
-fn store(anchors: Vec<X509>, now: Timestamp) -> Result<X509Store, ErrorStack> {
+/// Judges a path of which the end is trusted.
+fn verify(path: &[X509], now: Timestamp) -> Result<Result<(), X509VerifyResult>, ErrorStack> {
     let mut parameters = X509VerifyParam::new()?;
     parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     parameters.set_purpose(X509PurposeId::SSL_SERVER)?;
     parameters.set_depth(DEPTH);
     parameters.set_auth_level(SECURITY_LEVEL);
     parameters.set_time(now.as_second());
-    let mut builder = X509StoreBuilder::new()?;
-    for anchor in anchors {
-        builder.add_cert(anchor)?;
+    let mut store = X509StoreBuilder::new()?;
+    store.set_param(&parameters)?;
+    let mut untrusted = Stack::new()?;
+    let mut rest = path.iter().skip(1).peekable();
+    while let Some(certificate) = rest.next() {
+        if rest.peek().is_some() {
+            untrusted.push(certificate.clone())?;
+        }
     }
-    builder.set_param(&parameters)?;
-    Ok(builder.build())
+    let (Some(leaf), Some(end)) = (path.first(), path.last()) else {
+        return Ok(Err(X509VerifyResult::APPLICATION_VERIFICATION));
+    };
+    store.add_cert(end.clone())?;
+    X509StoreContext::new()?.init(&store.build(), leaf, &untrusted, |context| {
+        Ok(if context.verify_cert()? { Ok(()) } else { Err(context.error()) })
+    })
 }
 
 fn shows(leaf: &[u8], names: &[String]) -> Result<bool, Mismatch> {

@@ -8,7 +8,11 @@
 //! (`smtp_tls_dane_insecure_mx_policy`) and never delivers at `dane-only`. The records are shown,
 //! and [`DaneReport::authenticated`] is false.
 
+#[cfg(test)]
+mod chains;
 mod judge;
+#[cfg(test)]
+mod judge_tests;
 mod record;
 #[cfg(test)]
 mod tests;
