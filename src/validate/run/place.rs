@@ -109,6 +109,8 @@ impl Place {
             });
             let presented = session.map(|tls| tls.chain.as_slice());
             let dane = dane::report(&way.tlsa, hop, presented, now);
+            // Records that could not be looked up are none to rely on: the MTA keeps the mail.
+            let known = !matches!(way.tlsa.as_ref(), Tlsa::Failed(_));
             let mta_sts = policies.get(&hop.next_hop).map(|found| mta_sts::report(found, &hop.host));
             let case = Case {
                 requirement: &demand.requirement,
@@ -116,11 +118,13 @@ impl Place {
                 observation: seen,
                 trust: trust.as_ref(),
                 revocation: revocation.as_ref(),
-                dane: Some(&dane),
+                dane: known.then_some(&dane),
                 mta_sts: mta_sts.as_ref(),
                 now,
             };
-            all.push((judge(&case), strictest(&case), &hop.next_hop));
+            let (mut report, capability) = (judge(&case), strictest(&case));
+            report.dane.get_or_insert(dane);
+            all.push((report, capability, &hop.next_hop));
         }
         let differ = all.iter().any(|(report, ..)| all.iter().any(|(other, ..)| other.code != report.code));
         let several = all.len() > 1 && differ;
