@@ -56,10 +56,8 @@ impl Settings {
     /// host has TLSA records that DNSSEC authenticates; without them `dane` is `may`
     /// (smtp_tls_policy.c:dane_init).
     pub fn of(requirement: &Requirement, tlsa: bool, host: &str, domain: &str) -> Settings {
-        let level = match requirement.level() {
-            Level::Dane if !tlsa => Level::May,
-            level => level,
-        };
+        let demanded = requirement.level();
+        let level = if demanded == Level::Dane && !tlsa { Level::May } else { demanded };
         // tls_client.c:tls_auth_enable; at the DANE levels it is the TLSA base domain.
         let servername = match (level, requirement.servername()) {
             (Level::Dane | Level::DaneOnly, _) | (_, Some(ServerName::HostName)) => Some(host.to_owned()),
