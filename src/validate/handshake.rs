@@ -24,7 +24,7 @@ use tokio_openssl::SslStream;
 
 use super::observation::{TlsSession, Trouble};
 use super::smtp::of_io;
-use crate::model::requirement::{CipherGrade, TlsVersion};
+use crate::model::requirement::{CipherGrade, ServerName, TlsVersion};
 use crate::model::{Level, Requirement};
 
 /// Certificates of a presented chain; with more the session counts as broken.
@@ -52,14 +52,20 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What the requirement of a connector comes to, with the name to send.
-    pub fn of(requirement: &Requirement, servername: Option<String>) -> Settings {
-        Settings {
-            level: requirement.level(),
-            min_version: requirement.min_version(),
-            ciphers: requirement.ciphers(),
-            servername,
-        }
+    /// What the requirement of a connector comes to at a host, for mail to a domain. `tlsa`: the
+    /// host has TLSA records that DNSSEC authenticates; without them `dane` is `may`
+    /// (smtp_tls_policy.c:dane_init).
+    pub fn of(requirement: &Requirement, tlsa: bool, host: &str, domain: &str) -> Settings {
+        let demanded = requirement.level();
+        let level = if demanded == Level::Dane && !tlsa { Level::May } else { demanded };
+        // tls_client.c:tls_auth_enable; at the DANE levels it is the TLSA base domain.
+        let servername = match (level, requirement.servername()) {
+            (Level::Dane | Level::DaneOnly, _) | (_, Some(ServerName::HostName)) => Some(host.to_owned()),
+            (_, Some(ServerName::NextHop)) => Some(domain.to_owned()),
+            (_, Some(ServerName::Name(name))) => Some(name.to_string()),
+            (_, None) => None,
+        };
+        Settings { level, min_version: requirement.min_version(), ciphers: requirement.ciphers(), servername }
     }
 
     /// The same as at `encrypt` with Postfix's defaults: to see what a peer has to offer with whom
@@ -177,4 +183,47 @@ fn of_ssl(error: &Error) -> Trouble {
 fn reasons(stack: &ErrorStack) -> String {
     let words: Vec<&str> = stack.errors().iter().filter_map(|error| error.reason()).collect();
     if words.is_empty() { "OpenSSL gave no reason".to_owned() } else { words.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Domain;
+    use crate::model::requirement::Parts;
+
+    #[test]
+    fn what_a_requirement_comes_to() {
+        let name = Domain::parse("sni.example").expect("a name");
+        let requirement = |level, servername| {
+            Requirement::new(Parts { servername, ..Parts::of_level(level) }).expect("a requirement")
+        };
+        let cases = [
+            (requirement(Level::Verify, None), false, Level::Verify, None),
+            (
+                requirement(Level::Verify, Some(ServerName::HostName)),
+                false,
+                Level::Verify,
+                Some("mx.a.example"),
+            ),
+            (
+                requirement(Level::Encrypt, Some(ServerName::NextHop)),
+                false,
+                Level::Encrypt,
+                Some("a.example"),
+            ),
+            (requirement(Level::May, Some(ServerName::Name(name))), true, Level::May, Some("sni.example")),
+            (requirement(Level::Dane, None), true, Level::Dane, Some("mx.a.example")),
+            (requirement(Level::Dane, None), false, Level::May, None),
+            (requirement(Level::DaneOnly, None), false, Level::DaneOnly, Some("mx.a.example")),
+        ];
+        for (requirement, tlsa, level, servername) in cases {
+            let settings = Settings::of(&requirement, tlsa, "mx.a.example", "a.example");
+            assert_eq!(
+                (settings.level, settings.servername.as_deref()),
+                (level, servername),
+                "{requirement}"
+            );
+            assert_eq!(settings.security_level() == 1, judges_peer(level));
+        }
+    }
 }

@@ -124,7 +124,6 @@ fn names(collection: &mut Collection<'_>) {
     collection.named("partial", &["m*.@"]);
     collection.named("middle", &["mx.*.@"]);
     collection.named("twostars", &["*.*.@"]);
-    collection.named("star", &["*"]);
     collection.named("starexample", &["*.example"]);
     collection.named("upper", &["MX.UPPER.EXAMPLE"]);
     collection.named("underscore", &["m_x.@"]);
@@ -166,6 +165,8 @@ fn texts(collection: &mut Collection<'_>) {
     collection.direct("cn", &Form::named(&["mx.cn.example"]));
     collection.direct("cnwild", &Form::named(&["*.cnwild.example"]));
     collection.direct("cnpartial", &Form::named(&["m*.cnpartial.example"]));
+    collection.direct("cnnul", &Form::named(&["mx.cnnul.example\0"]));
+    collection.direct("cncontrol", &Form::named(&["m\tx.cncontrol.example"]));
     collection.direct("cns", &Form::named(&["Partner Bank", "mx.cns.example"]));
     let beside =
         Form { alternative: vec![dns("mx.elsewhere.example")], ..Form::named(&["mx.beside.example"]) };
@@ -238,7 +239,7 @@ fn authorities(collection: &mut Collection<'_>) {
         let next = Form::ca(&format!("Tower {level}")).issued_by(&tower[level - 1]);
         tower.push(next);
     }
-    for (label, height) in [("tall", 9), ("toolong", 10), ("muchtoolong", 11)] {
+    for (label, height) in [("tall", 9), ("toolong", 10)] {
         let behind: Vec<&Made> = tower[..height].iter().rev().collect();
         collection.add(label, right(label).issued_by(behind[0]), &behind);
     }
