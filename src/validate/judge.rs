@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use super::distrust::Fault;
 use super::observation::{Observation, Stage, TlsSession, Trouble};
+use super::reasons::{escaped, mail_words, trouble_words};
 use super::report::{AddressReport, CertificateReport, DaneReport, MtaStsReport, Verdict};
 use super::revocation::Revocation;
 use super::trust::{Trust, allows_key};
 use super::warnings::warnings;
-use super::reasons::{escaped, mail_words, trouble_words};
 use crate::model::certificate::Certificate;
 use crate::model::judgement::{self, Objection};
 use crate::model::requirement::TlsVersion;
@@ -49,15 +49,26 @@ pub(super) struct Decision {
     pub code: &'static str,
     pub reason: String,
     pub detail: String,
+    pub expected: String,
+    pub presented: String,
 }
 
 impl Decision {
     pub fn pass() -> Decision {
-        Decision { verdict: Verdict::Pass, code: "ok", reason: String::new(), detail: String::new() }
+        Decision::of(Verdict::Pass, "ok", String::new(), String::new())
     }
 
     pub fn fail(code: &'static str, reason: impl Into<String>, detail: impl Into<String>) -> Decision {
-        Decision { verdict: Verdict::Fail, code, reason: reason.into(), detail: detail.into() }
+        Decision::of(Verdict::Fail, code, reason.into(), detail.into())
+    }
+
+    fn of(verdict: Verdict, code: &'static str, reason: String, detail: String) -> Decision {
+        Decision { verdict, code, reason, detail, expected: String::new(), presented: String::new() }
+    }
+
+    /// What was wanted and what was there, to be shown side by side.
+    fn showing(self, expected: impl Into<String>, presented: impl Into<String>) -> Decision {
+        Decision { expected: expected.into(), presented: presented.into(), ..self }
     }
 
     fn warn(self) -> Decision {
@@ -79,8 +90,8 @@ pub fn judge(case: &Case<'_>) -> AddressReport {
         verdict: decision.verdict,
         code: decision.code.to_owned(),
         reason: decision.reason,
-        expected: String::new(),
-        presented: String::new(),
+        expected: decision.expected,
+        presented: decision.presented,
         detail: decision.detail,
         warnings,
         tls: seen.tls.as_ref().map(|tls| tls.version.clone()),
@@ -136,8 +147,10 @@ fn effective_level(case: &Case<'_>) -> Result<Level, Decision> {
             "",
         ));
     };
-    let signed = dane.present && dane.authenticated;
-    match (level, signed, dane.matches) {
+    // MX records without DNSSEC: at `dane` Postfix checks all the same
+    // (smtp_tls_dane_insecure_mx_policy), at `dane-only` it never delivers.
+    let counts = dane.present && (level == Level::Dane || dane.authenticated);
+    match (level, counts, dane.matches) {
         (_, true, Some(_)) => Ok(level),
         (Level::Dane, false, _) => Ok(Level::May),
         (Level::Dane, true, None) => Ok(Level::Encrypt),
@@ -260,7 +273,7 @@ fn chain_and_name(case: &Case<'_>, leaf: Option<&Certificate>) -> Result<(), Dec
             if distrust.fault != Fault::Nothing
                 && let Err(decision) = name_or_pin(case, leaf)
             {
-                detail = format!("{detail}. Besides, {}", decision.reason);
+                detail = format!("{detail}. Besides, {}", decision.detail);
             }
             Err(Decision::fail(distrust.code(), distrust.to_string(), detail))
         }
@@ -280,12 +293,12 @@ fn name_or_pin(case: &Case<'_>, leaf: Option<&Certificate>) -> Result<(), Decisi
     Err(match objection {
         Objection::Fingerprint => Decision::fail(
             "fingerprint-mismatch",
-            format!(
-                "the server shows another certificate and another key than agreed: certificate {}, key {}",
-                leaf.fingerprint(),
-                leaf.key_fingerprint()
-            ),
+            "the server shows another certificate and another key than agreed",
             detail,
+        )
+        .showing(
+            pins(case.requirement),
+            format!("certificate {}, key {}", leaf.fingerprint(), leaf.key_fingerprint()),
         ),
         Objection::Host => Decision::fail(
             "no-host-name",
@@ -303,14 +316,19 @@ fn name_or_pin(case: &Case<'_>, leaf: Option<&Certificate>) -> Result<(), Decisi
             };
             Decision::fail(
                 "name-mismatch",
-                format!(
-                    "the server's certificate is for another name. Expected: {wanted}. Presented: {shown}. Either the \
-                     server needs a certificate with the expected name, or the agreement has to be changed"
-                ),
+                "the server's certificate is for another name: either the server needs one with the expected name, or \
+                 the agreement has to be changed",
                 detail,
             )
+            .showing(wanted, shown)
         }
     })
+}
+
+/// The digests that were agreed.
+fn pins(requirement: &Requirement) -> String {
+    let pins: Vec<String> = requirement.pins().into_iter().flatten().map(ToString::to_string).collect();
+    super::reasons::few(&pins, 2)
 }
 
 /// What the test mail showed; none when there is nothing to say of it.

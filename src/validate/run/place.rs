@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use super::ground::{Ground, STEP};
 use super::subject::Subject;
-use crate::model::requirement::ServerName;
-use crate::model::{Domain, Level};
+use crate::model::{Domain, Level, Requirement};
 use crate::validate::dane::{self, Tlsa};
 use crate::validate::handshake::Settings;
 use crate::validate::judge::{Case, judge};
@@ -61,7 +60,7 @@ impl Place {
         let _seat = ground.seat().await?;
         let requirement = &subject.demand(&way.hop.next_hop).requirement;
         let plan = Plan {
-            settings: Settings::of(requirement, self.servername(requirement.servername(), requirement.level())),
+            settings: self.settings(way, requirement),
             helo: ground.helo.clone(),
             mail,
             step: STEP.min(ground.left()),
@@ -70,19 +69,15 @@ impl Place {
         ground.in_time(probe(&self.target, &plan)).await
     }
 
-    /// The name to send as SNI: at the DANE levels that of the TLSA records (tls_dane.c), else what
-    /// the connector says.
-    fn servername(&self, wanted: Option<&ServerName>, level: Level) -> Option<String> {
-        let way = self.ways.first()?;
-        if matches!(level, Level::Dane | Level::DaneOnly)
-            && let Tlsa::Found { base, .. } = way.tlsa.as_ref()
-        {
-            return Some(base.clone());
-        }
-        match wanted? {
-            ServerName::Name(name) => Some(name.to_string()),
-            ServerName::HostName => Some(self.target.host.clone()),
-            ServerName::NextHop => Some(way.hop.next_hop.clone()),
+    /// How the handshake is made: with the name of the TLSA records where there are some
+    /// (tls_dane.c:tls_dane_resolve).
+    fn settings(&self, way: &Way, requirement: &Requirement) -> Settings {
+        let is_dane = matches!(requirement.level(), Level::Dane | Level::DaneOnly);
+        match way.tlsa.as_ref() {
+            Tlsa::Found { base, .. } if is_dane => Settings::of(requirement, true, base, &way.hop.next_hop),
+            Tlsa::Found { .. } | Tlsa::NotSecure | Tlsa::Absent | Tlsa::Failed(_) => {
+                Settings::of(requirement, false, &self.target.host, &way.hop.next_hop)
+            }
         }
     }
 
@@ -162,7 +157,8 @@ impl Place {
 
     /// Whether mail to all of its domains has one of these places to go to.
     pub(super) fn is_covered_by(&self, others: &[&Place]) -> bool {
-        let leads_to = |place: &Place, next_hop: &str| place.ways.iter().any(|way| way.hop.next_hop == next_hop);
+        let leads_to =
+            |place: &Place, next_hop: &str| place.ways.iter().any(|way| way.hop.next_hop == next_hop);
         self.ways.iter().all(|way| others.iter().any(|other| leads_to(other, &way.hop.next_hop)))
     }
 }
