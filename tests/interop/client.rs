@@ -59,6 +59,11 @@ impl Client {
         reply
     }
 
+    /// Whether the server has ended the session.
+    pub fn is_closed(&mut self) -> bool {
+        self.0.say("NOOP").is_err() || self.0.text().is_err()
+    }
+
     /// Goes on over TLS.
     pub fn starttls(mut self, config: &Arc<ClientConfig>) -> Client {
         self.expect("220", "STARTTLS");
