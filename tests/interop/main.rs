@@ -33,6 +33,7 @@ mod exim_certificates;
 mod exim_envelopes;
 mod exim_inbound;
 mod exim_outbound;
+mod exim_single_file;
 mod exim_site;
 mod faults;
 mod grid;
