@@ -12,10 +12,10 @@ use crate::machine::Machine;
 use crate::network::Network;
 
 /// What an administrator copies.
-const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/exim");
+pub const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/exim");
 
 /// update-exim4.conf(8): an Internet site with the split configuration.
-const SITE: &str = "\
+pub const SITE: &str = "\
 dc_eximconfig_configtype='internet'
 dc_other_hostnames='ours.example'
 dc_local_interfaces=''
@@ -32,7 +32,7 @@ dc_localdelivery='mail_spool'
 ";
 
 /// The lab's own macros: certificates, and what makes it quick.
-const MACROS: &str = "\
+pub const MACROS: &str = "\
 MAIN_HARDCODE_PRIMARY_HOSTNAME = mail.ours.example
 MAIN_TLS_ENABLE = yes
 MAIN_TLS_CERTIFICATE = /etc/exim4/tls/ours.pem
@@ -45,11 +45,42 @@ remote_max_parallel = 1
 ";
 
 /// Mail to us is taken and thrown away.
-const LOCAL_ROUTER: &str = "\
+pub const LOCAL_ROUTER: &str = "\
 lab_local:
   driver = redirect
   domains = +local_domains
   data = :blackhole:
+";
+
+/// Anybody may log in as bob.
+const AUTHENTICATOR: &str = "\
+lab_plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${if eq{$auth2}{bob}}
+  server_set_id = $auth2
+";
+
+/// ACLs of the site, for tests that put them behind connectord's: every verb, by the local part.
+const SITE_ACLS: &str = "\
+acl_lab_mail:
+  deny     senders = ^deny@
+           message = 550 5.7.1 denied
+  defer    senders = ^defer@
+           message = 451 4.7.1 deferred
+  drop     senders = ^drop@
+           message = 550 5.7.1 dropped
+  discard  senders = ^discard@
+  accept
+acl_lab_rcpt:
+  deny     local_parts = deny
+           message = 550 5.7.1 denied
+  defer    local_parts = defer
+           message = 451 4.7.1 deferred
+  drop     local_parts = drop
+           message = 550 5.7.1 dropped
+  discard  local_parts = discard
+  accept
 ";
 
 pub struct Exim;
@@ -58,18 +89,16 @@ impl Mta for Exim {
     /// `settings` are lines for the main section.
     fn start(machine: &Machine, network: &Network, settings: &[&str]) -> Exim {
         let etc = machine.directory().join("etc");
-        copy(&Path::new(CONTRIB).join("connectord"), &etc.join("connectord"));
         copy(&Path::new(CONTRIB).join("conf.d"), &etc.join("conf.d"));
         let lab = |name: &str, text: &str| fs::write(etc.join(name), text).unwrap();
         lab("update-exim4.conf.conf", SITE);
         lab("conf.d/main/000_localmacros", &format!("{MACROS}{}\n", settings.join("\n")));
         lab("conf.d/router/10_lab", LOCAL_ROUTER);
-        let authorities = machine.directory().join("certificates/ca-certificates.crt");
-        fs::copy(etc.join("tls/ca.pem"), authorities).unwrap();
-        machine.run("update-exim4.conf", &[]);
-        machine.run("install", &["-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim4"]);
-        Exim::listen(machine, network);
-        Exim
+        lab("conf.d/acl/60_lab", SITE_ACLS);
+        lab("conf.d/auth/10_lab", AUTHENTICATOR);
+        Exim::start_configured(machine, network, || {
+            machine.run("update-exim4.conf", &[]);
+        })
     }
 
     /// By the command line, as programs on the host send: no ACL is asked.
@@ -137,6 +166,18 @@ impl Line<'_> {
 }
 
 impl Exim {
+    /// Starts what `configure` makes of contrib's files and those of the lab.
+    pub fn start_configured(machine: &Machine, network: &Network, configure: impl FnOnce()) -> Exim {
+        let etc = machine.directory().join("etc");
+        copy(&Path::new(CONTRIB).join("connectord"), &etc.join("connectord"));
+        let authorities = machine.directory().join("certificates/ca-certificates.crt");
+        fs::copy(etc.join("tls/ca.pem"), authorities).unwrap();
+        configure();
+        machine.run("install", &["-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim4"]);
+        Exim::listen(machine, network);
+        Exim
+    }
+
     fn listen(machine: &Machine, network: &Network) {
         machine.run("exim4", &["-bd", "-oP", "/run/exim4/exim.pid"]);
         wait_for("Exim", || {

@@ -1,4 +1,4 @@
-//! connectord against real Postfix: Debian 12's 3.7 and Debian 13's 3.10.
+//! connectord against real Postfix and real Exim: those of Debian 12 and Debian 13.
 //!
 //! Each test has a laboratory of its own ([`lab::Lab`]): two network namespaces joined by a
 //! cable, Postfix and a DNS server in the one (chrooted as Debian ships them), the partner's mail
@@ -29,6 +29,11 @@ mod daemon;
 mod detours;
 mod envelopes;
 mod exim;
+mod exim_certificates;
+mod exim_envelopes;
+mod exim_inbound;
+mod exim_single_file;
+mod exim_site;
 mod faults;
 mod grid;
 mod inbound;
@@ -40,7 +45,10 @@ mod outbound;
 mod partner;
 mod postfix;
 mod postmap;
+mod requirement;
 mod resolver;
 mod root;
 mod session_cache;
 mod smtp;
+mod transaction;
+mod visitor;
