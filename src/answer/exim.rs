@@ -149,7 +149,7 @@ pub enum Refused {
 }
 
 impl Judged<'_> {
-    /// What Exim is told: exactly `ok`, or anything else.
+    /// What Exim is told, without the line feed: exactly `ok`, or anything else.
     pub fn payload(&self) -> Cow<'static, str> {
         match &self.verdict {
             Ok(()) => Cow::Borrowed("ok"),

@@ -49,6 +49,11 @@ impl Site {
         self.lab.join("connectord-run/exim.sock")
     }
 
+    /// Where the daemon listens while something else sits in its place: see `impostor`.
+    pub fn behind(&self) -> PathBuf {
+        self.lab.join("connectord-run/behind.sock")
+    }
+
     pub fn control(&self) -> PathBuf {
         self.directory.join("run/control.sock")
     }
@@ -60,6 +65,11 @@ impl Site {
 
     /// Writes the configuration: the sockets and the mail server of this lab, and `connectors`.
     pub fn configure(&self, connectors: &str) {
+        self.configure_at(&self.exim(), connectors);
+    }
+
+    /// The same with another socket for Exim.
+    pub fn configure_at(&self, exim: &Path, connectors: &str) {
         // 0666: in the lab the host has no group postfix or Debian-exim with the machine's number.
         let listen = |protocol: &str, path: &Path| {
             format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\nmode = \"0666\"\n")
@@ -73,7 +83,7 @@ impl Site {
                     self.lab.join("spool")
                 ),
             ),
-            Software::Exim => (listen("exim", &self.exim()), String::new()),
+            Software::Exim => (listen("exim", exim), String::new()),
         };
         self.write(
             "connectord.toml",

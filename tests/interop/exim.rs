@@ -1,10 +1,8 @@
 //! Our Exim: as Debian ships it, with the files of contrib as they are.
 
 use std::fs;
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::condition::wait_for;
 use crate::lab::{BOUNCED, DEFERRED, Mta, Queued};
@@ -103,13 +101,7 @@ impl Mta for Exim {
 
     /// By the command line, as programs on the host send: no ACL is asked.
     fn submit<'r>(&self, machine: &Machine, _: &Network, recipients: impl IntoIterator<Item = &'r str>) {
-        const EACH: &str = r#"while read -r recipient; do
-            printf 'Subject: interop\n\nhello\n' | exim4 -odq -f sender@ours.example -- "$recipient"
-        done"#;
-        let list: String = recipients.into_iter().map(|recipient| format!("{recipient}\n")).collect();
-        let mut shell = machine.command("sh").args(["-c", EACH]).stdin(Stdio::piped()).spawn().unwrap();
-        shell.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
-        assert!(shell.wait().unwrap().success());
+        self.enqueue(machine, recipients);
         self.flush(machine);
     }
 
@@ -194,9 +186,10 @@ impl Exim {
         machine.run("exim4", &["-qff"]);
     }
 
-    /// Its main log so far.
+    /// Its main log so far. Exim writes bytes into it as they came.
     pub fn log(&self, machine: &Machine) -> String {
-        fs::read_to_string(machine.directory().join("log/exim4/mainlog")).unwrap_or_default()
+        let log = fs::read(machine.directory().join("log/exim4/mainlog")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// What it says when something is badly wrong.
