@@ -75,13 +75,14 @@ impl Fate {
         }
     }
 
-    /// Whether it is what `expected` says: `T mx.x.example:25`, `P mx.x.example:25`, or `D` and
-    /// a part of the reason.
+    /// Whether it is what `expected` says: `T mx.x.example:25`, `P mx.x.example:25`, or `D` or `B`
+    /// and a part of the reason.
     pub fn is(&self, expected: &str) -> bool {
         match self {
             Fate::Delivered(mail) => expected == format!("{} {}:{}", self.letter(), mail.host, mail.port),
             Fate::Deferred(queued) => {
-                expected.strip_prefix("D ").is_some_and(|reason| queued.reason.contains(reason))
+                let reason = expected.strip_prefix(self.letter()).and_then(|rest| rest.strip_prefix(' '));
+                reason.is_some_and(|reason| queued.reason.contains(reason))
             }
         }
     }
