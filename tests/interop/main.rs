@@ -29,6 +29,8 @@ mod daemon;
 mod detours;
 mod envelopes;
 mod exim;
+mod exim_addresses;
+mod exim_aliases;
 mod exim_chains;
 mod exim_dns;
 mod exim_domains;

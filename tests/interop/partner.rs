@@ -45,6 +45,8 @@ pub const MODERN_PORT: u16 = 2525;
 pub struct Mail {
     pub host: String,
     pub port: u16,
+    /// As in MAIL FROM, and as in RCPT TO.
+    pub sender: String,
     pub recipients: Vec<String>,
     /// None: in plaintext.
     pub tls: Option<Session>,
@@ -110,10 +112,12 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
     let mut tls: Option<Session> = None;
     let mut recipients = Vec::new();
     let mut bytes = 0;
-    let keep = |tls: &Option<Session>, recipients: &mut Vec<String>, bytes, chunked| {
+    let mut sender = String::new();
+    let keep = |tls: &Option<Session>, sender: &str, recipients: &mut Vec<String>, bytes, chunked| {
         mailbox.lock().unwrap().push(Mail {
             host: host.name.clone(),
             port,
+            sender: sender.to_owned(),
             recipients: std::mem::take(recipients),
             tls: tls.clone(),
             bytes,
@@ -154,13 +158,13 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                 }
             },
             "MAIL" => {
+                sender = address(&line);
                 recipients.clear();
                 bytes = 0;
                 client.say("250 2.1.0 ok")?;
             }
             "RCPT" => {
-                let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
-                recipients.push(address.map(|(address, _)| address.to_owned()).unwrap_or_default());
+                recipients.push(address(&line));
                 client.say("250 2.1.5 ok")?;
             }
             "DATA" => {
@@ -172,7 +176,7 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                     }
                     bytes += line.len() + 2;
                 }
-                keep(&tls, &mut recipients, bytes, false);
+                keep(&tls, &sender, &mut recipients, bytes, false);
                 client.say("250 2.0.0 taken")?;
             }
             // RFC 3030: BDAT <octets> [LAST], and the octets right behind.
@@ -182,7 +186,7 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                 client.octets(size)?;
                 bytes += size;
                 if words.next() == Some("LAST") {
-                    keep(&tls, &mut recipients, bytes, true);
+                    keep(&tls, &sender, &mut recipients, bytes, true);
                 }
                 client.say("250 2.0.0 taken")?;
             }
@@ -194,4 +198,10 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
             _ => client.say("500 5.5.2 what?")?,
         }
     }
+}
+
+/// What is between the first < and the last >.
+fn address(line: &str) -> String {
+    let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
+    address.map(|(address, _)| address.to_owned()).unwrap_or_default()
 }
