@@ -101,6 +101,9 @@ fn aliases(release: Release) {
         ("user@through.example", "T mx.relay.example:587"),
         ("user@astray.example", "D certificate verification failed"),
     ]));
+    // A frozen message is not tried again.
+    let log = lab.mta.log(&lab.machine);
+    assert!(!log.contains(" Frozen"), "{log}");
     assert_eq!(lab.mta.panics(&lab.machine), "");
 }
 

@@ -108,15 +108,17 @@ fn pairs(release: Release) {
         assert_eq!(domains.len(), 1, "in one transaction: {recipients:?}");
     }
     // Each domain is in eleven messages, once with itself. A right name is judged twice; of another
-    // authority's certificate the name is right, and then Exim refuses the chain.
+    // authority's certificate the name is right, and then Exim refuses the chain. Two messages are
+    // routed twice: Exim does not try `none` at a host that has just failed for the same message,
+    // and takes it along on the next connection of the site's own transport; only it.
     assert_eq!(
         lab.questions(),
         counts([
             ("cert another.example refused", 11),
             ("cert ca.example ok", 11),
             ("cert name.example ok", 22),
-            ("out another.example ok", 11),
-            ("out ca.example ok", 11),
+            ("out another.example ok", 12),
+            ("out ca.example ok", 12),
             ("out encrypt.example ok", 11),
             ("out host.example ok", 11),
             ("out name.example ok", 11),
