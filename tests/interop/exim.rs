@@ -114,6 +114,11 @@ impl Mta for Exim {
         for Line { id, text } in lines {
             let mut words = text.splitn(3, ' ');
             let (mark, recipient) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            // An address that a router made of another one is followed by that.
+            let recipient = match words.next().and_then(|rest| rest.split(' ').next()) {
+                Some(original) if original.starts_with('<') => original,
+                _ => recipient,
+            };
             let state = match mark {
                 "==" => DEFERRED,
                 "**" => BOUNCED,
@@ -123,7 +128,7 @@ impl Mta for Exim {
                     continue;
                 }
             };
-            let address = recipient.trim_matches(['<', '>']);
+            let address = recipient.trim_end_matches(':').trim_matches(['<', '>']);
             queue.retain(|queued| !(queued.id == id && queued.recipient == address));
             let before: Vec<&str> =
                 asides.iter().filter(|(other, _)| *other == id).map(|(_, text)| *text).collect();
