@@ -201,7 +201,7 @@ fn both_ways<O: Original>(release: Release) {
     exim(&["-bV"]);
     assert_eq!(exim(&["-bP", "acl_smtp_mail"]), "acl_smtp_mail = acl_connectord_mail\n");
     let routers = exim(&["-bP", "router_list"]);
-    assert!(routers.starts_with("connectord_moved\nconnectord_wait\n"), "{routers}");
+    assert!(routers.starts_with("connectord_moved\nconnectord_ask\n"), "{routers}");
 
     lab.send_expecting(&fates([
         ("user@right.example", "T mx.right.example:25"),
