@@ -170,12 +170,12 @@ impl Exim {
         let authorities = machine.directory().join("certificates/ca-certificates.crt");
         fs::copy(etc.join("tls/ca.pem"), authorities).unwrap();
         configure();
-        machine.run("install", &["-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim4"]);
-        Exim::listen(machine, network);
-        Exim
+        Exim::listening(machine, network)
     }
 
-    fn listen(machine: &Machine, network: &Network) {
+    /// Starts it as it is configured; it listens when this returns.
+    pub fn listening(machine: &Machine, network: &Network) -> Exim {
+        machine.run("install", &["-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim4"]);
         machine.run("exim4", &["-bd", "-oP", "/run/exim4/exim.pid"]);
         wait_for("Exim", || {
             network
@@ -184,6 +184,7 @@ impl Exim {
                 .map(drop)
                 .map_err(|error| error.to_string())
         });
+        Exim
     }
 
     /// Tries everything in the queue again, whatever the retry times; returns when all is tried.

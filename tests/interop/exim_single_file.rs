@@ -110,7 +110,11 @@ fn with_fragment(original: &str) -> String {
     for piece in pieces {
         let place = piece.split('"').nth(1).unwrap();
         let (before, behind) = text.split_once(&format!("\n{place}\n")).unwrap_or_else(|| panic!("{place}"));
-        text = format!("{before}\n{place}\n# {piece}{behind}");
+        text = match piece.split(' ').nth(1) {
+            Some("behind") => format!("{before}\n{place}\n# {piece}{behind}"),
+            Some("before") => format!("{before}\n# {piece}\n{place}\n{behind}"),
+            other => panic!("{other:?}"),
+        };
     }
     text
 }

@@ -40,6 +40,7 @@ mod exim_envelopes;
 mod exim_faults;
 mod exim_faults_inbound;
 mod exim_inbound;
+mod exim_install;
 mod exim_messages;
 mod exim_partners;
 mod exim_queue;
