@@ -85,10 +85,16 @@ fn compile((loaded, mut problems): (Loaded, Problems), generation: u64) -> Check
         problems.extend(loaded.locate(conflicts));
     }
     let mut warnings = loaded.warnings.clone();
+    let listens = |protocol| loaded.listen.iter().any(|listener| listener.protocol == protocol);
     if let Ok(snapshot) = &compiled
-        && loaded.listen.iter().any(|listener| listener.protocol == ListenProtocol::Exim)
+        && listens(ListenProtocol::Exim)
     {
-        warnings.extend(loaded.locate(&snapshot.exim_gaps()));
+        let mut told = snapshot.exim_gaps();
+        // Without any [[listen]] there are the sockets of both, and which of them asks is not known.
+        if !listens(ListenProtocol::Socketmap) {
+            told.extend(snapshot.exim_takes_every_way());
+        }
+        warnings.extend(loaded.locate(&told));
         warnings.sort();
     }
     let result = match compiled {

@@ -190,6 +190,37 @@ fn a_configuration_without_connectors_is_told() {
     }
 }
 
+/// What Exim cannot be told, and what it is told besides: of enforcing connectors, where Exim asks.
+#[test]
+fn what_is_different_with_exim_is_told() {
+    let every = "[[outbound]]\nname = \"every\"\nmode = \"enforce\"\ndomains = [\"*\"]\ntls = \"encrypt\"\n";
+    let graded = "[[outbound]]\nname = \"graded\"\nmode = \"enforce\"\ndomains = [\"a.example\"]\n\
+                  tls = \"encrypt\"\nciphers = \"high\"\n";
+    let (way, gap) =
+        ("with Exim `every` sends all mail by MX records", "Exim would defer all mail of `graded`");
+    let table: [(&[&str], &str, &[&str]); 6] = [
+        (&["exim"], every, &[way]),
+        (&["exim"], graded, &[gap]),
+        // Both MTAs may ask where no socket is written.
+        (&[], every, &[]),
+        (&[], graded, &[gap]),
+        (&["socketmap"], every, &[]),
+        (&["socketmap"], graded, &[]),
+    ];
+    for (listeners, connector, expected) in table {
+        let listen: String = listeners
+            .iter()
+            .map(|word| format!("[[listen]]\nprotocol = {word:?}\npath = \"{word}.sock\"\n"))
+            .collect();
+        let directory = directory(&[("connectord.toml", &format!("version = 1\n{listen}{connector}"))]);
+        let warnings = load::load(&directory.path().join("connectord.toml"), 1, now()).unwrap().warnings;
+        assert_eq!(warnings.len(), expected.len(), "{listeners:?}: {warnings}");
+        for text in expected {
+            assert!(warnings.to_string().contains(text), "{listeners:?}: {warnings}");
+        }
+    }
+}
+
 #[test]
 fn an_enforcing_connector_that_nobody_can_ask_about_is_told() {
     let outbound = |mode| {

@@ -8,16 +8,17 @@
 use std::borrow::Cow;
 
 use super::inbound::{Decision, Verdict};
-use super::outbound::domain_hit;
+use super::outbound::{domain_hit, host_answer, users};
 use super::{Answered, Applied, By, Lookup, Refusal, Reported};
+use crate::model::Requirement;
 use crate::model::certificate::Certificate;
 use crate::model::domain;
-use crate::model::host::{self, KeyHost};
+use crate::model::host::{self, Key, KeyHost};
 use crate::model::judgement::{self, Objection};
-use crate::model::names::Names;
+use crate::model::outbound::Route;
 use crate::model::pattern::Entry;
 use crate::protocol::exim::Answer;
-use crate::snapshot::exim::{EximPolicy, deferral};
+use crate::snapshot::exim::{EximPolicy, Transport, deferral};
 use crate::snapshot::{OutboundSide, Snapshot};
 
 /// The answer when no connector applies: the site's own routers go on.
@@ -63,29 +64,43 @@ impl Answered for Reply<'_> {
 
 /// Answers `out`: what mail to a recipient's domain is owed, and the way that it takes.
 ///
+/// Postfix asks with the domain as a key, and so a domain that is also somebody's smart host gets the
+/// join of both; here too. Only one whose own connector has smart hosts goes there instead.
+///
 /// A connector for `*` is not about our own domains: Exim gets the way together with the
 /// requirement, and mail to us would be sent out by MX records, which may lead back to us. One
 /// that names such a domain is about it, as it is for Postfix.
 pub fn out<'s>(snapshot: &'s Snapshot, domain: &[u8]) -> Lookup<'s, Reply<'s>> {
-    let host = match recipient_domain(domain) {
-        Ok(host) => host,
+    let key = match recipient_domain(domain) {
+        Ok(host) => Key { bare: matches!(host, KeyHost::Name(_)), host },
         Err(refusal) => return Lookup::of(Reply::Temp(refusal)),
     };
-    let is_own = match &host {
+    let is_own = match &key.host {
         KeyHost::Name(name) => snapshot.mta().own_domains.covers_name(name),
         KeyHost::Address(_) => false,
     };
+    let all = snapshot.outbound();
     let find = |side: &'s OutboundSide| {
-        let (hit, connector) = domain_hit(side, snapshot.outbound(), &host)?;
-        let applies = !is_own || hit.entry != Entry::Any;
-        applies.then_some(Applied { connector, by: By::Domain(hit) })
+        domain_hit(side, all, &key.host).filter(|(hit, _)| !is_own || hit.entry != Entry::Any)
     };
+    let by_domain = |(hit, connector)| Applied { connector, by: By::Domain(hit) };
     let mut lookup = Lookup::of(Reply::Default);
-    if let Some(applied) = find(snapshot.enforced()) {
-        lookup.reply = Reply::Policy(&applied.connector.exim);
-        lookup.applies.push(applied);
+    let own = find(snapshot.enforced());
+    // As in the map `transport`, `*` has none.
+    let has_way =
+        own.is_some_and(|(hit, connector)| hit.entry != Entry::Any && connector.agreement.route != Route::Mx);
+    match (host_answer(snapshot.enforced(), &key), own) {
+        (Some(answer), own) if !has_way => {
+            lookup.reply = Reply::Policy(&answer.exim);
+            lookup.applies.extend(users(all, answer, own));
+        }
+        (_, Some(own)) => {
+            lookup.reply = Reply::Policy(&own.1.exim);
+            lookup.applies.push(by_domain(own));
+        }
+        (_, None) => {}
     }
-    if let Some(applied) = find(snapshot.reported()) {
+    if let Some(applied) = find(snapshot.reported()).map(by_domain) {
         lookup.report.push(Reported { would_reply: Reply::Policy(&applied.connector.exim), applied });
     }
     lookup
@@ -149,7 +164,7 @@ pub enum Refused {
 }
 
 impl Judged<'_> {
-    /// What Exim is told: exactly `ok`, or anything else.
+    /// What Exim is told, without the line feed: exactly `ok`, or anything else.
     pub fn payload(&self) -> Cow<'static, str> {
         match &self.verdict {
             Ok(()) => Cow::Borrowed("ok"),
@@ -167,35 +182,43 @@ impl Judged<'_> {
 ///
 /// The delivery must go by the very answer that is given now. Otherwise the transport that asks
 /// may not be the one that the connector wants: one that checks no chain, say.
+///
+/// Where Exim judges the chain, it does not ask what the certificate may be used for (measured with
+/// GnuTLS 3.7 and 3.8), and Postfix does: so that is judged here. Exim compares the host's name
+/// itself, with the one that it has had before an alias.
 pub fn certificate<'s>(snapshot: &'s Snapshot, question: &Question<'_>) -> Judged<'s> {
-    let Lookup { reply, mut applies, .. } = out(snapshot, question.domain);
-    let judged = |verdict, applies: Option<Applied<'s>>| Judged { verdict, applies };
-    let Some(applied) = applies.pop() else {
-        let refused = reply.refusal().map_or(Refused::Changed, Refused::Question);
-        return judged(Err(refused), None);
+    let Lookup { reply, applies, .. } = out(snapshot, question.domain);
+    let applies = applies.into_iter().next();
+    let verdict = match (reply, &applies) {
+        (Reply::Policy(policy), Some(applied)) => {
+            let requirement = policy.joined.as_ref().unwrap_or(&applied.connector.agreement.requirement);
+            judge(policy, requirement, question)
+        }
+        (Reply::Temp(refusal), _) => Err(Refused::Question(refusal)),
+        (Reply::Policy(_) | Reply::Default, _) => Err(Refused::Changed),
     };
-    let policy = &applied.connector.exim;
-    // `${readsocket}` may put a blank where the line feed was.
+    Judged { verdict, applies }
+}
+
+fn judge(policy: &EximPolicy, requirement: &Requirement, question: &Question<'_>) -> Result<(), Refused> {
+    // `${readsocket}` puts a blank where the line feed was.
     if question.answer.trim_ascii_end() != policy.answer.as_bytes() {
-        return judged(Err(Refused::Changed), Some(applied));
+        return Err(Refused::Changed);
     }
-    let Ok(leaf) = Certificate::from_der(question.der) else {
-        return judged(Err(Refused::Unreadable), Some(applied));
-    };
-    let requirement = policy.joined.as_ref().unwrap_or(&applied.connector.agreement.requirement);
+    let leaf = Certificate::from_der(question.der).map_err(|_| Refused::Unreadable)?;
     let name = |bytes| {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         domain::normalise(text).unwrap_or_default()
     };
-    let (domain, host) = (name(question.domain), name(question.host));
-    // A transport that asks for nothing of this kind has no reason to ask.
-    let asks = requirement.pins().is_some() || *requirement.names() != Names::Any;
-    let verdict = match judgement::leaf(requirement, &leaf, &domain, &host) {
-        Ok(()) if !asks => Err(Refused::Changed),
-        Ok(()) => Ok(()),
-        Err(objection) => Err(Refused::Objection(objection)),
+    let judged = match policy.transport {
+        Transport::Host => judgement::server(&leaf),
+        Transport::Cert => judgement::server(&leaf)
+            .and_then(|()| judgement::leaf(requirement, &leaf, &name(question.domain), &name(question.host))),
+        Transport::Pin => judgement::leaf(requirement, &leaf, &name(question.domain), &name(question.host)),
+        // These ask for no certificate: whoever asks has no reason to.
+        Transport::May | Transport::Encrypt | Transport::Dane => return Err(Refused::Changed),
     };
-    judged(verdict, Some(applied))
+    judged.map_err(Refused::Objection)
 }
 
 /// The decision about a mail as Exim's ACLs take it.

@@ -21,6 +21,8 @@ mod outbound;
 #[cfg(test)]
 mod outbound_tests;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod parts_tests;
 #[cfg(test)]
 mod properties;

@@ -71,7 +71,7 @@ fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
     lookup
 }
 
-fn host_answer<'s>(side: &'s OutboundSide, key: &Key<'_>) -> Option<&'s HostAnswer> {
+pub(super) fn host_answer<'s>(side: &'s OutboundSide, key: &Key<'_>) -> Option<&'s HostAnswer> {
     match &key.host {
         KeyHost::Address(address) => side.hosts().find_address(*address),
         KeyHost::Name(name) => side.hosts().find_name(name, key.bare),
@@ -80,7 +80,7 @@ fn host_answer<'s>(side: &'s OutboundSide, key: &Key<'_>) -> Option<&'s HostAnsw
 
 /// The connectors of a joined answer; the one that the host's own name belongs to is among them
 /// unless the others override it.
-fn users<'s>(
+pub(super) fn users<'s>(
     all: &'s [Connector],
     answer: &'s HostAnswer,
     own: Option<(Hit<'s>, &'s Connector)>,

@@ -24,7 +24,8 @@ const DEMANDS: [&str; 9] = [
 ];
 const DOMAINS: [&str; 12] =
     ["*", "b", "*.b", ".b", "a.b", "*.a.b", ".a.b", "c.b", "*.c.b", "x.a.b", "*.x.a.b", ".c.b"];
-const NAMES: [&str; 9] = ["b", "a.b", "c.b", "x.a.b", "y.x.a.b", "z.c.b", "q", "ab.b", "deep.y.x.a.b"];
+pub(super) const NAMES: [&str; 9] =
+    ["b", "a.b", "c.b", "x.a.b", "y.x.a.b", "z.c.b", "q", "ab.b", "deep.y.x.a.b"];
 const HOSTS: [&str; 6] = ["[a.b]", "[h.q]:587", "[192.0.2.1]", "c.b", "c.b:26", "[c.b]"];
 
 fn connector(number: usize) -> impl Strategy<Value = Outbound> {
@@ -47,12 +48,12 @@ fn connector(number: usize) -> impl Strategy<Value = Outbound> {
     )
 }
 
-fn connectors() -> impl Strategy<Value = Vec<Outbound>> {
+pub(super) fn connectors() -> impl Strategy<Value = Vec<Outbound>> {
     (connector(0), connector(1), connector(2), connector(3), 1..4_usize)
         .prop_map(|(a, b, c, d, count)| [a, b, c, d].into_iter().take(count).collect())
 }
 
-fn load(connectors: &[Outbound]) -> Option<Snapshot> {
+pub(super) fn load(connectors: &[Outbound]) -> Option<Snapshot> {
     compile(&agreements(connectors.to_vec(), Vec::new()), 1, String::new()).ok()
 }
 
@@ -80,7 +81,7 @@ fn scan<'c>(connectors: &'c [Outbound], name: &str) -> Option<&'c Outbound> {
 
 /// What a reply demands: of the connectors and joined answers there are, the one that is rendered
 /// to exactly this reply.
-fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
+pub(super) fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
     let lookup = tls(snapshot, key.as_bytes());
     let payload = lookup.reply.payload().into_owned();
     assert_eq!(lookup.applies.is_empty(), payload == "NOTFOUND ", "{key}");
@@ -94,7 +95,7 @@ fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
     Some(connectors.chain(hosts).find(rendered).expect("a reply is a rendered requirement").clone())
 }
 
-fn at_least(new: Option<&Requirement>, old: Option<&Requirement>, name: &str) -> bool {
+pub(super) fn at_least(new: Option<&Requirement>, old: Option<&Requirement>, name: &str) -> bool {
     match (new, old) {
         (_, None) => true,
         (None, Some(_)) => false,
@@ -110,7 +111,7 @@ fn keys() -> Vec<String> {
         .collect()
 }
 
-fn host_of(key: &str) -> &str {
+pub(super) fn host_of(key: &str) -> &str {
     key.trim_start_matches('[').split([']', ':']).next().unwrap()
 }
 

@@ -31,6 +31,17 @@ pub enum Objection {
     Fingerprint,
     /// The host it came from has no name that could be compared.
     Host,
+    /// It is not for a server.
+    Purpose,
+}
+
+/// Judges whether a certificate may be a server's (OpenSSL's v3_purp.c:check_purpose_ssl_server),
+/// for an MTA whose library does not ask.
+///
+/// # Errors
+/// [`Objection::Purpose`].
+pub fn server(certificate: &Certificate) -> Result<(), Objection> {
+    if certificate.purposes().server_auth { Ok(()) } else { Err(Objection::Purpose) }
 }
 
 /// Judges the leaf certificate that `host` showed for mail to `domain`, both normalised.
@@ -80,6 +91,7 @@ impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Objection::Fingerprint => f.write_str("certificate and key have other fingerprints"),
+            Objection::Purpose => f.write_str("the certificate is not for a server"),
             Objection::Host => f.write_str("the host has no name to compare with the certificate"),
             Objection::Name { presented, wanted } if presented.is_empty() => {
                 write!(f, "certificate shows no name, {wanted} is required")

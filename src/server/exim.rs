@@ -61,7 +61,6 @@ impl Exim {
         }
     }
 
-    /// The answer has no line feed: Exim compares it as it is.
     fn certificate(&self, current: &Current, request: &CertificateRequest<'_>, output: &mut Vec<u8>) {
         let question = Question {
             domain: &request.domain,
@@ -72,6 +71,7 @@ impl Exim {
         let judged = answer::certificate(&current.snapshot, &question);
         let reply = judged.payload();
         output.extend_from_slice(reply.as_bytes());
+        output.push(b'\n');
         decision::certificate(&self.0, current, &question, &judged, &reply);
     }
 

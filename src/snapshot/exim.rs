@@ -32,7 +32,7 @@ pub struct EximPolicy {
     pub gap: Option<Inexpressible>,
     /// The transport that it names.
     pub transport: Transport,
-    /// What it demands, where smart hosts make it more than the connector's own requirement.
+    /// What it demands, where that is not the connector's own requirement: the join at smart hosts.
     pub joined: Option<Requirement>,
 }
 
@@ -150,14 +150,30 @@ impl EximPolicy {
             Err(unjoinable) => (None, Some(Inexpressible::Hosts(unjoinable))),
         };
         let requirement = joined.as_ref().unwrap_or(&outbound.requirement);
-        let transport = Transport::of(requirement);
         let rendered = match gap {
             Some(gap) => Err(gap),
-            None => answer(transport, requirement, &outbound.route, mta),
+            None => answer(requirement, &outbound.route, mta),
         };
+        let transport = Transport::of(requirement);
+        EximPolicy::rendered(rendered, outbound.name.as_str(), transport, joined)
+    }
+
+    /// Renders what is demanded at a smart host, for mail to a domain of its name; `connectors`
+    /// are those that demand it.
+    pub(super) fn of_host(requirement: &Requirement, connectors: &str, mta: &Mta) -> EximPolicy {
+        let rendered = answer(requirement, &Route::Mx, mta);
+        EximPolicy::rendered(rendered, connectors, Transport::of(requirement), Some(requirement.clone()))
+    }
+
+    fn rendered(
+        rendered: Result<String, Inexpressible>,
+        connectors: &str,
+        transport: Transport,
+        joined: Option<Requirement>,
+    ) -> EximPolicy {
         let (answer, gap) = match rendered {
             Ok(answer) => (answer, None),
-            Err(gap) => (deferral(&format!("connector {}: {gap}", outbound.name)), Some(gap)),
+            Err(gap) => (deferral(&format!("connector {connectors}: {gap}")), Some(gap)),
         };
         EximPolicy { answer, gap, transport, joined }
     }
@@ -182,17 +198,12 @@ fn joined(outbound: &Outbound, hosts: &Hosts) -> Result<Option<Requirement>, Unj
     join(&own.chain(of_hosts).collect::<Vec<_>>()).map(Some)
 }
 
-fn answer(
-    transport: Transport,
-    requirement: &Requirement,
-    route: &Route,
-    mta: &Mta,
-) -> Result<String, Inexpressible> {
+fn answer(requirement: &Requirement, route: &Route, mta: &Mta) -> Result<String, Inexpressible> {
     let unsaid = |part: &Part| part.to_exim() == Carrier::Nothing && part.is_demanded(requirement, route);
     if let Some(part) = Part::ALL.into_iter().find(unsaid) {
         return Err(Inexpressible::Part(part));
     }
-    let mut answer = Answer::new().with("status", "ok").with("tls", transport.word());
+    let mut answer = Answer::new().with("status", "ok").with("tls", Transport::of(requirement).word());
     if let Anchors::File(file) = requirement.anchors() {
         let path = match &mta.queue_directory {
             Some(queue_directory) => queue_directory.join(render::published_name(file)),

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use super::exim::EximPolicy;
 use super::index::Index;
 use super::outbound::{at, numbered, position};
 use super::{Conflict, Direction, render};
@@ -21,8 +22,24 @@ pub struct HostAnswer {
     pub policy: String,
     /// What it demands.
     pub requirement: Requirement,
+    /// The same for Exim, of mail to the host as a recipient's domain.
+    pub exim: EximPolicy,
     /// The connectors joined, by index; each once.
     pub connectors: Vec<u32>,
+}
+
+impl HostAnswer {
+    /// Renders a demand; `connectors` are never none.
+    fn of(requirement: Requirement, connectors: Vec<u32>, agreements: &Agreements) -> HostAnswer {
+        let names = connectors.iter().map(|&number| at(&agreements.outbound, number).name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        HostAnswer {
+            policy: render::tls_policy(&requirement, &agreements.mta),
+            exim: EximPolicy::of_host(&requirement, &names, &agreements.mta),
+            requirement,
+            connectors,
+        }
+    }
 }
 
 /// The answers for smart hosts.
@@ -106,8 +123,7 @@ impl Hosts {
                     continue;
                 };
                 let requirement = at(&agreements.outbound, first).requirement.clone();
-                let policy = render::tls_policy(&requirement, &agreements.mta);
-                hosts.insert(host, bare, HostAnswer { policy, requirement, connectors });
+                hosts.insert(host, bare, HostAnswer::of(requirement, connectors, agreements));
             }
         }
         hosts
@@ -168,14 +184,18 @@ fn joined_answer(agreements: &Agreements, host: &Host, connectors: Vec<u32>) -> 
             "Postfix asks for the host, not for the partner: give both the same demands, or one of them another host",
         )
     })?;
-    let policy = render::tls_policy(&requirement, &agreements.mta);
-    if policy.len() > REPLY_LIMIT {
+    let answer = HostAnswer::of(requirement, connectors, agreements);
+    if answer.policy.len() > REPLY_LIMIT {
         return Err(conflict(
-            format!("the reply for {host} would have {} bytes; {} is the most", policy.len(), REPLY_LIMIT),
+            format!(
+                "the reply for {host} would have {} bytes; {} is the most",
+                answer.policy.len(),
+                REPLY_LIMIT
+            ),
             "name fewer certificates, or cover several names by one \"*.name\"",
         ));
     }
-    Ok(HostAnswer { policy, requirement, connectors })
+    Ok(answer)
 }
 
 /// A connector that sends mail through a host.

@@ -188,6 +188,22 @@ impl Snapshot {
         gaps.collect()
     }
 
+    /// What a host with Exim should know of an enforcing connector for `*`: there the answer decides
+    /// the way too, while Postfix keeps its own.
+    pub fn exim_takes_every_way(&self) -> Option<Conflict> {
+        let connector = outbound::position(self.enforced.index().any()?.owner);
+        let name = &self.outbound.get(connector)?.agreement.name;
+        Some(Conflict {
+            direction: Direction::Outbound,
+            connector,
+            key: "domains",
+            text: Some("*".to_owned()),
+            message: format!("with Exim `{name}` sends all mail by MX records, past a smarthost or other routes of the site"),
+            help: "name the partners' domains instead, or put every domain that has a way of its own into `except`, and those you relay for into [mta] own_domains"
+                .to_owned(),
+        })
+    }
+
     /// The files of trust anchors that replies of this snapshot name relative to the queue
     /// directory: they have to be there before the first such reply leaves. Empty without one.
     pub fn published(&self) -> BTreeMap<PathBuf, &CaFile> {

@@ -300,6 +300,10 @@ fn name_or_pin(case: &Case<'_>, leaf: Option<&Certificate>) -> Result<(), Decisi
             pins(case.requirement),
             format!("certificate {}, key {}", leaf.fingerprint(), leaf.key_fingerprint()),
         ),
+        // The chain's judge has said so already; whoever comes here is in doubt.
+        Objection::Purpose => {
+            Decision::fail("wrong-purpose", "the server's certificate is not for a server", detail)
+        }
         Objection::Host => Decision::fail(
             "no-host-name",
             "the server is known by an address only, and its certificate is to show the host's name",

@@ -97,6 +97,26 @@ impl Authority {
         self.issuer.key().serialize_pem()
     }
 
+    /// A CA below this one, whose own certificate says of itself what a server's would.
+    pub fn deputy(&self, subject: Subject<'_>) -> Authority {
+        let mut params = subject.params();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.distinguished_name.push(DnType::OrganizationName, "Deputy");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Authority { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    /// SHA-256 of its own certificate.
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.certificate.der()))
+    }
+
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+
     pub fn issue(&self, subject: Subject<'_>) -> Credentials {
         self.certify(subject, KeyPair::generate().unwrap())
     }
@@ -146,16 +166,26 @@ impl Credentials {
     /// A TLS server that shows this certificate and keeps the key of its tickets, as servers do:
     /// sessions can be resumed.
     pub fn server(&self) -> Arc<ServerConfig> {
-        self.server_of(ALL_VERSIONS)
+        self.server_of(ALL_VERSIONS, &[])
+    }
+
+    /// The same, which shows these certificates behind its own.
+    pub fn server_showing(&self, others: &[CertificateDer<'static>]) -> Arc<ServerConfig> {
+        self.server_of(ALL_VERSIONS, others)
     }
 
     /// The same, of before 2018.
     pub fn server_of_tls_1_2(&self) -> Arc<ServerConfig> {
-        self.server_of(&[&TLS12])
+        self.server_of(&[&TLS12], &[])
     }
 
-    fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
-        let (chain, key) = self.chain_and_key();
+    fn server_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        others: &[CertificateDer<'static>],
+    ) -> Arc<ServerConfig> {
+        let (mut chain, key) = self.chain_and_key();
+        chain.extend_from_slice(others);
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(versions)
             .unwrap()

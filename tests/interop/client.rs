@@ -19,7 +19,7 @@ use crate::certificates::Credentials;
 use crate::network::Namespace;
 use crate::smtp::Conversation;
 
-/// A session with our Postfix.
+/// A session with our mail server.
 pub struct Client(Conversation);
 
 impl Client {
@@ -34,17 +34,20 @@ impl Client {
         client
     }
 
-    /// Says `line`; the reply, of several lines only the last.
+    /// Says `line`; the reply: its code and all its words, wherever the server breaks the lines.
     pub fn ask(&mut self, line: &str) -> String {
         self.0.say(line).unwrap();
         self.reply()
     }
 
     fn reply(&mut self) -> String {
+        let mut lines: Vec<String> = Vec::new();
         loop {
             let line = self.0.text().unwrap();
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return line;
+            let last = line.as_bytes().get(3) != Some(&b'-');
+            lines.push(line);
+            if last {
+                return joined(&lines);
             }
         }
     }
@@ -54,6 +57,11 @@ impl Client {
         let reply = self.ask(line);
         assert!(reply.starts_with(code), "{line}: {reply}");
         reply
+    }
+
+    /// Whether the server has ended the session.
+    pub fn is_closed(&mut self) -> bool {
+        self.0.say("NOOP").is_err() || self.0.text().is_err()
     }
 
     /// Goes on over TLS.
@@ -77,6 +85,30 @@ impl Client {
         }
         self.ask(&format!("{header}\r\n\r\nGood day\r\n."))
     }
+
+    /// The same without DATA (RFC 3030).
+    pub fn chunk(&mut self) -> String {
+        const MESSAGE: &str = "Subject: interop\r\n\r\nGood day";
+        // The end of the line is sent like that of a command.
+        self.ask(&format!("BDAT {} LAST\r\n{MESSAGE}", MESSAGE.len() + 2))
+    }
+}
+
+/// The lines of a reply as one. Each has the code, and the enhanced one again if the first line has
+/// one (RFC 2034 section 4).
+fn joined(lines: &[String]) -> String {
+    let code = |line: &str| line.get(..3).map(str::to_owned).unwrap_or_else(|| panic!("no reply: {line}"));
+    let first = code(&lines[0]);
+    let mut whole = lines[0].replacen('-', " ", usize::from(lines.len() > 1));
+    let status = whole.split(' ').nth(1).unwrap_or_default();
+    let status = if status.split('.').count() == 3 { format!("{status} ") } else { String::new() };
+    for line in &lines[1..] {
+        assert_eq!(code(line), first, "{lines:?}");
+        let text = line.get(4..).unwrap_or_default();
+        whole.push(' ');
+        whole.push_str(text.strip_prefix(&status).unwrap_or(text));
+    }
+    whole
 }
 
 /// The queue ID in the reply to a message.

@@ -49,6 +49,11 @@ impl Site {
         self.lab.join("connectord-run/exim.sock")
     }
 
+    /// Where the daemon listens while something else sits in its place: see `impostor`.
+    pub fn behind(&self) -> PathBuf {
+        self.lab.join("connectord-run/behind.sock")
+    }
+
     pub fn control(&self) -> PathBuf {
         self.directory.join("run/control.sock")
     }
@@ -65,9 +70,15 @@ impl Site {
 
     /// Writes the configuration: the sockets and the mail server of this lab, and `connectors`.
     pub fn configure(&self, connectors: &str) {
-        // 0666: in the lab the host has no group postfix or Debian-exim with the machine's number.
+        self.configure_at(&self.exim(), connectors);
+    }
+
+    /// The same with another socket for Exim.
+    pub fn configure_at(&self, exim: &Path, connectors: &str) {
+        // By its number: the host has no such group. The mode is the default, 0660.
+        let group = self.release.group();
         let listen = |protocol: &str, path: &Path| {
-            format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\nmode = \"0666\"\n")
+            format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\ngroup = \"{group}\"\n")
         };
         let (sockets, mta) = match self.release.software {
             Software::Postfix => (
@@ -78,7 +89,7 @@ impl Site {
                     self.lab.join("spool")
                 ),
             ),
-            Software::Exim => (listen("exim", &self.exim()), String::new()),
+            Software::Exim => (listen("exim", exim), String::new()),
         };
         self.write(
             "connectord.toml",

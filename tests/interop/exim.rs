@@ -1,10 +1,8 @@
 //! Our Exim: as Debian ships it, with the files of contrib as they are.
 
 use std::fs;
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::condition::wait_for;
 use crate::lab::{BOUNCED, DEFERRED, Mta, Queued};
@@ -12,10 +10,10 @@ use crate::machine::Machine;
 use crate::network::Network;
 
 /// What an administrator copies.
-const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/exim");
+pub const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/exim");
 
 /// update-exim4.conf(8): an Internet site with the split configuration.
-const SITE: &str = "\
+pub const SITE: &str = "\
 dc_eximconfig_configtype='internet'
 dc_other_hostnames='ours.example'
 dc_local_interfaces=''
@@ -32,7 +30,7 @@ dc_localdelivery='mail_spool'
 ";
 
 /// The lab's own macros: certificates, and what makes it quick.
-const MACROS: &str = "\
+pub const MACROS: &str = "\
 MAIN_HARDCODE_PRIMARY_HOSTNAME = mail.ours.example
 MAIN_TLS_ENABLE = yes
 MAIN_TLS_CERTIFICATE = /etc/exim4/tls/ours.pem
@@ -45,11 +43,42 @@ remote_max_parallel = 1
 ";
 
 /// Mail to us is taken and thrown away.
-const LOCAL_ROUTER: &str = "\
+pub const LOCAL_ROUTER: &str = "\
 lab_local:
   driver = redirect
   domains = +local_domains
   data = :blackhole:
+";
+
+/// Anybody may log in as bob.
+const AUTHENTICATOR: &str = "\
+lab_plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = ${if eq{$auth2}{bob}}
+  server_set_id = $auth2
+";
+
+/// ACLs of the site, for tests that put them behind connectord's: every verb, by the local part.
+const SITE_ACLS: &str = "\
+acl_lab_mail:
+  deny     senders = ^deny@
+           message = 550 5.7.1 denied
+  defer    senders = ^defer@
+           message = 451 4.7.1 deferred
+  drop     senders = ^drop@
+           message = 550 5.7.1 dropped
+  discard  senders = ^discard@
+  accept
+acl_lab_rcpt:
+  deny     local_parts = deny
+           message = 550 5.7.1 denied
+  defer    local_parts = defer
+           message = 451 4.7.1 deferred
+  drop     local_parts = drop
+           message = 550 5.7.1 dropped
+  discard  local_parts = discard
+  accept
 ";
 
 pub struct Exim;
@@ -58,29 +87,21 @@ impl Mta for Exim {
     /// `settings` are lines for the main section.
     fn start(machine: &Machine, network: &Network, settings: &[&str]) -> Exim {
         let etc = machine.directory().join("etc");
-        copy(&Path::new(CONTRIB).join("connectord"), &etc.join("connectord"));
         copy(&Path::new(CONTRIB).join("conf.d"), &etc.join("conf.d"));
         let lab = |name: &str, text: &str| fs::write(etc.join(name), text).unwrap();
         lab("update-exim4.conf.conf", SITE);
         lab("conf.d/main/000_localmacros", &format!("{MACROS}{}\n", settings.join("\n")));
         lab("conf.d/router/10_lab", LOCAL_ROUTER);
-        let authorities = machine.directory().join("certificates/ca-certificates.crt");
-        fs::copy(etc.join("tls/ca.pem"), authorities).unwrap();
-        machine.run("update-exim4.conf", &[]);
-        machine.run("install", &["-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim4"]);
-        Exim::listen(machine, network);
-        Exim
+        lab("conf.d/acl/60_lab", SITE_ACLS);
+        lab("conf.d/auth/10_lab", AUTHENTICATOR);
+        Exim::start_configured(machine, network, || {
+            machine.run("update-exim4.conf", &[]);
+        })
     }
 
     /// By the command line, as programs on the host send: no ACL is asked.
     fn submit<'r>(&self, machine: &Machine, _: &Network, recipients: impl IntoIterator<Item = &'r str>) {
-        const EACH: &str = r#"while read -r recipient; do
-            printf 'Subject: interop\n\nhello\n' | exim4 -odq -f sender@ours.example -- "$recipient"
-        done"#;
-        let list: String = recipients.into_iter().map(|recipient| format!("{recipient}\n")).collect();
-        let mut shell = machine.command("sh").args(["-c", EACH]).stdin(Stdio::piped()).spawn().unwrap();
-        shell.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
-        assert!(shell.wait().unwrap().success());
+        self.enqueue(machine, recipients);
         self.flush(machine);
     }
 
@@ -93,6 +114,11 @@ impl Mta for Exim {
         for Line { id, text } in lines {
             let mut words = text.splitn(3, ' ');
             let (mark, recipient) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            // An address that a router made of another one is followed by that.
+            let recipient = match words.next().and_then(|rest| rest.split(' ').next()) {
+                Some(original) if original.starts_with('<') => original,
+                _ => recipient,
+            };
             let state = match mark {
                 "==" => DEFERRED,
                 "**" => BOUNCED,
@@ -102,7 +128,7 @@ impl Mta for Exim {
                     continue;
                 }
             };
-            let address = recipient.trim_matches(['<', '>']);
+            let address = recipient.trim_end_matches(':').trim_matches(['<', '>']);
             queue.retain(|queued| !(queued.id == id && queued.recipient == address));
             let before: Vec<&str> =
                 asides.iter().filter(|(other, _)| *other == id).map(|(_, text)| *text).collect();
@@ -137,7 +163,19 @@ impl Line<'_> {
 }
 
 impl Exim {
-    fn listen(machine: &Machine, network: &Network) {
+    /// Starts what `configure` makes of contrib's files and those of the lab.
+    pub fn start_configured(machine: &Machine, network: &Network, configure: impl FnOnce()) -> Exim {
+        let etc = machine.directory().join("etc");
+        copy(&Path::new(CONTRIB).join("connectord"), &etc.join("connectord"));
+        let authorities = machine.directory().join("certificates/ca-certificates.crt");
+        fs::copy(etc.join("tls/ca.pem"), authorities).unwrap();
+        configure();
+        Exim::listening(machine, network)
+    }
+
+    /// Starts it as it is configured; it listens when this returns.
+    pub fn listening(machine: &Machine, network: &Network) -> Exim {
+        machine.run("install", &["-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim4"]);
         machine.run("exim4", &["-bd", "-oP", "/run/exim4/exim.pid"]);
         wait_for("Exim", || {
             network
@@ -146,6 +184,7 @@ impl Exim {
                 .map(drop)
                 .map_err(|error| error.to_string())
         });
+        Exim
     }
 
     /// Tries everything in the queue again, whatever the retry times; returns when all is tried.
@@ -153,9 +192,10 @@ impl Exim {
         machine.run("exim4", &["-qff"]);
     }
 
-    /// Its main log so far.
+    /// Its main log so far. Exim writes bytes into it as they came.
     pub fn log(&self, machine: &Machine) -> String {
-        fs::read_to_string(machine.directory().join("log/exim4/mainlog")).unwrap_or_default()
+        let log = fs::read(machine.directory().join("log/exim4/mainlog")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// What it says when something is badly wrong.

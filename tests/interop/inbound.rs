@@ -1,21 +1,16 @@
 //! What each kind of client is told by each kind of inbound connector.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::net::IpAddr;
-use std::sync::Arc;
 
-use rustls::version::{TLS12, TLS13};
-use rustls::{ALL_VERSIONS, ClientConfig};
-
-use crate::certificates::{Authority, Credentials, Purpose, Subject};
-use crate::client::{Client, queue_id, tls};
+use crate::certificates::Authority;
+use crate::client::queue_id;
 use crate::grid::{Cell, Seen, compare, expected};
 use crate::lab::{Lab, Mta as _};
-use crate::network::{OURS, OURS_V6, partner_address, partner_address_v6};
 use crate::on_each_postfix;
+use crate::requirement::{ACTIONS, connectors, reply, with_actions};
 use crate::resolver::Zone;
 use crate::root::Release;
+use crate::visitor::{Wallet, connect};
 
 /// Which violation each client is told of; `ok`: none.
 ///
@@ -45,68 +40,6 @@ const EXPECTED: &str = "
     all        ok   ok   ok        unregistered ok           ok        ok
 ";
 
-/// The last number of the agreed addresses, and of others.
-const AGREED: u8 = 66;
-const ELSEWHERE: u8 = 77;
-
-/// What connectors do about a violation: `report` is the mode.
-const ACTIONS: [&str; 4] = ["reject", "defer", "hold", "report"];
-
-/// The words of a violation, and the codes of a rejection and a deferral.
-fn reply(violation: &str) -> (&'static str, &'static str, &'static str) {
-    const TLS: (&str, &str) = ("530 5.7.0", "450 4.7.0");
-    const OTHER: (&str, &str) = ("550 5.7.1", "450 4.7.1");
-    let ((reject, defer), text) = match violation {
-        "tls" => (TLS, "TLS is required"),
-        "old" => (TLS, "TLSv1.3 or newer is required, TLSv1.2 was used"),
-        "none" => (OTHER, "no client certificate was presented"),
-        "untrusted" => (OTHER, "client certificate is not trusted"),
-        "unregistered" => (OTHER, "client certificate is not registered"),
-        "unnamed" => (OTHER, "client certificate shows no name, *.contoso.example is required"),
-        "name" => (OTHER, "certificate name mail.elsewhere.example does not match *.contoso.example"),
-        "address" => (OTHER, "client address is not in the agreed ranges"),
-        _ => panic!("no violation is called {violation}"),
-    };
-    (reject, defer, text)
-}
-
-/// The keys of the requirement in a column.
-fn requirement(column: &str) -> String {
-    let version = "require.tls = \">=TLSv1.3\"\n";
-    let names = "require.certificate.names = [\"*.contoso.example\"]\n";
-    let files =
-        "require.certificate.files = [\"registered.pem\", \"san.pem\", \"server.pem\", \"other.pem\"]\n";
-    let without_other = "require.certificate.files = [\"registered.pem\", \"san.pem\", \"server.pem\"]\n";
-    let addresses = format!(
-        "require.addresses = [\"{}/32\", \"{}/128\"]\n",
-        partner_address(AGREED),
-        partner_address_v6(AGREED)
-    );
-    match column {
-        "tls" => "require.tls = true\n".to_owned(),
-        "min" => version.to_owned(),
-        "names" => names.to_owned(),
-        "files" => without_other.to_owned(),
-        "both" => format!("{names}{files}"),
-        "addresses" => addresses,
-        "several" => format!("{version}{names}{addresses}"),
-        _ => panic!("no requirement is called {column}"),
-    }
-}
-
-fn connector(column: &str, action: &str) -> String {
-    let (mode, on_violation) = match action {
-        "report" => ("report", "reject"),
-        action => ("enforce", action),
-    };
-    format!(
-        "[[inbound]]\nname = \"{column}-{action}\"\nmode = \"{mode}\"\n\
-         identify.domains = [\"{column}-{action}.example\"]\n\
-         on_violation = \"{on_violation}\"\n{}",
-        requirement(column)
-    )
-}
-
 /// What the client is told, or what becomes of its mail.
 fn outcome(column: &str, action: &str, violation: &str) -> String {
     if violation == "ok" || action == "report" {
@@ -121,84 +54,19 @@ fn outcome(column: &str, action: &str, violation: &str) -> String {
     format!("{code} <carol@ours.example>: Recipient address rejected: connector {column}-{action}: {text}")
 }
 
-/// A client: where from, and with what TLS, if any.
-struct Visitor {
-    source: IpAddr,
-    tls: Option<Arc<ClientConfig>>,
-}
-
-/// The certificates that clients show or the administrator has registered.
-struct Wallet(BTreeMap<&'static str, Credentials>);
-
-impl Wallet {
-    fn new(authority: &Authority) -> Wallet {
-        let stranger = Authority::new("Unknown CA");
-        let right = Subject::client(&"mail.contoso.example");
-        let registered = stranger.issue(right);
-        let renewed = stranger.renew(right, &registered);
-        let expired = Subject { expired: true, ..right };
-        let san = Subject { common_name: None, ..right };
-        let server = Subject { purpose: Purpose::Server, ..right };
-        Wallet(BTreeMap::from([
-            ("right", authority.issue(right)),
-            ("other", authority.issue(Subject::client(&"mail.elsewhere.example"))),
-            ("san", authority.issue(san)),
-            ("self", right.self_signed()),
-            ("expired", authority.issue(expired)),
-            ("registered", registered),
-            ("renewed", renewed),
-            ("server", authority.issue(server)),
-        ]))
-    }
-
-    fn visitor(&self, row: &str) -> Visitor {
-        let elsewhere = partner_address(ELSEWHERE);
-        match row {
-            "plaintext" => Visitor { source: elsewhere, tls: None },
-            "agreed" => Visitor { source: partner_address(AGREED), tls: None },
-            "agreed6" => Visitor { source: partner_address_v6(AGREED), tls: None },
-            "tls12" => Visitor { source: elsewhere, tls: Some(tls(None, &[&TLS12])) },
-            "anonymous" => Visitor { source: elsewhere, tls: Some(tls(None, &[&TLS13])) },
-            "all" => {
-                Visitor { source: partner_address(AGREED), tls: Some(tls(self.0.get("right"), ALL_VERSIONS)) }
-            }
-            row => Visitor { source: elsewhere, tls: Some(tls(Some(&self.0[row]), ALL_VERSIONS)) },
-        }
-    }
-}
-
-/// Connects as `visitor`, up to the second EHLO.
-fn connect(lab: &Lab, visitor: &Visitor) -> Client {
-    let destination = match visitor.source {
-        IpAddr::V4(_) => IpAddr::V4(OURS),
-        IpAddr::V6(_) => IpAddr::V6(OURS_V6),
-    };
-    let mut client = Client::connect(&lab.network.partner, visitor.source, destination);
-    client.expect("250", "EHLO mail.contoso.example");
-    if let Some(config) = &visitor.tls {
-        client = client.starttls(config);
-        client.expect("250", "EHLO mail.contoso.example");
-    }
-    client
-}
-
 fn requirements(release: Release) {
     let table = expected(EXPECTED);
     let authority = Authority::new("Lab CA");
     let wallet = Wallet::new(&authority);
     let lab: Lab = Lab::start(release, &authority, &[], Zone::default(), &[]);
-    let mut connectors = String::new();
     let mut rows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (row, column) in table.keys() {
         rows.entry(row).or_default().push(column);
     }
-    for (column, action) in rows["all"].iter().flat_map(|column| ACTIONS.map(|action| (column, action))) {
-        writeln!(connectors, "{}", connector(column, action)).unwrap();
-    }
     for (name, credentials) in &wallet.0 {
         lab.site.write(&format!("{name}.pem"), &credentials.pem());
     }
-    lab.site.configure(&connectors);
+    lab.site.configure(&connectors(&table));
     let _daemon = lab.site.serve();
 
     let mut replies: BTreeMap<Cell, String> = BTreeMap::new();
@@ -230,16 +98,7 @@ fn requirements(release: Release) {
             None => (cell, Seen::new(reply, "")),
         })
         .collect();
-    let wanted = table
-        .iter()
-        .flat_map(|((row, column), violation)| {
-            ACTIONS.map(|action| {
-                let cell = (row.clone(), format!("{column}-{action}"));
-                (cell, outcome(column, action, violation))
-            })
-        })
-        .collect();
-    compare(&wanted, &seen);
+    compare(&with_actions(&table, outcome), &seen);
 }
 
 on_each_postfix!(requirements);

@@ -1,4 +1,4 @@
-//! connectord against real Postfix: Debian 12's 3.7 and Debian 13's 3.10.
+//! connectord against real Postfix and real Exim: those of Debian 12 and Debian 13.
 //!
 //! Each test has a laboratory of its own ([`lab::Lab`]): two network namespaces joined by a
 //! cable, Postfix and a DNS server in the one (chrooted as Debian ships them), the partner's mail
@@ -31,10 +31,31 @@ mod detours;
 mod envelopes;
 mod exhibits;
 mod exim;
+mod exim_addresses;
+mod exim_aliases;
+mod exim_away;
+mod exim_certificates;
+mod exim_chains;
+mod exim_dns;
+mod exim_domains;
+mod exim_envelopes;
+mod exim_faults;
+mod exim_faults_inbound;
+mod exim_inbound;
+mod exim_install;
+mod exim_messages;
+mod exim_partners;
+mod exim_queue;
+mod exim_retry;
+mod exim_reuse;
+mod exim_single_file;
+mod exim_site;
+mod exim_verify;
 mod faults;
 #[path = "../../src/validate/forge.rs"]
 mod forge;
 mod grid;
+mod impostor;
 mod inbound;
 mod keys;
 mod lab;
@@ -44,7 +65,10 @@ mod outbound;
 mod partner;
 mod postfix;
 mod postmap;
+mod requirement;
 mod resolver;
 mod root;
 mod session_cache;
 mod smtp;
+mod transaction;
+mod visitor;

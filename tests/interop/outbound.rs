@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::certificates::{Authority, Credentials, Subject};
+use crate::certificates::{Authority, Credentials, Purpose, Subject};
 use crate::exim::Exim;
 use crate::grid::{Cell, Seen, compare, expected};
 use crate::lab::{Lab, Mta};
@@ -19,16 +19,16 @@ use crate::{on_each_exim, on_each_postfix};
 ///
 /// Rows, the partner's server: its certificate has the `mx` name, a `wildcard`, the `domain`'s own
 /// name only, the MX name as `cn` only, a `wrong` name; is `self`-signed, `expired`, of an
-/// `unknown` CA; the server is `old` and knows no TLS 1.3; there is `no` STARTTLS, it is `refused`,
-/// the handshake is `broken`.
+/// `unknown` CA, is for a `client` only; the server is `old` and knows no TLS 1.3; there is `no`
+/// STARTTLS, it is `refused`, the handshake is `broken`.
 ///
 /// Columns, the connector: none, one in `report` mode that would demand `secure`, one that is
 /// `off`; the levels, `new` being `encrypt` with TLS 1.3 at least; `secure` with the `exact` MX
 /// name, with `*.x` (`suffix`), with the name and a `ca` file that has only the unknown CA;
 /// `fingerprint` of the partner's `cert` and of its `key`, and of `another`'s certificate file;
 /// `dane-only` where nobody has TLSA records (`dane`); `encrypt` with a `cipher` grade; `verify`
-/// through a smart host on another `port`, and `secure` through two of which only the `second` is
-/// the right one.
+/// through a smart host on another `port`, and through a `bare` one without MX records, and `secure`
+/// through two of which only the `second` is the right one.
 ///
 /// Where they differ:
 ///
@@ -37,19 +37,20 @@ use crate::{on_each_exim, on_each_postfix};
 ///   connection (`tls_tempfail_tryclear`).
 /// * No answer to Exim can carry a cipher grade, so it is told to wait.
 const EXPECTED: &str = "
-            none report off may encrypt new verify exact suffix ca cert key another dane cipher port second
-  mx        T    T      T   T   T       T   T      T     T      D  T    T   D       D    T/D    T    T
-  wildcard  T    T      T   T   T       T   T      T     T      D  T    T   D       D    T/D    T    T
-  domain    T    T      T   T   T       T   D      D     T      D  T    T   D       D    T/D    D    D
-  cn        T    T      T   T   T       T   T      T     T      D  T    T   D       D    T/D    T    T
-  wrong     T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D
-  self      T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D
-  expired   T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D
-  unknown   T    T      T   T   T       T   D      D     D      T  T    T   D       D    T/D    D    D
-  old       T    T      T   T   T       D   T      T     T      D  T    T   D       D    T/D    T    T
-  no        P    P      P   P   D       D   D      D     D      D  D    D   D       D    D      D    D
-  refused   P    P      P   P   D       D   D      D     D      D  D    D   D       D    D      D    D
-  broken    D/P  D/P    D/P D/P D       D   D      D     D      D  D    D   D       D    D      D    D
+            none report off may encrypt new verify exact suffix ca cert key another dane cipher port bare second
+  mx        T    T      T   T   T       T   T      T     T      D  T    T   D       D    T/D    T    T    T
+  wildcard  T    T      T   T   T       T   T      T     T      D  T    T   D       D    T/D    T    T    T
+  domain    T    T      T   T   T       T   D      D     T      D  T    T   D       D    T/D    D    D    D
+  cn        T    T      T   T   T       T   T      T     T      D  T    T   D       D    T/D    T    T    T
+  wrong     T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D    D
+  self      T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D    D
+  expired   T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D    D
+  unknown   T    T      T   T   T       T   D      D     D      T  T    T   D       D    T/D    D    D    D
+  client    T    T      T   T   T       T   D      D     D      D  T    T   D       D    T/D    D    D    D
+  old       T    T      T   T   T       D   T      T     T      D  T    T   D       D    T/D    T    T    T
+  no        P    P      P   P   D       D   D      D     D      D  D    D   D       D    D      D    D    D
+  refused   P    P      P   P   D       D   D      D     D      D  D    D   D       D    D      D    D    D
+  broken    D/P  D/P    D/P D/P D       D   D      D     D      D  D    D   D       D    D      D    D    D
 ";
 
 /// The connectors that may let plaintext through.
@@ -70,6 +71,7 @@ fn credentials(row: &str, authority: &Authority, unknown: &Authority) -> Credent
         "self" => Subject::server(&names).self_signed(),
         "expired" => authority.issue(Subject { expired: true, ..Subject::server(&names) }),
         "unknown" => unknown.issue(Subject::server(&names)),
+        "client" => authority.issue(Subject { purpose: Purpose::Client, ..Subject::server(&names) }),
         _ => authority.issue(Subject::server(&names)),
     }
 }
@@ -96,6 +98,7 @@ fn connector(row: &str, column: &str, credentials: &Credentials) -> Option<Strin
         "key" => enforce(&pin(&credentials.key_digest())),
         "another" => enforce("tls = \"fingerprint\"\ncertificates = [\"another.pem\"]\n"),
         "port" => enforce(&through(&level("verify"), &host)),
+        "bare" => enforce(&through(&level("verify"), &format!("\"mx.{row}.example\""))),
         "second" => enforce(&through(&secure, &both)),
         _ => panic!("no connector for the column {column}"),
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -37,18 +38,30 @@ pub struct Host {
 }
 
 /// The ports of every host.
-const PORTS: [u16; 3] = [25, 587, 2525];
+const PORTS: [u16; 3] = [25, 587, MODERN_PORT];
+
+/// The port at which every host offers PIPELINING and CHUNKING too.
+pub const MODERN_PORT: u16 = 2525;
 
 /// A message that a partner's host has taken.
 #[derive(Clone, Debug)]
 pub struct Mail {
     pub host: String,
     pub port: u16,
+    /// As in MAIL FROM, and as in RCPT TO.
+    pub sender: String,
     pub recipients: Vec<String>,
     /// None: in plaintext.
     pub tls: Option<Session>,
     pub bytes: usize,
+    /// Whether it came by BDAT.
+    pub chunked: bool,
+    /// The connection that brought it: no two have one number.
+    pub connection: usize,
 }
+
+/// The next connection.
+static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
 type Mailbox = Arc<Mutex<Vec<Mail>>>;
 
@@ -97,9 +110,24 @@ impl Drop for Partner {
 }
 
 fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io::Result<()> {
+    let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let mut client = Conversation::new(stream)?;
-    let mut tls = None;
+    let mut tls: Option<Session> = None;
     let mut recipients = Vec::new();
+    let mut bytes = 0;
+    let mut sender = String::new();
+    let keep = |tls: &Option<Session>, sender: &str, recipients: &mut Vec<String>, bytes, chunked| {
+        mailbox.lock().unwrap().push(Mail {
+            host: host.name.clone(),
+            port,
+            sender: sender.to_owned(),
+            recipients: std::mem::take(recipients),
+            tls: tls.clone(),
+            bytes,
+            chunked,
+            connection,
+        });
+    };
     client.say(&format!("220 {} ESMTP", host.name))?;
     loop {
         let line = client.text()?;
@@ -110,14 +138,18 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                 if tls.is_none() && !matches!(host.starttls, Starttls::Absent) {
                     client.say("250-STARTTLS")?;
                 }
+                if port == MODERN_PORT {
+                    client.say("250-PIPELINING")?;
+                    client.say("250-CHUNKING")?;
+                }
                 client.say("250-8BITMIME")?;
                 client.say("250 SMTPUTF8")?;
             }
             "STARTTLS" => match &host.starttls {
                 Starttls::Works(config) => {
                     client.say("220 2.0.0 go ahead")?;
-                    let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-                    let (encrypted, session) = client.accept_tls(connection)?;
+                    let server = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+                    let (encrypted, session) = client.accept_tls(server)?;
                     client = encrypted;
                     tls = Some(session);
                 }
@@ -135,17 +167,17 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                 }
             },
             "MAIL" => {
+                sender = address(&line);
                 recipients.clear();
+                bytes = 0;
                 client.say("250 2.1.0 ok")?;
             }
             "RCPT" => {
-                let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
-                recipients.push(address.map(|(address, _)| address.to_owned()).unwrap_or_default());
+                recipients.push(address(&line));
                 client.say("250 2.1.5 ok")?;
             }
             "DATA" => {
                 client.say("354 go ahead")?;
-                let mut bytes = 0;
                 loop {
                     let line = client.line()?;
                     if line == b"." {
@@ -153,13 +185,18 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                     }
                     bytes += line.len() + 2;
                 }
-                mailbox.lock().unwrap().push(Mail {
-                    host: host.name.clone(),
-                    port,
-                    recipients: std::mem::take(&mut recipients),
-                    tls: tls.clone(),
-                    bytes,
-                });
+                keep(&tls, &sender, &mut recipients, bytes, false);
+                client.say("250 2.0.0 taken")?;
+            }
+            // RFC 3030: BDAT <octets> [LAST], and the octets right behind.
+            "BDAT" => {
+                let mut words = line.split(' ').skip(1);
+                let size: usize = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
+                client.octets(size)?;
+                bytes += size;
+                if words.next() == Some("LAST") {
+                    keep(&tls, &sender, &mut recipients, bytes, true);
+                }
                 client.say("250 2.0.0 taken")?;
             }
             "QUIT" => {
@@ -170,4 +207,10 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
             _ => client.say("500 5.5.2 what?")?,
         }
     }
+}
+
+/// What is between the first < and the last >.
+fn address(line: &str) -> String {
+    let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
+    address.map(|(address, _)| address.to_owned()).unwrap_or_default()
 }

@@ -15,9 +15,15 @@ use crate::network::Namespace;
 pub struct Zone(String);
 
 impl Zone {
-    /// Mail for `domain` (an A-label; `*.x` for all below x) goes to `host`.
+    /// Mail for `domain` (an A-label; `*.x` for all below x) goes to `host`; `.` is none (RFC 7505).
     pub fn mx(&mut self, domain: &str, host: &str) {
+        let host = host.trim_end_matches('.');
         writeln!(self.0, "{domain}. MX 10 {host}.").unwrap();
+    }
+
+    /// `name` is another name for `target`.
+    pub fn alias(&mut self, name: &str, target: &str) {
+        writeln!(self.0, "{name}. CNAME {target}.").unwrap();
     }
 
     pub fn address(&mut self, host: &str, address: IpAddr) {

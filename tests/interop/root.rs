@@ -44,6 +44,14 @@ impl Software {
         }
     }
 
+    /// The group of its processes.
+    fn group(self) -> &'static str {
+        match self {
+            Software::Postfix => "postfix",
+            Software::Exim => "Debian-exim",
+        }
+    }
+
     /// What is installed: the one with all lookups of Exim, for DNS in its routers.
     fn packages(self) -> &'static str {
         match self {
@@ -132,6 +140,14 @@ impl Release {
             self.build(&root);
         }
         root
+    }
+
+    /// The number of the group of the mail server's processes, in its root.
+    pub fn group(self) -> u32 {
+        let groups = fs::read_to_string(self.root().join("etc/group")).unwrap();
+        let fields = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let found = fields.into_iter().find(|fields| fields[0] == self.software.group());
+        found.expect("the package has made its group")[2].parse().unwrap()
     }
 
     fn build(self, root: &Path) {

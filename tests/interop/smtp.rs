@@ -78,6 +78,11 @@ impl Conversation {
         Ok(line)
     }
 
+    /// That many bytes, which are not looked at.
+    pub fn octets(&mut self, count: usize) -> io::Result<()> {
+        self.0.read_exact(&mut vec![0; count])
+    }
+
     /// A line as text.
     pub fn text(&mut self) -> io::Result<String> {
         Ok(String::from_utf8_lossy(&self.line()?).into_owned())

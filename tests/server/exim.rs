@@ -41,7 +41,7 @@ fn a_line_is_answered_and_the_connection_ends() {
             "action=deny text=\"530 5.7.0 connector bank-in: TLS is required\" connector=bank-in end=ok\n",
         ),
         (mail("TLS1.3"), "action=pass connector=bank-in end=ok\n"),
-        (certificate.to_owned(), "no: not a certificate that can be read"),
+        (certificate.to_owned(), "no: not a certificate that can be read\n"),
     ];
     for (request, expected) in table {
         assert_eq!(told(&daemon, request.as_bytes()), expected, "{request}");

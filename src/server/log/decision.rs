@@ -199,21 +199,61 @@ fn connectors<N: AsRef<str>>(
     !report.is_empty()
 }
 
-/// What the client showed: the TLS version, whether its certificate is trusted, the common name
-/// and the digest.
+/// What the client showed: the TLS version, whether its certificate is trusted, the common name,
+/// the first of its other names where the MTA tells them, and the digest.
 fn presented(mail: &Mail<'_>) -> String {
     /// Bytes shown of each part.
     const LIMIT: usize = 100;
+    /// Names shown before the rest is counted.
+    const NAMES: usize = 3;
     let tls = if mail.tls_version.is_empty() { b"plaintext".as_slice() } else { mail.tls_version };
     let mut parts = vec![peer(tls, LIMIT)];
     let certificate = &mail.certificate;
+    let names = certificate.alternative_names.iter().map(ToString::to_string);
+    let names: Vec<String> = names.filter(|name| name.as_bytes() != certificate.common_name).collect();
     if certificate.is_presented() {
         parts.push(Cow::Borrowed(if certificate.is_trusted() { "trusted" } else { "untrusted" }));
-        for part in [certificate.common_name, certificate.fingerprint] {
-            if !part.is_empty() {
-                parts.push(peer(part, LIMIT));
-            }
+        if !certificate.common_name.is_empty() {
+            parts.push(peer(certificate.common_name, LIMIT));
+        }
+        for name in names.iter().take(NAMES) {
+            parts.push(peer(name.as_bytes(), LIMIT));
+        }
+        if names.len() > NAMES {
+            parts.push(Cow::Owned(format!("+{}", names.len() - NAMES)));
+        }
+        if !certificate.fingerprint.is_empty() {
+            parts.push(peer(certificate.fingerprint, LIMIT));
         }
     }
     parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::answer::ClientCertificate;
+    use crate::model::certificate::PresentedName;
+
+    #[test]
+    fn the_names_that_counted_are_shown() {
+        let names: Vec<PresentedName> = ["a.example", "b.example", "*.c.example", "d.example", "e.example"]
+            .iter()
+            .map(|name| PresentedName::of_dns_name(name).unwrap())
+            .collect();
+        let certificate = ClientCertificate {
+            common_name: b"a.example",
+            issuer: b"CA",
+            fingerprint: b"AA:BB",
+            ..ClientCertificate::default()
+        };
+        let shown =
+            |certificate, tls_version| presented(&Mail { tls_version, certificate, ..Mail::default() });
+        assert_eq!(shown(ClientCertificate::default(), b""), "plaintext");
+        assert_eq!(shown(certificate, b"TLSv1.3"), "TLSv1.3 trusted a.example AA:BB");
+        let all = ClientCertificate { alternative_names: &names, ..certificate };
+        let expected = "TLSv1.3 trusted a.example b.example *.c.example d.example +1 AA:BB";
+        assert_eq!(shown(all, b"TLSv1.3"), expected);
+    }
 }
