@@ -96,6 +96,10 @@ impl Validation {
         if report.verdict == Verdict::Fail {
             return Validation::Failed { at, reason: reason(report, Verdict::Fail) };
         }
+        // A connector whose patterns name no domain of their own: nobody was met, so nothing is known.
+        if report.addresses.is_empty() {
+            return Validation::Never;
+        }
         if age < -MAX_AHEAD {
             return stale(Stale::Ahead);
         }

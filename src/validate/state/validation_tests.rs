@@ -116,3 +116,13 @@ fn days_are_whole() {
         assert_eq!(days_until(then.parse().unwrap(), NOW.parse().unwrap()), days, "{then}");
     }
 }
+
+/// A pattern like `.contoso.com` names no domain to test: a warning about that is no validation.
+#[test]
+fn who_met_nobody_has_validated_nothing() {
+    for verdict in [Verdict::Pass, Verdict::Warn] {
+        let report = sample::connector("bank", verdict, NOW);
+        let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+        assert_eq!(Validation::of(&record, "abc", NOW.parse().unwrap()), Validation::Never);
+    }
+}
