@@ -32,7 +32,7 @@ const EXPECTED: &str = "
   deputy   D      D      D
   below    T      T      T
   extra    D      D      D
-  huge     T      D      D
+  huge     D      D      D
 ";
 
 /// The server's certificate, what it shows, and the pin.

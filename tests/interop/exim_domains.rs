@@ -116,6 +116,7 @@ fn pairs(release: Release) {
         counts([
             ("cert another.example refused", 11),
             ("cert ca.example ok", 11),
+            ("cert host.example ok", 22),
             ("cert name.example ok", 22),
             ("out another.example ok", 12),
             ("out ca.example ok", 12),

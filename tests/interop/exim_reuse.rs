@@ -113,6 +113,7 @@ fn queue(release: Release) {
         lab.questions(),
         counts([
             ("cert another.example refused", 3),
+            ("cert host.example ok", 6),
             ("cert name.example ok", 6),
             ("out another.example ok", 6),
             ("out encrypt.example ok", 6),
