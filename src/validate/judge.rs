@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use super::distrust::Fault;
 use super::observation::{Observation, Stage, TlsSession, Trouble};
+use super::reasons::{escaped, mail_words, trouble_words};
 use super::report::{AddressReport, CertificateReport, DaneReport, MtaStsReport, Verdict};
 use super::revocation::Revocation;
 use super::trust::{Trust, allows_key};
 use super::warnings::warnings;
-use super::reasons::{escaped, mail_words, trouble_words};
 use crate::model::certificate::Certificate;
 use crate::model::judgement::{self, Objection};
 use crate::model::requirement::TlsVersion;

@@ -113,7 +113,13 @@ pub struct AddressReport {
 
 impl AddressReport {
     /// Of a place with which no session came about.
-    pub fn without_session(host: &str, port: u16, verdict: Verdict, code: &str, reason: &str) -> AddressReport {
+    pub fn without_session(
+        host: &str,
+        port: u16,
+        verdict: Verdict,
+        code: &str,
+        reason: &str,
+    ) -> AddressReport {
         AddressReport {
             host: host.to_owned(),
             address: None,

@@ -6,9 +6,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::judge::Case;
+use super::reasons::escaped;
 use super::report::{Finding, Verdict};
 use super::revocation::Revocation;
-use super::reasons::escaped;
 use crate::model::Level;
 use crate::model::certificate::{Certificate, DateProblem, KeyAlgorithm};
 use crate::model::requirement::TlsVersion;

@@ -20,8 +20,10 @@ pub(super) fn test(
         return Ok(Vec::new());
     }
     let now = Timestamp::now();
-    let subjects =
-        tests.iter().map(|test| Subject::of(test.connector, test.recipients.clone(), snapshot, now)).collect();
+    let subjects = tests
+        .iter()
+        .map(|test| Subject::of(test.connector, test.recipients.clone(), snapshot, now))
+        .collect();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
     runtime.block_on(async {
         let ground = Ground::new(options, now).map_err(|error| Failure::Argument(error.to_string()))?;

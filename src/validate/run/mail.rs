@@ -30,7 +30,8 @@ pub(super) async fn send(
     seen: &mut [Seen],
     now: Timestamp,
 ) -> Result<(), Finding> {
-    let usable = |(_, seen): &(_, &mut Seen)| seen.report.verdict != Verdict::Fail && seen.report.tls.is_some();
+    let usable =
+        |(_, seen): &(_, &mut Seen)| seen.report.verdict != Verdict::Fail && seen.report.tls.is_some();
     for (place, slot) in places.iter().zip(seen).filter(usable).take(TRIES) {
         let claim: Claim = {
             let (place, subject) = (place.clone(), subject.clone());

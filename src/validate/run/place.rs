@@ -61,7 +61,10 @@ impl Place {
         let _seat = ground.seat().await?;
         let requirement = &subject.demand(&way.hop.next_hop).requirement;
         let plan = Plan {
-            settings: Settings::of(requirement, self.servername(requirement.servername(), requirement.level())),
+            settings: Settings::of(
+                requirement,
+                self.servername(requirement.servername(), requirement.level()),
+            ),
             helo: ground.helo.clone(),
             mail,
             step: STEP.min(ground.left()),
@@ -158,7 +161,8 @@ impl Place {
 
     /// Whether mail to all of its domains has one of these places to go to.
     pub(super) fn is_covered_by(&self, others: &[&Place]) -> bool {
-        let leads_to = |place: &Place, next_hop: &str| place.ways.iter().any(|way| way.hop.next_hop == next_hop);
+        let leads_to =
+            |place: &Place, next_hop: &str| place.ways.iter().any(|way| way.hop.next_hop == next_hop);
         self.ways.iter().all(|way| others.iter().any(|other| leads_to(other, &way.hop.next_hop)))
     }
 }
