@@ -23,12 +23,15 @@
 )]
 
 mod agreement;
+mod behaviours;
 mod certificates;
 mod client;
 mod condition;
 mod daemon;
 mod detours;
+mod dnssec;
 mod envelopes;
+mod examiner;
 mod exhibits;
 mod exim;
 mod faults;
@@ -42,9 +45,12 @@ mod machine;
 mod network;
 mod outbound;
 mod partner;
+mod policy_host;
 mod postfix;
 mod postmap;
 mod resolver;
 mod root;
 mod session_cache;
 mod smtp;
+mod test_mail;
+mod validation;

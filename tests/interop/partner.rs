@@ -1,10 +1,11 @@
 //! The partner's mail servers: one address each (in both families), one behaviour each, one mailbox together.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use openssl::ssl::SslContext;
@@ -48,43 +49,73 @@ pub struct Mail {
     /// None: in plaintext.
     pub tls: Option<Session>,
     pub bytes: usize,
+    /// The message as it came.
+    pub text: String,
 }
 
-type Mailbox = Arc<Mutex<Vec<Mail>>>;
+/// A command that a partner's host was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub host: String,
+    /// In capitals.
+    pub verb: String,
+}
+
+/// What all hosts of the partner have seen.
+#[derive(Default)]
+struct Seen {
+    mail: Vec<Mail>,
+    commands: Vec<Command>,
+}
+
+type Book = Arc<Mutex<Seen>>;
+
+/// The mailbox that no host has.
+pub const NOBODY: &str = "nobody";
 
 /// All hosts of the partner, listening.
 pub struct Partner {
     listeners: Vec<TcpListener>,
-    mailbox: Mailbox,
+    book: Book,
 }
 
 impl Partner {
     pub fn start(network: &Namespace, hosts: &[Host]) -> Partner {
-        let mailbox = Mailbox::default();
-        let mut listeners = Vec::new();
+        let mut partner = Partner { listeners: Vec::new(), book: Book::default() };
         for host in hosts {
-            let addresses = [partner_address(host.number), partner_address_v6(host.number)];
-            for (address, port) in addresses.iter().flat_map(|address| PORTS.map(|port| (*address, port))) {
-                let listener = network.enter(|| TcpListener::bind((address, port))).unwrap();
-                listeners.push(listener.try_clone().unwrap());
-                let (host, mailbox) = (host.clone(), mailbox.clone());
-                thread::spawn(move || {
-                    for stream in listener.incoming() {
-                        // Fails when the listener was shut down.
-                        let Ok(stream) = stream else { return };
-                        let (host, mailbox) = (host.clone(), mailbox.clone());
-                        // A client that goes away in the middle is no failure of the lab.
-                        thread::spawn(move || converse(&host, port, stream, &mailbox));
-                    }
-                });
+            for address in [partner_address(host.number), partner_address_v6(host.number)] {
+                for port in PORTS {
+                    partner.listen(network, host, SocketAddr::new(address, port), Duration::ZERO);
+                }
             }
         }
-        Partner { listeners, mailbox }
+        partner
+    }
+
+    /// Lets a host listen at an address of its own, and think for so long before each reply.
+    pub fn listen(&mut self, network: &Namespace, host: &Host, address: SocketAddr, latency: Duration) {
+        let listener = network.enter(|| TcpListener::bind(address)).unwrap();
+        self.listeners.push(listener.try_clone().unwrap());
+        let (host, book) = (host.clone(), self.book.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                // Fails when the listener was shut down.
+                let Ok(stream) = stream else { return };
+                let (host, book) = (host.clone(), book.clone());
+                // A client that goes away in the middle is no failure of the lab.
+                thread::spawn(move || converse(&host, address.port(), stream, latency, &book));
+            }
+        });
     }
 
     /// What was delivered so far.
     pub fn mail(&self) -> Vec<Mail> {
-        self.mailbox.lock().unwrap().clone()
+        self.book.lock().unwrap().mail.clone()
+    }
+
+    /// What was said so far, in no order between sessions.
+    pub fn commands(&self) -> Vec<Command> {
+        self.book.lock().unwrap().commands.clone()
     }
 }
 
@@ -96,14 +127,23 @@ impl Drop for Partner {
     }
 }
 
-fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io::Result<()> {
+fn converse(
+    host: &Host,
+    port: u16,
+    stream: TcpStream,
+    latency: Duration,
+    book: &Mutex<Seen>,
+) -> io::Result<()> {
     let mut client = Conversation::new(stream)?;
+    thread::sleep(latency);
     let mut tls = None;
     let mut recipients = Vec::new();
     client.say(&format!("220 {} ESMTP", host.name))?;
     loop {
         let line = client.text()?;
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        book.lock().unwrap().commands.push(Command { host: host.name.clone(), verb: verb.clone() });
+        thread::sleep(latency);
         match verb.as_str() {
             "EHLO" => {
                 client.say(&format!("250-{}", host.name))?;
@@ -140,25 +180,33 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
             }
             "RCPT" => {
                 let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
-                recipients.push(address.map(|(address, _)| address.to_owned()).unwrap_or_default());
-                client.say("250 2.1.5 ok")?;
+                let address = address.map(|(address, _)| address.to_owned()).unwrap_or_default();
+                if address.starts_with(&format!("{NOBODY}@")) {
+                    client.say("550 5.1.1 no such user here")?;
+                } else {
+                    recipients.push(address);
+                    client.say("250 2.1.5 ok")?;
+                }
             }
             "DATA" => {
                 client.say("354 go ahead")?;
-                let mut bytes = 0;
+                let mut text = Vec::new();
                 loop {
                     let line = client.line()?;
                     if line == b"." {
                         break;
                     }
-                    bytes += line.len() + 2;
+                    text.extend(line);
+                    text.extend(b"\r\n");
                 }
-                mailbox.lock().unwrap().push(Mail {
+                thread::sleep(latency);
+                book.lock().unwrap().mail.push(Mail {
                     host: host.name.clone(),
                     port,
                     recipients: std::mem::take(&mut recipients),
                     tls: tls.clone(),
-                    bytes,
+                    bytes: text.len(),
+                    text: String::from_utf8_lossy(&text).into_owned(),
                 });
                 client.say("250 2.0.0 taken")?;
             }

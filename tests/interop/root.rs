@@ -44,10 +44,11 @@ impl Software {
         }
     }
 
-    /// What is installed: the one with all lookups of Exim, for DNS in its routers.
+    /// What is installed: the one with all lookups of Exim, for DNS in its routers; for `validate`,
+    /// which is tested beside Postfix, a resolver that validates, and what signs its zone.
     fn packages(self) -> &'static str {
         match self {
-            Software::Postfix => "--include=postfix,nsd",
+            Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
         }
     }
