@@ -1,6 +1,7 @@
 //! `connectord validate` as an administrator runs it on our host: a process of its own in our
 //! network, with our resolver and our authority.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -18,7 +19,9 @@ const IN_PLACE: &str = "mount --bind \"$1\" /etc/resolv.conf; shift; exec \"$@\"
 pub struct Absent;
 
 impl Mta for Absent {
-    fn start(_: &Machine, _: &Network, _: &[&str]) -> Absent {
+    /// Only its place for the daemon's sockets is there.
+    fn start(machine: &Machine, _: &Network, _: &[&str]) -> Absent {
+        fs::create_dir(machine.directory().join("spool/connectord")).unwrap();
         Absent
     }
 

@@ -55,7 +55,7 @@ impl Software {
 }
 
 /// Programs of this machine that the lab runs; `tests/setup` installs them.
-const PROGRAMS: [&str; 6] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp"];
+const PROGRAMS: [&str; 7] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp", "script"];
 
 /// What keeps packages from starting daemons in the root while it is made.
 const NO_DAEMONS: &str =
