@@ -66,6 +66,9 @@ pub struct Command {
 struct Seen {
     mail: Vec<Mail>,
     commands: Vec<Command>,
+    /// Sessions under way, and the most that there were at a time.
+    sessions: usize,
+    most_sessions: usize,
 }
 
 type Book = Arc<Mutex<Seen>>;
@@ -102,8 +105,12 @@ impl Partner {
                 // Fails when the listener was shut down.
                 let Ok(stream) = stream else { return };
                 let (host, book) = (host.clone(), book.clone());
-                // A client that goes away in the middle is no failure of the lab.
-                thread::spawn(move || converse(&host, address.port(), stream, latency, &book));
+                thread::spawn(move || {
+                    enter(&book);
+                    // A client that goes away in the middle is no failure of the lab.
+                    let _ = converse(&host, address.port(), stream, latency, &book);
+                    book.lock().unwrap().sessions -= 1;
+                });
             }
         });
     }
@@ -117,6 +124,18 @@ impl Partner {
     pub fn commands(&self) -> Vec<Command> {
         self.book.lock().unwrap().commands.clone()
     }
+
+    /// The most sessions that there were at a time.
+    pub fn most_sessions(&self) -> usize {
+        self.book.lock().unwrap().most_sessions
+    }
+}
+
+/// Counts a session that begins.
+fn enter(book: &Mutex<Seen>) {
+    let mut seen = book.lock().unwrap();
+    seen.sessions += 1;
+    seen.most_sessions = seen.most_sessions.max(seen.sessions);
 }
 
 impl Drop for Partner {
