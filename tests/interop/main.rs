@@ -4,6 +4,7 @@
 //! cable, Postfix and a DNS server in the one (chrooted as Debian ships them), the partner's mail
 //! servers in the other, and the daemon that was just built between them. What counts is only
 //! what both ends say: the partner's mailbox and our mail queue outbound, the SMTP replies inbound.
+//! `validate` is run there as a process of its own, and needs no mail server on our side.
 //!
 //! Everything ends with the test, whatever ends the test: the namespaces have no names, Postfix
 //! lives in a PID namespace whose first process ends when the test's pipe to it closes, and the
