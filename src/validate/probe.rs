@@ -6,8 +6,9 @@
 //! mail goes here.
 //!
 //! Every step has a limit, and the whole visit too. The session ends with QUIT, whose answer is
-//! not waited for (Postfix's `smtp_skip_quit_response`). Where the handshake fails at a level that
-//! judges the peer, a second visit at `encrypt` looks at what the peer has; it carries no mail.
+//! not waited for (Postfix's `smtp_skip_quit_response`). Where the handshake fails and the connector
+//! asks for more than `encrypt` does by itself, a second visit at that level looks at what the peer
+//! has; it carries no mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +73,8 @@ pub async fn probe(target: &Target, plan: &Plan) -> Observation {
     };
     seen.trouble = visit(target, plan, &mut seen).await.err();
     let refused = matches!(seen.trouble, Some((Stage::Handshake, Trouble::Tls(_) | Trouble::Closed)));
-    if refused && handshake::judges_peer(plan.settings.level) {
+    let Settings { level, min_version, ciphers, .. } = &plan.settings;
+    if refused && (handshake::judges_peer(*level) || min_version.is_some() || ciphers.is_some()) {
         let laxer = Plan { settings: plan.settings.laxest(), mail: None, ..plan.clone() };
         let mut second = Observation { trouble: None, ..seen.clone() };
         let _ = visit(target, &laxer, &mut second).await;

@@ -253,8 +253,8 @@ fn old_versions_are_spoken_where_postfix_does() {
         (Some(SslVersion::TLS1_1), at(Level::Secure), (false, "TLSv1.1")),
         (Some(SslVersion::TLS1), at(Level::Fingerprint), (false, "TLSv1")),
         (Some(SslVersion::TLS1_2), at(Level::Secure), (true, "TLSv1.2")),
-        (Some(SslVersion::TLS1_1), minimum(TlsVersion::Tls12), (false, "")),
-        (Some(SslVersion::TLS1_2), minimum(TlsVersion::Tls13), (false, "")),
+        (Some(SslVersion::TLS1_1), minimum(TlsVersion::Tls12), (false, "TLSv1.1")),
+        (Some(SslVersion::TLS1_2), minimum(TlsVersion::Tls13), (false, "TLSv1.2")),
         (None, minimum(TlsVersion::Tls13), (true, "TLSv1.3")),
         (None, Settings { ciphers: Some(CipherGrade::High), ..at(Level::Secure) }, (true, "TLSv1.3")),
     ];

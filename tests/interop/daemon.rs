@@ -15,7 +15,7 @@ use crate::condition::wait_for;
 use crate::root::{Release, Software};
 
 /// The program.
-const CONNECTORD: &str = env!("CARGO_BIN_EXE_connectord");
+pub const CONNECTORD: &str = env!("CARGO_BIN_EXE_connectord");
 
 /// Where an instance has its files, on the host beside the machine of the lab.
 #[derive(Clone)]
@@ -103,7 +103,13 @@ impl Site {
         );
     }
 
-    fn arguments(&self, command: &mut Command) {
+    /// Where results are kept.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
+    /// Tells a command where this instance has its files.
+    pub fn arguments(&self, command: &mut Command) {
         for (option, name) in
             [("--config", "connectord.toml"), ("--runtime-dir", "run"), ("--state-dir", "state")]
         {

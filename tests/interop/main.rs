@@ -4,6 +4,7 @@
 //! cable, Postfix and a DNS server in the one (chrooted as Debian ships them), the partner's mail
 //! servers in the other, and the daemon that was just built between them. What counts is only
 //! what both ends say: the partner's mailbox and our mail queue outbound, the SMTP replies inbound.
+//! `validate` is run there as a process of its own, and needs no mail server on our side.
 //!
 //! Everything ends with the test, whatever ends the test: the namespaces have no names, Postfix
 //! lives in a PID namespace whose first process ends when the test's pipe to it closes, and the
@@ -23,12 +24,16 @@
 )]
 
 mod agreement;
+mod behaviours;
 mod certificates;
 mod client;
 mod condition;
+mod crowd;
 mod daemon;
 mod detours;
+mod dnssec;
 mod envelopes;
+mod examiner;
 mod exhibits;
 mod exim;
 mod exim_addresses;
@@ -63,6 +68,7 @@ mod machine;
 mod network;
 mod outbound;
 mod partner;
+mod policy_host;
 mod postfix;
 mod postmap;
 mod requirement;
@@ -70,5 +76,9 @@ mod resolver;
 mod root;
 mod session_cache;
 mod smtp;
+mod terminal;
+mod test_mail;
 mod transaction;
+mod validation;
 mod visitor;
+mod watch;

@@ -1,11 +1,12 @@
 //! The partner's mail servers: one address each (in both families), one behaviour each, one mailbox together.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use openssl::ssl::SslContext;
@@ -38,7 +39,7 @@ pub struct Host {
 }
 
 /// The ports of every host.
-const PORTS: [u16; 3] = [25, 587, MODERN_PORT];
+const PORTS: [u16; 3] = [25, 587, 2525];
 
 /// The port at which every host offers PIPELINING and CHUNKING too.
 pub const MODERN_PORT: u16 = 2525;
@@ -54,6 +55,8 @@ pub struct Mail {
     /// None: in plaintext.
     pub tls: Option<Session>,
     pub bytes: usize,
+    /// The message as it came.
+    pub text: String,
     /// Whether it came by BDAT.
     pub chunked: bool,
     /// The connection that brought it: no two have one number.
@@ -63,42 +66,89 @@ pub struct Mail {
 /// The next connection.
 static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
-type Mailbox = Arc<Mutex<Vec<Mail>>>;
+/// A command that a partner's host was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub host: String,
+    /// In capitals.
+    pub verb: String,
+}
+
+/// What all hosts of the partner have seen.
+#[derive(Default)]
+struct Seen {
+    mail: Vec<Mail>,
+    commands: Vec<Command>,
+    /// Sessions under way, and the most that there were at a time.
+    sessions: usize,
+    most_sessions: usize,
+}
+
+type Book = Arc<Mutex<Seen>>;
+
+/// The mailbox that no host has.
+pub const NOBODY: &str = "nobody";
 
 /// All hosts of the partner, listening.
 pub struct Partner {
     listeners: Vec<TcpListener>,
-    mailbox: Mailbox,
+    book: Book,
 }
 
 impl Partner {
     pub fn start(network: &Namespace, hosts: &[Host]) -> Partner {
-        let mailbox = Mailbox::default();
-        let mut listeners = Vec::new();
+        let mut partner = Partner { listeners: Vec::new(), book: Book::default() };
         for host in hosts {
-            let addresses = [partner_address(host.number), partner_address_v6(host.number)];
-            for (address, port) in addresses.iter().flat_map(|address| PORTS.map(|port| (*address, port))) {
-                let listener = network.enter(|| TcpListener::bind((address, port))).unwrap();
-                listeners.push(listener.try_clone().unwrap());
-                let (host, mailbox) = (host.clone(), mailbox.clone());
-                thread::spawn(move || {
-                    for stream in listener.incoming() {
-                        // Fails when the listener was shut down.
-                        let Ok(stream) = stream else { return };
-                        let (host, mailbox) = (host.clone(), mailbox.clone());
-                        // A client that goes away in the middle is no failure of the lab.
-                        thread::spawn(move || converse(&host, port, stream, &mailbox));
-                    }
-                });
+            for address in [partner_address(host.number), partner_address_v6(host.number)] {
+                for port in PORTS {
+                    partner.listen(network, host, SocketAddr::new(address, port), Duration::ZERO);
+                }
             }
         }
-        Partner { listeners, mailbox }
+        partner
+    }
+
+    /// Lets a host listen at an address of its own, and think for so long before each reply.
+    pub fn listen(&mut self, network: &Namespace, host: &Host, address: SocketAddr, latency: Duration) {
+        let listener = network.enter(|| TcpListener::bind(address)).unwrap();
+        self.listeners.push(listener.try_clone().unwrap());
+        let (host, book) = (host.clone(), self.book.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                // Fails when the listener was shut down.
+                let Ok(stream) = stream else { return };
+                let (host, book) = (host.clone(), book.clone());
+                thread::spawn(move || {
+                    enter(&book);
+                    // A client that goes away in the middle is no failure of the lab.
+                    let _ = converse(&host, address.port(), stream, latency, &book);
+                    book.lock().unwrap().sessions -= 1;
+                });
+            }
+        });
     }
 
     /// What was delivered so far.
     pub fn mail(&self) -> Vec<Mail> {
-        self.mailbox.lock().unwrap().clone()
+        self.book.lock().unwrap().mail.clone()
     }
+
+    /// What was said so far, in no order between sessions.
+    pub fn commands(&self) -> Vec<Command> {
+        self.book.lock().unwrap().commands.clone()
+    }
+
+    /// The most sessions that there were at a time.
+    pub fn most_sessions(&self) -> usize {
+        self.book.lock().unwrap().most_sessions
+    }
+}
+
+/// Counts a session that begins.
+fn enter(book: &Mutex<Seen>) {
+    let mut seen = book.lock().unwrap();
+    seen.sessions += 1;
+    seen.most_sessions = seen.most_sessions.max(seen.sessions);
 }
 
 impl Drop for Partner {
@@ -109,21 +159,29 @@ impl Drop for Partner {
     }
 }
 
-fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io::Result<()> {
+fn converse(
+    host: &Host,
+    port: u16,
+    stream: TcpStream,
+    latency: Duration,
+    book: &Mutex<Seen>,
+) -> io::Result<()> {
     let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let mut client = Conversation::new(stream)?;
+    thread::sleep(latency);
     let mut tls: Option<Session> = None;
     let mut recipients = Vec::new();
-    let mut bytes = 0;
+    let mut text = Vec::new();
     let mut sender = String::new();
-    let keep = |tls: &Option<Session>, sender: &str, recipients: &mut Vec<String>, bytes, chunked| {
-        mailbox.lock().unwrap().push(Mail {
+    let keep = |tls: &Option<Session>, sender: &str, recipients: &mut Vec<String>, text: &[u8], chunked| {
+        book.lock().unwrap().mail.push(Mail {
             host: host.name.clone(),
             port,
             sender: sender.to_owned(),
             recipients: std::mem::take(recipients),
             tls: tls.clone(),
-            bytes,
+            bytes: text.len(),
+            text: String::from_utf8_lossy(text).into_owned(),
             chunked,
             connection,
         });
@@ -132,6 +190,8 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
     loop {
         let line = client.text()?;
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        book.lock().unwrap().commands.push(Command { host: host.name.clone(), verb: verb.clone() });
+        thread::sleep(latency);
         match verb.as_str() {
             "EHLO" => {
                 client.say(&format!("250-{}", host.name))?;
@@ -169,12 +229,17 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
             "MAIL" => {
                 sender = address(&line);
                 recipients.clear();
-                bytes = 0;
+                text.clear();
                 client.say("250 2.1.0 ok")?;
             }
             "RCPT" => {
-                recipients.push(address(&line));
-                client.say("250 2.1.5 ok")?;
+                let address = address(&line);
+                if address.starts_with(&format!("{NOBODY}@")) {
+                    client.say("550 5.1.1 no such user here")?;
+                } else {
+                    recipients.push(address);
+                    client.say("250 2.1.5 ok")?;
+                }
             }
             "DATA" => {
                 client.say("354 go ahead")?;
@@ -183,19 +248,20 @@ fn converse(host: &Host, port: u16, stream: TcpStream, mailbox: &Mailbox) -> io:
                     if line == b"." {
                         break;
                     }
-                    bytes += line.len() + 2;
+                    text.extend(line);
+                    text.extend(b"\r\n");
                 }
-                keep(&tls, &sender, &mut recipients, bytes, false);
+                thread::sleep(latency);
+                keep(&tls, &sender, &mut recipients, &text, false);
                 client.say("250 2.0.0 taken")?;
             }
             // RFC 3030: BDAT <octets> [LAST], and the octets right behind.
             "BDAT" => {
                 let mut words = line.split(' ').skip(1);
                 let size: usize = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
-                client.octets(size)?;
-                bytes += size;
+                text.extend(client.octets(size)?);
                 if words.next() == Some("LAST") {
-                    keep(&tls, &sender, &mut recipients, bytes, true);
+                    keep(&tls, &sender, &mut recipients, &text, true);
                 }
                 client.say("250 2.0.0 taken")?;
             }

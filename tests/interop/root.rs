@@ -52,17 +52,18 @@ impl Software {
         }
     }
 
-    /// What is installed: the one with all lookups of Exim, for DNS in its routers.
+    /// What is installed: the one with all lookups of Exim, for DNS in its routers; for `validate`,
+    /// which is tested beside Postfix, a resolver that validates, and what signs its zone.
     fn packages(self) -> &'static str {
         match self {
-            Software::Postfix => "--include=postfix,nsd",
+            Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
         }
     }
 }
 
 /// Programs of this machine that the lab runs; `tests/setup` installs them.
-const PROGRAMS: [&str; 6] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp"];
+const PROGRAMS: [&str; 7] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp", "script"];
 
 /// What keeps packages from starting daemons in the root while it is made.
 const NO_DAEMONS: &str =

@@ -79,8 +79,10 @@ impl Conversation {
     }
 
     /// That many bytes, which are not looked at.
-    pub fn octets(&mut self, count: usize) -> io::Result<()> {
-        self.0.read_exact(&mut vec![0; count])
+    pub fn octets(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut octets = vec![0; count];
+        self.0.read_exact(&mut octets)?;
+        Ok(octets)
     }
 
     /// A line as text.

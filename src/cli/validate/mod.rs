@@ -95,6 +95,9 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
         }
     };
     let mut tested = partners::test(&selection.outbound, wanted, &snapshot, &told)?.into_iter();
+    if talks && !selection.outbound.is_empty() {
+        talk(format_args!(""));
+    }
     let of_files = selection.judge_files(Timestamp::now());
     let connectors: Vec<ConnectorReport> = tested.by_ref().chain(of_files).collect();
     let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::Fail);

@@ -174,13 +174,16 @@ async fn ways(hops: Vec<Hop>, ground: &Arc<Ground>) -> (Vec<Way>, Vec<AddressRep
     (ways, nowhere.into_values().collect())
 }
 
-/// Each address once, in the order of the ways that lead to it; and how many are left out.
+/// Each address once, in the order of the ways that lead to it, those of a host in the order of
+/// their numbers: resolvers shuffle them. And how many are left out.
 fn places(ways: Vec<Way>) -> (Vec<Place>, usize) {
     let mut numbers: BTreeMap<(String, u16, IpAddr), usize> = BTreeMap::new();
     let mut places: Vec<Place> = Vec::new();
     let mut left_out = 0;
     for way in ways {
-        for &address in way.hop.addresses.iter().flatten() {
+        let mut addresses: Vec<IpAddr> = way.hop.addresses.iter().flatten().copied().collect();
+        addresses.sort_unstable();
+        for address in addresses {
             let key = (way.hop.host.clone(), way.hop.port, address);
             let room = places.len() < MAX_ADDRESSES;
             let next = places.len();

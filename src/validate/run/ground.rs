@@ -1,11 +1,14 @@
 //! What every visit of a run has in common: whom to ask, whom to trust, and until when.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::unistd::gethostname;
 use openssl::error::ErrorStack;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::model::requirement::Anchors as Wanted;
@@ -18,6 +21,11 @@ use crate::validate::trust::{self, Anchors};
 /// Connections to partners under way at a time. Ours: it keeps a machine with the usual limit of
 /// 1024 descriptors far from it.
 pub const MAX_VISITS: usize = 128;
+
+/// Connections to one address under way at a time: many connectors may lead to the same filter.
+/// Ours: half of what Postfix's client makes (`default_destination_concurrency_limit`), and far
+/// from what its server takes of one client (`smtpd_client_connection_count_limit`).
+pub const MAX_VISITS_AT_ONE: usize = 10;
 
 /// How long one question to the DNS may take.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -60,6 +68,13 @@ pub struct Ground {
     anchors: Anchors,
     deadline: Instant,
     seats: Semaphore,
+    seats_at: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+}
+
+/// A place among the connections, given back when dropped.
+pub(super) struct Seat<'g> {
+    _of_all: SemaphorePermit<'g>,
+    _at_one: OwnedSemaphorePermit,
 }
 
 impl Ground {
@@ -87,6 +102,7 @@ impl Ground {
             anchors,
             deadline,
             seats: Semaphore::new(MAX_VISITS),
+            seats_at: Mutex::default(),
             options,
         })
     }
@@ -101,9 +117,16 @@ impl Ground {
         timeout_at(self.deadline, work).await.ok()
     }
 
-    /// A place among the connections; `None` when the time is over.
-    pub(super) async fn seat(&self) -> Option<SemaphorePermit<'_>> {
-        self.in_time(self.seats.acquire()).await?.ok()
+    /// A place among the connections, to that address and over all; `None` when the time is over.
+    pub(super) async fn seat(&self, address: IpAddr) -> Option<Seat<'_>> {
+        let seats_at = {
+            let mut all = self.seats_at.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(address).or_insert_with(|| Arc::new(Semaphore::new(MAX_VISITS_AT_ONE))).clone()
+        };
+        // In this order: who waits for a busy address takes no place from others.
+        let _at_one = self.in_time(seats_at.acquire_owned()).await?.ok()?;
+        let _of_all = self.in_time(self.seats.acquire()).await?.ok()?;
+        Some(Seat { _of_all, _at_one })
     }
 
     /// How long a visit may still take.

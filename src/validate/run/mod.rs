@@ -1,7 +1,7 @@
 //! A run: every connector that is asked for, at the same time, and never longer than it may take.
 //!
 //! Connectors, hosts and addresses are looked at side by side, with a bound on what is under way
-//! ([`MAX_VISITS`] connections; the DNS has its own). What is not done when the time is over is
+//! ([`MAX_VISITS`] connections, [`MAX_VISITS_AT_ONE`] of them to one address; the DNS has its own). What is not done when the time is over is
 //! reported as a failure that says so: nobody is waited for, and nothing is taken for granted.
 
 mod connector;
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub use ground::{Error, Ground, MAX_VISITS};
+pub use ground::{Error, Ground, MAX_VISITS, MAX_VISITS_AT_ONE};
 pub use subject::Subject;
 
 use super::report::{AddressReport, ConnectorReport};

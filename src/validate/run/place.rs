@@ -57,7 +57,7 @@ impl Place {
         mail: Option<TestMail>,
     ) -> Option<Observation> {
         let way = self.ways.first()?;
-        let _seat = ground.seat().await?;
+        let _seat = ground.seat(self.target.address).await?;
         let requirement = &subject.demand(&way.hop.next_hop).requirement;
         let plan = Plan {
             settings: self.settings(way, requirement),

@@ -1,4 +1,5 @@
-//! The addresses of a connector: a line for each, and below it what is wrong there.
+//! The addresses of a connector: a line for each, and below it what is wrong there. What is the same
+//! at several addresses of a host is said once, below the last of them.
 
 use jiff::Timestamp;
 
@@ -33,11 +34,15 @@ pub(super) fn all(lines: &mut Lines, connector: &ConnectorReport) {
         }
         widest
     });
-    for (address, row) in connector.addresses.iter().zip(&rows) {
+    let mut addresses = connector.addresses.iter().zip(&rows).peekable();
+    while let Some((address, row)) = addresses.next() {
         let cells = row.iter().zip(widest).filter(|(_, width)| *width > 0);
         let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
         lines.line(&format!("  {:<VERDICT$}  {}", short(address.verdict), cells.join("  ")));
-        below(lines, address);
+        let text = below(address);
+        if addresses.peek().is_none_or(|(next, _)| !is_twin(address, next) || below(next) != text) {
+            lines.add(&text);
+        }
     }
 }
 
@@ -79,7 +84,12 @@ pub(super) fn lasting(not_after: Timestamp, at: Timestamp) -> String {
     }
 }
 
-fn below(lines: &mut Lines, address: &AddressReport) {
+fn is_twin(address: &AddressReport, other: &AddressReport) -> bool {
+    (&address.host, address.port, address.verdict) == (&other.host, other.port, other.verdict)
+}
+
+fn below(address: &AddressReport) -> Lines {
+    let mut lines = Lines::default();
     let AddressReport { reason, expected, presented, warnings, certificate, test_mail, .. } = address;
     if !reason.is_empty() {
         lines.wrapped(&" ".repeat(INDENT), INDENT, reason);
@@ -92,15 +102,16 @@ fn below(lines: &mut Lines, address: &AddressReport) {
     if let Some(certificate) = certificate.as_ref().filter(|_| address.verdict == Verdict::Fail) {
         lines.labelled(INDENT, "certificate", &shown(certificate));
     }
-    detail(lines, &address.detail);
+    detail(&mut lines, &address.detail);
     // A warning that makes the verdict is its reason too.
     for Finding { reason, detail, .. } in warnings.iter().filter(|warning| warning.reason != *reason) {
         lines.labelled(INDENT, "warning", reason);
-        self::detail(lines, detail);
+        self::detail(&mut lines, detail);
     }
     if let Some(test_mail) = test_mail {
         lines.labelled(INDENT, "test mail", test_mail);
     }
+    lines
 }
 
 /// What SMTP or TLS said.

@@ -10,7 +10,7 @@ const WIDTH: usize = 100;
 const LABEL: usize = 13;
 
 /// Lines as they grow.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Lines(String);
 
 impl Lines {
@@ -50,6 +50,11 @@ impl Lines {
     pub(super) fn line(&mut self, line: &str) {
         self.0.push_str(line.trim_end());
         self.0.push('\n');
+    }
+
+    /// Lines that were made apart.
+    pub(super) fn add(&mut self, lines: &Lines) {
+        self.0.push_str(&lines.0);
     }
 
     /// All of them.

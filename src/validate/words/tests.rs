@@ -134,6 +134,37 @@ fails: do not switch on fabrikam; run validate again then.
 }
 
 #[test]
+fn what_is_the_same_at_a_host_is_said_once() {
+    let mut bank = connector("contoso-bank", Verdict::Fail, NOW);
+    let place = |host: &str, address_: &str, verdict: Verdict, reason: &str| {
+        let mut place = address(host, address_, verdict);
+        place.reason = reason.to_owned();
+        place
+    };
+    bank.addresses = vec![
+        place("mx1.contoso.com", "192.0.2.1", Verdict::Fail, "Too old."),
+        place("mx1.contoso.com", "192.0.2.2", Verdict::Fail, "Too old."),
+        place("mx1.contoso.com", "192.0.2.3", Verdict::Warn, "Too old."),
+        place("mx1.contoso.com", "192.0.2.4", Verdict::Warn, "Too new."),
+        place("mx2.contoso.com", "192.0.2.5", Verdict::Warn, "Too new."),
+    ];
+    let expected = "\
+contoso-bank: fails (secure; *.contoso.com, contoso.net)
+  fails    mx1.contoso.com  192.0.2.1  TLSv1.3
+  fails    mx1.contoso.com  192.0.2.2  TLSv1.3
+           Too old.
+  warning  mx1.contoso.com  192.0.2.3  TLSv1.3
+           Too old.
+  warning  mx1.contoso.com  192.0.2.4  TLSv1.3
+           Too new.
+  warning  mx2.contoso.com  192.0.2.5  TLSv1.3
+           Too new.
+";
+    let text = shown(vec![bank]);
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
 fn what_to_do_next() {
     let table = [
         (vec![], "Next: name a connector; nothing was tested.\n"),
