@@ -119,6 +119,9 @@ pub enum Failure {
     /// No runtime for the network.
     #[error("connectord: the system gives no resources for connections: {0}")]
     Runtime(io::Error),
+    /// A run of `validate` could not begin.
+    #[error("connectord: {0}")]
+    Ground(#[from] crate::validate::run::Error),
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -144,7 +147,8 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
-            Failure::Runtime(_) => Exit::Internal,
+            Failure::Ground(error) if error.is_of_an_option() => Exit::Usage,
+            Failure::Ground(_) | Failure::Runtime(_) => Exit::Internal,
             Failure::Argument(_) => Exit::Usage,
         }
     }

@@ -344,7 +344,7 @@ fn words_for_the_partner() {
     let hostile = Trouble::Reply("550 \u{1b}[31mred\u{7}\r\n550 two".to_owned());
     let scene = Scene { trouble: Some((Stage::Greeting, hostile)), ..signers.good("verify") };
     let (report, _) = signers.judged(&scene);
-    assert_eq!(report.detail, "\"550 \\x1b[31mred\\x07 / 550 two\"");
+    assert_eq!(report.detail, "550 \\u{1b}[31mred\\u{7} / 550 two");
     let odd = signers.scene("secure a.b.example", &Form::server(&["m\u{1b}x.filter.example"]));
     let (report, _) = signers.judged(&odd);
     let json = serde_json::to_string(&report).unwrap();

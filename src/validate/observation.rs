@@ -46,6 +46,8 @@ pub enum Stage {
 pub enum Trouble {
     /// The system refused or could not: `Connection refused`.
     System(String),
+    /// This machine has no way to the address: it speaks no IPv6, say.
+    NoRoute,
     /// Nothing came in time.
     Timeout,
     /// The peer closed the connection.

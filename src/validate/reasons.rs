@@ -3,15 +3,14 @@
 //! Codes are a closed list; texts of the peer appear in the detail alone, escaped and cut.
 
 use super::observation::{Stage, TestMail, Trouble};
-use crate::protocol::escape::Escaped;
+use crate::protocol::escape::printable;
 
-/// Bytes of a peer's text that are shown; the rest is cut.
+/// Characters of a peer's text that are shown; the rest is cut.
 const SHOWN: usize = 300;
 
-/// A text of the peer on one line of printable ASCII; quoted when it has a space in it.
+/// A text of the peer on one line.
 pub(super) fn escaped(text: &str) -> String {
-    let one_line = text.lines().collect::<Vec<_>>().join(" / ");
-    Escaped(one_line.as_bytes(), SHOWN).to_string()
+    printable(&text.lines().collect::<Vec<_>>().join(" / "), SHOWN)
 }
 
 /// The first ones, the rest counted.
@@ -38,6 +37,11 @@ pub(super) fn trouble_words(stage: Stage, trouble: &Trouble) -> (&'static str, S
         Trouble::System(error) if stage == Stage::Connect => {
             ("unreachable", "no connection to the server can be made".to_owned(), escaped(error))
         }
+        Trouble::NoRoute => (
+            "no-route",
+            "this machine has no route to the address, and neither has an MTA on it".to_owned(),
+            String::new(),
+        ),
         Trouble::Timeout if stage == Stage::Connect => {
             ("unreachable", "the server does not answer at this address".to_owned(), String::new())
         }

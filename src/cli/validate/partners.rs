@@ -26,7 +26,7 @@ pub(super) fn test(
         .collect();
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
     runtime.block_on(async {
-        let ground = Ground::new(options, now).map_err(|error| Failure::Argument(error.to_string()))?;
+        let ground = Ground::new(options, now)?;
         Ok(run(subjects, ground, now, progress).await)
     })
 }

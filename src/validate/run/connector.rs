@@ -24,6 +24,9 @@ use crate::validate::strictest::combined;
 /// has some tens at most.
 pub(super) const MAX_ADDRESSES: usize = 1000;
 
+/// The code of an address that this machine cannot reach, whatever the partner does.
+const NO_ROUTE: &str = "no-route";
+
 /// Where the progress goes.
 pub(super) type Teller = UnboundedSender<(String, AddressReport)>;
 
@@ -202,7 +205,8 @@ fn places(ways: Vec<Way>) -> (Vec<Place>, usize) {
 }
 
 /// A host that is away is passed over by the MTA as long as another one takes the mail: that is to
-/// be looked at, and stops nothing.
+/// be looked at, and stops nothing. An address to which this machine has no route concerns nobody:
+/// the MTA here never comes to it.
 fn soften(places: &[Arc<Place>], seen: &mut [Seen]) {
     let delivers: Vec<&Place> = places
         .iter()
@@ -212,8 +216,9 @@ fn soften(places: &[Arc<Place>], seen: &mut [Seen]) {
         .collect();
     for (place, seen) in places.iter().zip(seen.iter_mut()) {
         if seen.is_away && seen.report.verdict == Verdict::Fail && place.is_covered_by(&delivers) {
-            seen.report.verdict = Verdict::Warn;
-            seen.report.reason.push_str("; mail goes to another address meanwhile");
+            let without_route = seen.report.code == NO_ROUTE;
+            seen.report.verdict = if without_route { Verdict::Pass } else { Verdict::Warn };
+            seen.report.reason.push_str("; mail goes to another address");
         }
     }
 }

@@ -57,6 +57,13 @@ pub enum Error {
     Revocation(#[from] revocation::Error),
 }
 
+impl Error {
+    /// Whether a file that the command line names is to blame.
+    pub fn is_of_an_option(&self) -> bool {
+        matches!(self, Error::Anchors(_) | Error::Revocation(_))
+    }
+}
+
 /// The ground of a run.
 pub struct Ground {
     pub(super) dns: Dns,
