@@ -38,7 +38,7 @@ const TABLE: [Row; 40] = [
     ("picky", "fail", &["recipient-refused"], "the server refuses mail for nobody@picky.example"),
     ("tarpit", "fail", &["timeout"], "the server did not greet in time"),
     ("away", "fail", &["unreachable"], "no connection to the server can be made"),
-    ("half", "warn", &["ok", "unreachable"], "mail goes to another address meanwhile"),
+    ("half", "warn", &["ok", "unreachable"], "mail goes to another address"),
     ("null", "fail", &["null-mx"], "says with a null MX record that it accepts no mail"),
     ("nxdomain", "fail", &["no-such-domain"], "does not exist in the DNS"),
     ("servfail", "fail", &["dns-failure"], "do not answer as they should"),
