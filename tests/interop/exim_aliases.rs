@@ -189,19 +189,16 @@ fn aliases(release: Release) {
     };
     assert_eq!(lab.transactions().concat(), DELIVERED);
     assert_eq!(deferred(&lab.mta.log(&lab.machine)), DEFERRED);
-    assert_eq!(
-        lab.questions(),
-        counts([
-            ("cert another.example refused", 9),
-            ("cert answered.another.example refused", 1),
-            ("cert data.name.example ok", 2),
-            ("cert name.example ok", 10),
-            ("out another.example ok", 9),
-            ("out answered.another.example ok", 1),
-            ("out data.name.example ok", 1),
-            ("out name.example ok", 5),
-        ])
-    );
+    lab.asked(&counts([
+        ("cert another.example refused", 9),
+        ("cert answered.another.example refused", 1),
+        ("cert data.name.example ok", 2),
+        ("cert name.example ok", 10),
+        ("out another.example ok", 9),
+        ("out answered.another.example ok", 1),
+        ("out data.name.example ok", 1),
+        ("out name.example ok", 5),
+    ]));
     // Again, from what the queue says now.
     lab.mta.flush(&lab.machine);
     assert_eq!(lab.transactions().concat(), DELIVERED);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::Stdio;
 
+use crate::condition::wait_for;
 use crate::exim::Exim;
 use crate::lab::{Lab, fates};
 
@@ -65,8 +66,17 @@ impl Lab<Exim> {
         assert!(exim.wait().unwrap().success());
     }
 
+    /// Waits until the daemon has logged these questions and no others: its log is written behind its
+    /// answers.
+    pub fn asked(&self, expected: &BTreeMap<String, usize>) {
+        wait_for("the questions in the log", || {
+            let seen = self.questions();
+            if seen == *expected { Ok(()) } else { Err(format!("{seen:?}, expected {expected:?}")) }
+        });
+    }
+
     /// What the daemon was asked about outbound mail of connectors, and how often: `VERB DOMAIN VERDICT`.
-    pub fn questions(&self) -> BTreeMap<String, usize> {
+    fn questions(&self) -> BTreeMap<String, usize> {
         let word = |line: &str, key: &str| {
             let value = line.split_once(&format!(" {key}=")).map(|(_, rest)| rest).unwrap_or_default();
             match value.strip_prefix('"') {

@@ -109,18 +109,15 @@ fn queue(release: Release) {
         assert_eq!(mail.tls.as_ref().map(|session| session.resumed), Some(false), "{mail:?}");
     }
     // Routed twice; a right name is judged twice for each connection, a wrong one once.
-    assert_eq!(
-        lab.questions(),
-        counts([
-            ("cert another.example refused", 3),
-            ("cert host.example ok", 6),
-            ("cert name.example ok", 6),
-            ("out another.example ok", 6),
-            ("out encrypt.example ok", 6),
-            ("out host.example ok", 6),
-            ("out name.example ok", 6),
-        ])
-    );
+    lab.asked(&counts([
+        ("cert another.example refused", 3),
+        ("cert host.example ok", 6),
+        ("cert name.example ok", 6),
+        ("out another.example ok", 6),
+        ("out encrypt.example ok", 6),
+        ("out host.example ok", 6),
+        ("out name.example ok", 6),
+    ]));
 }
 
 /// With PIPELINING and CHUNKING, as most hosts have them: several messages, by BDAT, each over TLS
