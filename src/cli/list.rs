@@ -52,7 +52,7 @@ struct Entry<'c> {
 
 pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let loaded = config::load(&settings.config, Timestamp::now()).map_err(Failure::Configuration)?;
-    let validated = Validated::open(&settings.state_dir(), Timestamp::now());
+    let validated = Validated::open(&settings.state_dir(), Timestamp::now(), &loaded.agreements);
     let (outbound, inbound) = (&loaded.agreements.outbound, &loaded.agreements.inbound);
     let outbound =
         outbound.iter().map(|connector| Entry::of_outbound(connector, validated.outbound(connector)));

@@ -75,7 +75,7 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
 fn validation(settings: &Settings) -> Result<Vec<Shown>, Problems> {
     let now = Timestamp::now();
     let loaded = config::load(&settings.config, now)?;
-    Ok(Validated::open(&settings.state_dir(), now).all(&loaded.agreements))
+    Ok(Validated::open(&settings.state_dir(), now, &loaded.agreements).all(&loaded.agreements))
 }
 
 /// The daemon's object with the key `validation`; null when the files have problems. Otherwise the

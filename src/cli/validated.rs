@@ -8,18 +8,22 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::outbound::Route;
 use crate::model::{Agreements, Inbound, Outbound};
 use crate::protocol::escape::printable;
+use crate::snapshot::{self, Snapshot};
 use crate::validate::settings;
 use crate::validate::state::{Store, Validation};
 
 /// Characters of a reason before it is cut: it is about a partner, and may hold a partner's words.
 const REASON: usize = 300;
 
-/// The kept results, and the time.
+/// The kept results, the time, and what connectors share.
 pub(super) struct Validated {
     store: Store,
     now: Timestamp,
+    /// `None` where nobody has smart hosts, or the connectors contradict each other.
+    snapshot: Option<Snapshot>,
 }
 
 /// A validation in JSON.
@@ -50,13 +54,15 @@ pub struct Shown {
 
 impl Validated {
     /// Opens the results under a state directory.
-    pub(super) fn open(state_directory: &Path, now: Timestamp) -> Self {
-        Validated { store: Store::open(state_directory), now }
+    pub(super) fn open(state_directory: &Path, now: Timestamp, agreements: &Agreements) -> Self {
+        let shared = agreements.outbound.iter().any(|connector| connector.route != Route::Mx);
+        let snapshot = shared.then(|| snapshot::compile(agreements, 0, String::new()).ok()).flatten();
+        Validated { store: Store::open(state_directory), now, snapshot }
     }
 
     /// Whether an outbound connector is validated.
     pub(super) fn outbound(&self, connector: &Outbound) -> Shown {
-        self.shown(connector.name.as_str(), &settings::of_outbound(connector))
+        self.shown(connector.name.as_str(), &settings::of_outbound(connector, self.snapshot.as_ref()))
     }
 
     /// Whether an inbound connector is; `None` when it registers no certificate files, and so has

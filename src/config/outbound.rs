@@ -74,7 +74,7 @@ pub(super) fn read(
     let route =
         route(reading, table, mta, &domains, requirement.as_ref().map(|requirement| requirement.names()));
     let transport = table.find("transport").and_then(|item| mta::transport(reading, item));
-    let validate_recipients = recipients(reading, table);
+    let validate_recipients = recipients(reading, table, &domains, &except);
     let notes = notes::read(reading, table, source);
 
     let partner = domains.iter().any(|pattern| *pattern != Pattern::Any);
@@ -204,7 +204,13 @@ fn smart_hosts(reading: &mut Reading, item: Item<'_>) -> Vec<NextHop> {
     hosts
 }
 
-fn recipients(reading: &mut Reading, table: &Table<'_>) -> Vec<String> {
+/// Whose address is in none of the connector's domains would get mail through somebody else's server.
+fn recipients(
+    reading: &mut Reading,
+    table: &Table<'_>,
+    domains: &[Pattern],
+    except: &[Pattern],
+) -> Vec<String> {
     let Some(validate) = table.find("validate").and_then(|item| item.table(reading, VALIDATE)) else {
         return Vec::new();
     };
@@ -213,17 +219,23 @@ fn recipients(reading: &mut Reading, table: &Table<'_>) -> Vec<String> {
     };
     let mut recipients = Vec::new();
     for text in item.texts(reading) {
-        let valid = text.text.rsplit_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty()
-                && !local.contains(|c: char| c.is_control() || "<> ".contains(c))
-                && Domain::parse(domain).is_ok()
-        });
-        if valid {
-            recipients.push(text.text.to_owned());
-        } else {
-            let message = format!("{} is no mail address", shown(text.text));
+        let plain = |local: &str| {
+            !local.is_empty() && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>".contains(&byte))
+        };
+        let address = text.text.rsplit_once('@').filter(|(local, _)| plain(local));
+        let Some(domain) = address.and_then(|(_, domain)| Domain::parse(domain).ok()) else {
+            let message = format!("{} is no mail address of ASCII letters", shown(text.text));
             reading.problem(text.place, message, "write an address such as postmaster@contoso.com");
+            continue;
+        };
+        let covers = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.covers(domain.as_str()));
+        // Without domains of its own the connector has a problem of its own.
+        if !domains.is_empty() && (!covers(domains) || covers(except)) {
+            let message = format!("{} is in none of the connector's domains", shown(text.text));
+            reading.problem(text.place, message, "name somebody at the partner, or add the domain");
+            continue;
         }
+        recipients.push(text.text.to_owned());
     }
     recipients
 }

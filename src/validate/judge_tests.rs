@@ -209,7 +209,7 @@ fn dane_levels() {
         ("dane", dane(false, true, None), Pass, "ok"),
         ("dane-only", dane(false, true, None), Fail, "no-dane"),
         ("dane", dane(true, false, Some(false)), Fail, "dane-mismatch"),
-        ("dane", dane(true, false, Some(true)), Pass, "ok"),
+        ("dane", dane(true, false, Some(true)), Warn, "dane-insecure-mx"),
         ("dane-only", dane(true, false, Some(true)), Fail, "no-dane"),
         ("dane", dane(true, true, None), Pass, "ok"),
         ("dane-only", dane(true, true, None), Fail, "dane-unusable"),
@@ -374,14 +374,17 @@ fn the_strictest_level() {
     let plain = at(Stage::StartTls, Trouble::NotOffered);
     let gone = at(Stage::Connect, Trouble::Timeout);
     let signed = of(&Scene { dane: dane(true, true, Some(true)), ..signers.good("may") });
-    let pin = format!("fingerprint, fingerprints = [\"sha256:{key}\"]");
+    // What only the partner can vouch for is said to be so.
+    let pin = format!("fingerprint, fingerprints = [\"sha256:{key}\"] (only if the partner confirms it)");
+    let foreign = "secure, match = [\"*.filter.example\"] (only if the partner confirms it)";
+    let both = "secure, match = [\"*.filter.example\", \"mx.a.example\"] (only if the partner confirms it)";
     let table: Vec<(Vec<&Capability>, Option<&str>)> = vec![
         (vec![], None),
         (vec![&gone], None),
         (vec![&good], Some("secure, match = \"domain\"")),
         (vec![&good, &gone], Some("secure, match = \"domain\"")),
-        (vec![&elsewhere], Some("secure, match = [\"*.filter.example\"]")),
-        (vec![&good, &elsewhere], Some("secure, match = [\"*.filter.example\", \"mx.a.example\"]")),
+        (vec![&elsewhere], Some(foreign)),
+        (vec![&good, &elsewhere], Some(both)),
         (vec![&own], Some(&pin)),
         (vec![&own, &old], Some("encrypt")),
         (vec![&old], Some("encrypt")),

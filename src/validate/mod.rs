@@ -9,6 +9,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`options`] | what is wanted |
+//! | [`demands`] | what is demanded at smart hosts that connectors share |
 //! | [`run`] | all of it, at once and bounded in time |
 //! | [`dns`] | questions as Postfix asks them, and whether DNSSEC vouches for the answer |
 //! | [`route`] | the domains of a connector, and the hosts that the MTA would deliver to |
@@ -39,6 +40,7 @@ mod at_once;
 pub mod bounded;
 pub mod changes;
 pub mod dane;
+pub mod demands;
 pub mod distrust;
 pub mod dns;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Outbound;
+use crate::model::{Domain, Outbound};
 
 /// What holds for every connector of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,15 @@ pub struct Options {
 pub struct Test<'c> {
     /// The connector, of any mode.
     pub connector: &'c Outbound,
-    /// Who gets a test mail; nobody where it is empty. They can stand in an SMTP command.
-    pub recipients: Vec<String>,
+    /// Who gets a test mail; nobody where it is empty.
+    pub recipients: Vec<Recipient>,
+}
+
+/// Somebody who gets a test mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The whole address; it can stand in an SMTP command.
+    pub address: String,
+    /// Its domain, which is one of the connector's.
+    pub domain: Domain,
 }

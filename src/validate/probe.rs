@@ -10,6 +10,7 @@
 //! asks for more than `encrypt` does by itself, a second visit at that level looks at what the peer
 //! has; it carries no mail.
 
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use super::smtp::{Conversation, Limits, Reply, of_io};
 
 /// Words of EHLO's reply that are kept.
 const MAX_CAPABILITIES: usize = 50;
+
+/// A port to which nothing is sent (RFC 863).
+const DISCARD: u16 = 9;
 
 /// How a visit goes.
 #[derive(Clone)]
@@ -89,10 +93,19 @@ async fn visit(target: &Target, plan: &Plan, seen: &mut Observation) -> Result<(
     let connected = timeout_at(limits.deadline(), TcpStream::connect((target.address, target.port))).await;
     let stream = connected
         .map_err(|_| (Stage::Connect, Trouble::Timeout))?
-        .map_err(|error| (Stage::Connect, of_io(&error)))?;
+        .map_err(|error| if has_route(target.address) { of_io(&error) } else { Trouble::NoRoute })
+        .map_err(|trouble| (Stage::Connect, trouble))?;
     // Commands are small, and each waits for its reply. Without it things are slower, that is all.
     let _ = stream.set_nodelay(true);
     converse(stream, plan, limits, seen).await
+}
+
+/// Whether this machine knows a way to an IPv6 address. A router on the way that knows none makes the
+/// same error of a connection, and that would be the partner's; connecting a datagram socket asks our
+/// own tables alone, and sends nothing. Every machine is expected to speak IPv4.
+fn has_route(address: IpAddr) -> bool {
+    let Ok(socket) = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)) else { return address.is_ipv4() };
+    address.is_ipv4() || socket.connect((address, DISCARD)).is_ok()
 }
 
 /// The conversation over a connection of any kind.

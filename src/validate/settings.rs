@@ -4,6 +4,7 @@
 //! order of domains, names and digests does not count, nor where a file lies: its certificates do.
 //! The mode does not count, so that a connector that was tested while `off` or in `report` is still
 //! validated when it is switched on; nor do notes, overrides and the service of master.cf.
+//! Of a smart host that several connectors use, what all of them demand counts.
 //! Nothing of `[mta]` changes whom a connector meets or what it demands of them, so it has no part.
 
 use std::fmt::Display;
@@ -15,9 +16,13 @@ use crate::model::outbound::Route;
 use crate::model::pattern::Entry;
 use crate::model::requirement::{Anchors, CipherGrade, Requirement, TlsVersion};
 use crate::model::{Inbound, Outbound, PatternSet};
+use crate::snapshot::Snapshot;
+use crate::validate::demands::{Demands, demands};
 
-/// Lower-case hex of the SHA-256 of an outbound connector's settings.
-pub fn of_outbound(connector: &Outbound) -> String {
+/// Lower-case hex of the SHA-256 of an outbound connector's settings. At smart hosts the demands of
+/// other connectors are among them ([`demands`]); without a snapshot they are not known, and then no
+/// result is about them.
+pub fn of_outbound(connector: &Outbound, snapshot: Option<&Snapshot>) -> String {
     let mut settings = Settings::of("outbound", connector.name.as_str());
     let requirement = &connector.requirement;
     settings.requirement(requirement);
@@ -26,7 +31,13 @@ pub fn of_outbound(connector: &Outbound) -> String {
     match &connector.route {
         Route::Mx => settings.list("mx", [""; 0]),
         // Their order is the order in which Postfix tries them.
-        Route::SmartHosts(hosts) => settings.list("smart hosts", hosts),
+        Route::SmartHosts(hosts) => {
+            settings.list("smart hosts", hosts);
+            match snapshot {
+                None => settings.list("demands not known", [""; 0]),
+                Some(snapshot) => settings.demands(&demands(connector, snapshot)),
+            }
+        }
     }
     settings.finish()
 }
@@ -98,6 +109,16 @@ impl Settings {
         self.list("servername", requirement.servername());
     }
 
+    fn demands(&mut self, demands: &Demands) {
+        for (host, demand) in demands {
+            self.list("at", [host]);
+            match demand {
+                Ok(requirement) => self.requirement(requirement),
+                Err(reason) => self.list("cannot be joined", [reason]),
+            }
+        }
+    }
+
     fn finish(self) -> String {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -161,11 +182,11 @@ mod tests {
             ("recipients of the test mail", with(|c| c.validate_recipients.push("a@b".to_owned()))),
         ];
         for (name, connector) in same {
-            assert_eq!(of_outbound(&connector), of_outbound(&bank()), "{name}");
+            assert_eq!(of_outbound(&connector, None), of_outbound(&bank(), None), "{name}");
         }
         let moved = demanding(|parts| parts.ca_file = ca("/b.pem", "# a comment", &["1", "2"]));
         let first = demanding(|parts| parts.ca_file = ca("/a.pem", "", &["2", "1"]));
-        assert_eq!(of_outbound(&first), of_outbound(&moved));
+        assert_eq!(of_outbound(&first, None), of_outbound(&moved, None));
     }
 
     #[test]
@@ -199,9 +220,11 @@ mod tests {
             ("their port", with(|c| c.route = smart_hosts(&["[a.b]", "[c.d]"]))),
             ("their MX", with(|c| c.route = smart_hosts(&["a.b", "[c.d]"]))),
         ];
-        let digests: BTreeSet<String> = all.iter().map(|(_, connector)| of_outbound(connector)).collect();
+        let digests: BTreeSet<String> =
+            all.iter().map(|(_, connector)| of_outbound(connector, None)).collect();
         for (name, connector) in &all {
-            let twins = all.iter().filter(|(_, other)| of_outbound(other) == of_outbound(connector));
+            let twins =
+                all.iter().filter(|(_, other)| of_outbound(other, None) == of_outbound(connector, None));
             let twins: Vec<_> = twins.map(|(name, _)| name).collect();
             assert_eq!(twins, [name]);
         }

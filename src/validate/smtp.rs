@@ -199,8 +199,6 @@ pub fn of_io(error: &io::Error) -> Trouble {
         Trouble::Closed
     } else if kind == io::ErrorKind::TimedOut {
         Trouble::Timeout
-    } else if matches!(kind, io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable) {
-        Trouble::NoRoute
     } else {
         Trouble::System(words(error))
     }

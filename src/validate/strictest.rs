@@ -15,10 +15,12 @@ use crate::model::names::satisfied_by;
 use crate::model::requirement::TlsVersion;
 use crate::model::{Domain, Pattern, PatternSet};
 
+/// What is said of names and keys that only the partner can vouch for.
+const CONFIRM: &str = " (only if the partner confirms it)";
+
 /// What an address can do today.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capability {
-    host: String,
     kind: Kind,
 }
 
@@ -46,10 +48,12 @@ struct Shown {
 struct Names {
     /// `match = "domain"` would do.
     domain: bool,
-    /// The host's own name would do.
-    host: bool,
-    /// The first name that can be written in `match`.
-    first: Option<String>,
+    /// What could be written in `match`: the host's own name where that would do, else one of the
+    /// partner's domain, else the first.
+    entry: Option<String>,
+    /// Whether that is the partner's domain or lies below it. Whoever can forge the DNS shows a good
+    /// certificate of another name.
+    is_theirs: bool,
 }
 
 /// What the address of a case can do, whatever its connector demands. The chain must have been
@@ -70,25 +74,30 @@ pub fn strictest(case: &Case<'_>) -> Capability {
             Kind::Tls(Box::new(shown.unwrap_or_default()))
         }
     };
-    Capability { host: seen.target.host.trim_end_matches('.').to_ascii_lowercase(), kind }
+    Capability { kind }
 }
 
 fn shown(case: &Case<'_>, leaf: &Certificate) -> Shown {
     let trusted = matches!(case.trust, Some(Ok(_)));
-    let satisfies = |patterns: PatternSet| leaf.identities().iter().any(|name| satisfied_by(&patterns, name));
-    let host = Domain::parse(&case.observation.target.host).ok();
-    let names = Names {
-        domain: satisfies(PatternSet::new(vec![Pattern::Tree(case.domain.clone())])),
-        host: host
-            .is_some_and(|host| host.labels() > 1 && satisfies(PatternSet::new(vec![Pattern::Exact(host)]))),
-        first: leaf.identities().iter().find_map(entry),
-    };
-    let any = names.domain || names.host || names.first.is_some();
+    let satisfies = |pattern| satisfied_by_any(leaf, &PatternSet::new(vec![pattern]));
+    let theirs = || Pattern::Tree(case.domain.clone());
+    let host = Domain::parse(&case.observation.target.host).ok().filter(|host| host.labels() > 1);
+    let host = host.filter(|host| satisfies(Pattern::Exact(host.clone()))).map(|host| host.to_string());
+    let all = || leaf.identities().iter().filter_map(entry);
+    let is_theirs = |name: &String| theirs().covers(name.trim_start_matches("*."));
+    let entry = host.or_else(|| all().find(is_theirs)).or_else(|| all().next());
+    let names =
+        Names { domain: satisfies(theirs()), is_theirs: entry.as_ref().is_some_and(is_theirs), entry };
+    let any = names.domain || names.entry.is_some();
     Shown {
         names: (trusted && any).then_some(names),
         key: Some(leaf.key_fingerprint().to_string()),
         dane: case.dane.is_some_and(|dane| dane.present && dane.authenticated && dane.matches == Some(true)),
     }
+}
+
+fn satisfied_by_any(leaf: &Certificate, patterns: &PatternSet) -> bool {
+    leaf.identities().iter().any(|name| satisfied_by(patterns, name))
 }
 
 /// A name as it can be written in `match`, which wants two labels.
@@ -108,11 +117,11 @@ pub fn combined(capabilities: &[Capability]) -> Option<String> {
     let mut shown = Vec::new();
     for one in &reached {
         match &one.kind {
-            Kind::Tls(session) => shown.push((one.host.as_str(), &**session)),
+            Kind::Tls(session) => shown.push(&**session),
             Kind::Plain | Kind::Nothing => return Some("may".to_owned()),
         }
     }
-    let dane = shown.iter().all(|(_, session)| session.dane);
+    let dane = shown.iter().all(|session| session.dane);
     let level = secure(&shown).or_else(|| fingerprint(&shown));
     Some(match (level, dane) {
         (Some(level), true) => format!("{level}; dane-only would pass too"),
@@ -122,25 +131,22 @@ pub fn combined(capabilities: &[Capability]) -> Option<String> {
     })
 }
 
-fn secure(shown: &[(&str, &Shown)]) -> Option<String> {
-    let names: Vec<(&str, &Names)> =
-        shown.iter().map(|(host, session)| Some((*host, session.names.as_ref()?))).collect::<Option<_>>()?;
-    if names.iter().all(|(_, names)| names.domain) {
+fn secure(shown: &[&Shown]) -> Option<String> {
+    let names: Vec<&Names> = shown.iter().map(|session| session.names.as_ref()).collect::<Option<_>>()?;
+    if names.iter().all(|names| names.domain) {
         return Some("secure, match = \"domain\"".to_owned());
     }
-    let entries: BTreeSet<String> = names
-        .iter()
-        .map(|(host, names)| if names.host { Some((*host).to_owned()) } else { names.first.clone() })
-        .collect::<Option<_>>()?;
-    Some(format!("secure, match = [{}]", quoted(&entries)))
+    let entries: BTreeSet<String> = names.iter().map(|names| names.entry.clone()).collect::<Option<_>>()?;
+    let confirm = if names.iter().all(|names| names.is_theirs) { "" } else { CONFIRM };
+    Some(format!("secure, match = [{}]{confirm}", quoted(&entries)))
 }
 
-fn fingerprint(shown: &[(&str, &Shown)]) -> Option<String> {
+fn fingerprint(shown: &[&Shown]) -> Option<String> {
     let keys: BTreeSet<String> = shown
         .iter()
-        .map(|(_, session)| Some(format!("sha256:{}", session.key.clone()?)))
+        .map(|session| Some(format!("sha256:{}", session.key.clone()?)))
         .collect::<Option<_>>()?;
-    Some(format!("fingerprint, fingerprints = [{}]", quoted(&keys)))
+    Some(format!("fingerprint, fingerprints = [{}]{CONFIRM}", quoted(&keys)))
 }
 
 fn quoted(entries: &BTreeSet<String>) -> String {

@@ -159,6 +159,20 @@ fn published(case: &Case<'_>, found: &mut Vec<Finding>) {
             dane.detail.clone(),
         ));
     }
+    // Before 3.10, and unless main.cf itself says dane, Postfix then does not even look
+    // (smtp_tls_dane_insecure_mx_policy).
+    if let Some(dane) = case.dane
+        && case.requirement.level() == Level::Dane
+        && dane.present
+        && !dane.authenticated
+    {
+        found.push(finding(
+            "dane-insecure-mx",
+            "DNSSEC does not vouch for the MX records of the domain: depending on its version and settings Postfix \
+             then takes the level dane for may, and asks for no certificate",
+            dane.detail.clone(),
+        ));
+    }
     if let Some(sts) = case.mta_sts
         && sts.mode.as_deref() == Some("enforce")
         && sts.covers == Some(false)

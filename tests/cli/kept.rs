@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use connectord::config;
 use connectord::model::certificate::pem;
+use connectord::snapshot;
 use connectord::validate::report::{CertificateReport, ConnectorReport};
 use connectord::validate::settings;
 use connectord::validate::state::{Keeper, Record};
@@ -46,7 +47,11 @@ pub fn settings_of(bench: &Bench, connector: &str) -> String {
     let loaded = config::load(&bench.path("connectord.toml"), Timestamp::now()).unwrap();
     let outbound = loaded.agreements.outbound.iter().find(|other| other.name.as_str() == connector);
     let inbound = || loaded.agreements.inbound.iter().find(|other| other.name.as_str() == connector);
-    outbound.map_or_else(|| settings::of_inbound(inbound().unwrap()), settings::of_outbound)
+    let snapshot = snapshot::compile(&loaded.agreements, 0, String::new()).unwrap();
+    outbound.map_or_else(
+        || settings::of_inbound(inbound().unwrap()),
+        |outbound| settings::of_outbound(outbound, Some(&snapshot)),
+    )
 }
 
 /// Keeps a report of a run that tested the settings as they are now.

@@ -49,9 +49,15 @@ domains = ["turning.example"]
 tls = "secure"
 match = ["*.turning.example"]
 validate.recipients = ["postmaster@turning.example"]
+
+[[outbound]]
+name = "several"
+mode = "report"
+domains = ["several.example", "*.other.example"]
+tls = "encrypt"
 "#;
 
-const DOMAINS: [&str; 4] = ["good", "first-wrong", "plain", "turning"];
+const DOMAINS: [&str; 6] = ["good", "first-wrong", "plain", "turning", "several", "other"];
 
 /// Shows its first certificate to the first visitor, and the other one to all who come then.
 #[derive(Debug)]
@@ -105,6 +111,8 @@ fn lab() -> Lab<Absent> {
             hosts.push(Host { name, number: 10 + u8::try_from(hosts.len()).unwrap(), starttls });
         }
     }
+    // A domain of its own below one that a pattern names.
+    zone.record("sub.other.example", "MX 10 mx2.other.example.");
     let lab = Lab::start(POSTFIX_3_10, &authority, &hosts, zone, &[]);
     lab.site.configure(CONNECTORS);
     lab
@@ -225,4 +233,29 @@ fn it_goes_nowhere_unless_the_session_is_as_agreed() {
     let ended = examiner.validate(&["good", "--recipient", "alice@plain.example"]);
     assert_eq!(ended.code, Some(64), "{ended:?}");
     assert!(given(&lab, "EHLO").iter().all(|host| !host.ends_with(".good.example")));
+}
+
+/// A connector of several domains: the mail to each goes to that domain's own hosts.
+#[test]
+fn each_domain_has_hosts_of_its_own() {
+    if !possible() {
+        return;
+    }
+    let lab = lab();
+    let mut arguments = vec!["several", "--json"];
+    for recipient in ["bob@sub.other.example", "amy@several.example", "eve@other.example"] {
+        arguments.extend(["--recipient", recipient]);
+    }
+    let ended = Examiner::of(&lab).validate(&arguments);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut came: Vec<(String, Vec<String>)> =
+        since(&lab, 0).into_iter().map(|mail| (mail.host, mail.recipients)).collect();
+    came.sort();
+    let expected = [
+        ("mx1.other.example", "eve@other.example"),
+        ("mx1.several.example", "amy@several.example"),
+        ("mx2.other.example", "bob@sub.other.example"),
+    ]
+    .map(|(host, recipient)| (host.to_owned(), vec![recipient.to_owned()]));
+    assert_eq!(came, expected);
 }

@@ -87,7 +87,7 @@ struct Changed<'r> {
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let wanted = options.wanted()?;
     let (snapshot, agreements) = whole(settings)?;
-    let selection = Selection::of(options, &agreements)?;
+    let selection = Selection::of(options, &agreements, &snapshot)?;
     let talks = io::stderr().is_terminal();
     let told = |connector: &str, address: &_| {
         if talks {

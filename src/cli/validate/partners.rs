@@ -1,6 +1,7 @@
 //! The one place where the network is asked for: a runtime of its own, for as long as the run takes.
 
 use jiff::Timestamp;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime;
 
 use crate::cli::Failure;
@@ -8,6 +9,9 @@ use crate::snapshot::Snapshot;
 use crate::validate::options::{Options, Test};
 use crate::validate::report::ConnectorReport;
 use crate::validate::run::{Ground, Progress, Subject, run};
+
+/// Descriptors beyond which none are asked for: bounds in the run keep it far below.
+const MAX_DESCRIPTORS: u64 = 16 * 1024;
 
 /// Tests outbound connectors; the reports come in the same order.
 pub(super) fn test(
@@ -24,9 +28,24 @@ pub(super) fn test(
         .iter()
         .map(|test| Subject::of(test.connector, test.recipients.clone(), snapshot, now))
         .collect();
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
-    runtime.block_on(async {
+    more_descriptors();
+    // Threads of its own for what computes: a partner that makes a handshake expensive must not stop
+    // the clock of the others.
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let reports = runtime.block_on(async {
         let ground = Ground::new(options, now)?;
+        ground.look_round().await?;
         Ok(run(subjects, ground, now, progress).await)
-    })
+    });
+    // Nobody is waited for.
+    runtime.shutdown_background();
+    reports
+}
+
+/// Each visit is a descriptor: as many as the system allows us.
+fn more_descriptors() {
+    // What it had before is enough for most runs.
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(MAX_DESCRIPTORS)), hard);
+    }
 }

@@ -9,7 +9,8 @@ use super::Options;
 use crate::cli::Failure;
 use crate::config;
 use crate::model::{Agreements, Domain, Inbound, Outbound, Pattern};
-use crate::validate::options::Test;
+use crate::snapshot::Snapshot;
+use crate::validate::options::{Recipient, Test};
 use crate::validate::report::ConnectorReport;
 use crate::validate::{registered, settings, words};
 
@@ -25,11 +26,17 @@ pub(super) struct Selection<'c> {
     pub(super) outbound: Vec<Test<'c>>,
     /// Those whose files are judged; each has some.
     inbound: Vec<&'c Inbound>,
+    /// What they share.
+    snapshot: &'c Snapshot,
 }
 
 impl<'c> Selection<'c> {
     /// Takes what the command line names.
-    pub(super) fn of(options: &Options, agreements: &'c Agreements) -> Result<Self, Failure> {
+    pub(super) fn of(
+        options: &Options,
+        agreements: &'c Agreements,
+        snapshot: &'c Snapshot,
+    ) -> Result<Self, Failure> {
         let chosen = |name: &str| options.all || options.names.iter().any(|chosen| chosen == name);
         let inbound: Vec<&Inbound> =
             agreements.inbound.iter().filter(|connector| chosen(connector.name.as_str())).collect();
@@ -57,6 +64,7 @@ impl<'c> Selection<'c> {
                 .map(|&connector| Ok(Test { connector, recipients: recipients.of_connector(connector)? }))
                 .collect::<Result<_, Failure>>()?,
             inbound: inbound.into_iter().filter(|connector| has_files(connector)).collect(),
+            snapshot,
         };
         if selection.outbound.is_empty() && selection.inbound.is_empty() {
             return Err(Failure::Argument(
@@ -76,7 +84,7 @@ impl<'c> Selection<'c> {
         let outbound = self.outbound.iter().find(|test| test.connector.name.as_str() == name);
         let inbound = || self.inbound.iter().find(|connector| connector.name.as_str() == name);
         outbound
-            .map(|test| settings::of_outbound(test.connector))
+            .map(|test| settings::of_outbound(test.connector, Some(self.snapshot)))
             .or_else(|| inbound().map(|connector| settings::of_inbound(connector)))
     }
 
@@ -139,17 +147,17 @@ impl Recipients {
         Ok(Recipients { named, own })
     }
 
-    fn of_connector(&self, connector: &Outbound) -> Result<Vec<String>, Failure> {
+    fn of_connector(&self, connector: &Outbound) -> Result<Vec<Recipient>, Failure> {
         let named = self.named.iter().filter(|address| covers(connector, &address.domain));
-        let mut all: Vec<String> = named.map(ToString::to_string).collect();
+        let mut all: Vec<Recipient> = named.map(Recipient::from).collect();
         for recipient in connector.validate_recipients.iter().filter(|_| self.own) {
             let address = Address::parse(recipient).map_err(|problem| {
                 Failure::Argument(format!("validate.recipients of {}: {problem}", connector.name))
             })?;
-            all.push(address.to_string());
+            all.push(Recipient::from(&address));
         }
         let mut seen = BTreeSet::new();
-        all.retain(|recipient| seen.insert(recipient.clone()));
+        all.retain(|recipient| seen.insert(recipient.address.clone()));
         Ok(all)
     }
 }
@@ -178,6 +186,12 @@ impl Address {
         }
         let domain = Domain::parse(domain).map_err(|_| refused())?;
         Ok(Address { local: local.to_owned(), domain })
+    }
+}
+
+impl From<&Address> for Recipient {
+    fn from(address: &Address) -> Recipient {
+        Recipient { address: address.to_string(), domain: address.domain.clone() }
     }
 }
 

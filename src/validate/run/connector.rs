@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::ground::Ground;
-use super::mail;
+use super::mail::Round;
 use super::place::{Place, Policies, Seen, Way};
 use super::subject::Subject;
 use crate::validate::at_once::at_once;
 use crate::validate::dane::{self, Tlsa};
 use crate::validate::dns;
-use crate::validate::mta_sts::{self, Absence};
 use crate::validate::observation::Target;
 use crate::validate::report::{AddressReport, ConnectorReport, Finding, Verdict};
 use crate::validate::route::{self, Destination, Found, Hop};
@@ -23,6 +22,9 @@ use crate::validate::strictest::combined;
 /// Addresses of one connector that are visited; the others are counted and said. Ours: a partner
 /// has some tens at most.
 pub(super) const MAX_ADDRESSES: usize = 1000;
+
+/// Addresses that Postfix tries of one domain (postconf(5), `smtp_mx_address_limit`).
+const MX_ADDRESS_LIMIT: usize = 5;
 
 /// The code of an address that this machine cannot reach, whatever the partner does.
 const NO_ROUTE: &str = "no-route";
@@ -68,11 +70,9 @@ pub(super) async fn test(
     });
     let mut seen = at_once(visits).await;
     soften(&places, &mut seen);
-    if !subject.recipients.is_empty() {
-        let sent = mail::send(&subject, &ground, &places, &policies, &mut seen, now).await;
-        findings.extend(sent.err());
-    }
-    let capabilities: Vec<_> = seen.iter().filter_map(|seen| seen.capability.clone()).collect();
+    let round = Round { subject: &subject, ground: &ground, policies: &policies, now };
+    findings.extend(round.send(&places, &mut seen).await);
+    let capabilities: Vec<_> = seen.iter().flat_map(|seen| seen.capabilities.clone()).collect();
     addresses.extend(seen.into_iter().map(|seen| seen.report));
     let verdicts = addresses.iter().map(|address| address.verdict);
     // Nothing found and nothing said is no pass.
@@ -132,8 +132,8 @@ async fn policies(subject: &Subject, ground: &Arc<Ground>) -> Policies {
     let each = domains.map(|domain| {
         let ground = ground.clone();
         async move {
-            let found = ground.in_time(mta_sts::look(&ground.dns, &ground.fetcher, &domain)).await;
-            (domain, found.unwrap_or(Err(Absence::Dns(dns::Error::Timeout))))
+            let found = ground.policy(&domain).await;
+            (domain, found)
         }
     });
     at_once(each).await.into_iter().collect()
@@ -207,6 +207,9 @@ fn places(ways: Vec<Way>) -> (Vec<Place>, usize) {
 /// A host that is away is passed over by the MTA as long as another one takes the mail: that is to
 /// be looked at, and stops nothing. An address to which this machine has no route concerns nobody:
 /// the MTA here never comes to it.
+///
+/// But Postfix tries only so many addresses of a domain ([`MX_ADDRESS_LIMIT`]) and then waits: with
+/// that many dead ones before it, the good one is never reached.
 fn soften(places: &[Arc<Place>], seen: &mut [Seen]) {
     let delivers: Vec<&Place> = places
         .iter()
@@ -214,11 +217,73 @@ fn soften(places: &[Arc<Place>], seen: &mut [Seen]) {
         .filter(|(_, seen)| seen.report.verdict != Verdict::Fail)
         .map(|(place, _)| place.as_ref())
         .collect();
+    let away: Vec<&Place> = places
+        .iter()
+        .zip(seen.iter())
+        .filter(|(_, seen)| seen.is_away && seen.report.code != NO_ROUTE)
+        .map(|(place, _)| place.as_ref())
+        .collect();
     for (place, seen) in places.iter().zip(seen.iter_mut()) {
-        if seen.is_away && seen.report.verdict == Verdict::Fail && place.is_covered_by(&delivers) {
-            let without_route = seen.report.code == NO_ROUTE;
-            seen.report.verdict = if without_route { Verdict::Pass } else { Verdict::Warn };
-            seen.report.reason.push_str("; mail goes to another address");
+        if !seen.is_away || seen.report.verdict != Verdict::Fail || !place.is_covered_by(&delivers) {
+            continue;
         }
+        if place.ways.iter().any(|way| is_out_of_reach(&way.hop.next_hop, &delivers, &away)) {
+            seen.report.reason.push_str(&format!(
+                "; with so many dead addresses before the good one Postfix never comes to it, for it tries \
+                 {MX_ADDRESS_LIMIT} (smtp_mx_address_limit)"
+            ));
+            continue;
+        }
+        let without_route = seen.report.code == NO_ROUTE;
+        seen.report.verdict = if without_route { Verdict::Pass } else { Verdict::Warn };
+        seen.report.reason.push_str("; mail goes to another address");
+    }
+}
+
+/// Whether a domain's first address that delivers comes after as many dead ones as Postfix tries.
+fn is_out_of_reach(next_hop: &str, delivers: &[&Place], away: &[&Place]) -> bool {
+    let Some(best) = delivers.iter().filter_map(|place| place.preference(next_hop)).min() else {
+        return true;
+    };
+    let before = away.iter().filter_map(|place| place.preference(next_hop));
+    before.filter(|preference| *preference < best).count() >= MX_ADDRESS_LIMIT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(next_hop: &str, preference: u16) -> Place {
+        let hop = Hop {
+            next_hop: next_hop.to_owned(),
+            host: format!("mx{preference}.{next_hop}"),
+            port: 25,
+            preference,
+            secure: false,
+            trail: route::Trail::default(),
+            addresses: Ok(Vec::new()),
+        };
+        let target = Target { host: hop.host.clone(), address: IpAddr::from([192, 0, 2, 1]), port: 25 };
+        Place { target, ways: vec![Way { hop: Arc::new(hop), tlsa: Arc::new(Tlsa::Absent) }] }
+    }
+
+    /// Postfix looks at five addresses of a domain, and keeps the mail then.
+    #[test]
+    fn a_good_host_behind_five_dead_ones_is_out_of_reach() {
+        let dead = |count: usize, preference| (0..count).map(move |_| place("a.example", preference));
+        let table = [
+            (4, 10, 20, false),
+            (5, 10, 20, true),
+            // Hosts of one preference are tried in any order: some day the good one is among the five.
+            (7, 20, 20, false),
+            (7, 30, 20, false),
+        ];
+        for (count, preference, good, expected) in table {
+            let (dead, good) = (dead(count, preference).collect::<Vec<_>>(), place("a.example", good));
+            let other = place("b.example", 1);
+            let away: Vec<&Place> = dead.iter().chain([&other]).collect();
+            assert_eq!(is_out_of_reach("a.example", &[&good], &away), expected, "{count} at {preference}");
+        }
+        assert!(is_out_of_reach("c.example", &[&place("a.example", 1)], &[]));
     }
 }

@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::model::requirement::Anchors as Wanted;
-use crate::validate::dns::Dns;
-use crate::validate::mta_sts::Fetcher;
+use crate::validate::dns::{self, Dns};
+use crate::validate::mta_sts::{self, Absence, Fetcher, Policy};
 use crate::validate::options::Options;
 use crate::validate::revocation::{self, Lists};
 use crate::validate::trust::{self, Anchors};
@@ -26,6 +26,9 @@ pub const MAX_VISITS: usize = 128;
 /// Ours: half of what Postfix's client makes (`default_destination_concurrency_limit`), and far
 /// from what its server takes of one client (`smtpd_client_connection_count_limit`).
 pub const MAX_VISITS_AT_ONE: usize = 10;
+
+/// Policies of MTA-STS that are fetched at a time; each has a connection of its own.
+const MAX_POLICIES: usize = 32;
 
 /// How long one question to the DNS may take.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -46,6 +49,11 @@ pub enum Error {
     /// No resolver.
     #[error("resolvers of the system: {0}")]
     Resolver(String),
+    /// None that answers.
+    #[error(
+        "no resolver in /etc/resolv.conf answers: nothing can be known of a partner, and nothing was tested"
+    )]
+    Silent,
     /// The TLS library.
     #[error("OpenSSL: {0}")]
     OpenSsl(#[from] ErrorStack),
@@ -75,6 +83,7 @@ pub struct Ground {
     anchors: Anchors,
     deadline: Instant,
     seats: Semaphore,
+    policies: Semaphore,
     seats_at: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
 }
 
@@ -90,7 +99,6 @@ impl Ground {
     /// # Errors
     /// [`Error`] when there is no resolver, or the options name files that are of no use.
     pub fn new(options: Options, now: Timestamp) -> Result<Ground, Error> {
-        let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);
         let limit = |usual: Duration| usual.min(options.timeout);
         let dns = Dns::system(limit(QUESTION)).map_err(|error| Error::Resolver(error.to_string()))?;
         let anchors = match &options.ca_file {
@@ -101,7 +109,10 @@ impl Ground {
         for file in &options.crls {
             lists.add(file)?;
         }
+        // What there was to read is read.
+        let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);
         Ok(Ground {
+            policies: Semaphore::new(MAX_POLICIES),
             dns,
             fetcher: Fetcher::new(limit(POLICY))?,
             lists,
@@ -112,6 +123,14 @@ impl Ground {
             seats_at: Mutex::default(),
             options,
         })
+    }
+
+    /// Whether anything can be found out.
+    ///
+    /// # Errors
+    /// [`Error::Silent`].
+    pub async fn look_round(&self) -> Result<(), Error> {
+        if self.dns.answers().await { Ok(()) } else { Err(Error::Silent) }
     }
 
     /// Whom a connector trusts: its own file, or what all others trust.
@@ -136,9 +155,18 @@ impl Ground {
         Some(Seat { _of_all, _at_one })
     }
 
-    /// How long a visit may still take.
-    pub(super) fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now()).min(VISIT)
+    /// Looks for the MTA-STS policy of a domain, when it is its turn.
+    pub(super) async fn policy(&self, domain: &str) -> Result<Policy, Absence> {
+        let look = async {
+            let _turn = self.policies.acquire().await.ok();
+            mta_sts::look(&self.dns, &self.fetcher, domain).await
+        };
+        self.in_time(look).await.unwrap_or(Err(Absence::Dns(dns::Error::Timeout)))
+    }
+
+    /// When the time is over.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
     }
 }
 

@@ -1,8 +1,10 @@
-//! The test mail: to the first place that the MTA would deliver to, over the session that is judged.
+//! The test mail: to the first place that the MTA would deliver it to, over the session that is judged.
 //!
-//! Every place has been seen by now. The first one that passes is visited once more; in that very
-//! session it is judged again before MAIL FROM, and what this session showed is what is reported.
+//! Every place has been seen by now. The first one of the recipient's domain that passes is visited
+//! once more; in that very session it is judged again before MAIL FROM, and what this session showed
+//! is what is reported. Recipients of several domains get a mail for each, each at hosts of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,8 +14,10 @@ use super::place::{Place, Policies, Seen};
 use super::subject::Subject;
 use crate::validate::message::Message;
 use crate::validate::observation::Observation;
+use crate::validate::options::Recipient;
 use crate::validate::probe::{Claim, TestMail};
 use crate::validate::report::{Finding, Verdict};
+use crate::validate::route::Destination;
 
 /// Bytes of a message's name.
 const NAME: usize = 12;
@@ -21,63 +25,105 @@ const NAME: usize = 12;
 /// Places that are tried. Ours: whoever passed a moment ago and three times not now is not well.
 const TRIES: usize = 3;
 
-/// Sends it; what is seen replaces what was seen there before.
-pub(super) async fn send(
-    subject: &Arc<Subject>,
-    ground: &Arc<Ground>,
-    places: &[Arc<Place>],
-    policies: &Arc<Policies>,
-    seen: &mut [Seen],
-    now: Timestamp,
-) -> Result<(), Finding> {
-    let usable =
-        |(_, seen): &(_, &mut Seen)| seen.report.verdict != Verdict::Fail && seen.report.tls.is_some();
-    for (place, slot) in places.iter().zip(seen).filter(usable).take(TRIES) {
-        let claim: Claim = {
-            let (place, subject) = (place.clone(), subject.clone());
-            let (ground, policies) = (ground.clone(), policies.clone());
-            Arc::new(move |seen: &Observation| {
-                place.judge(seen, &subject, &ground, &policies, now).report.verdict != Verdict::Fail
-            })
-        };
-        let Some(observation) = place.visit(subject, ground, Some(mail(subject, ground, claim))).await else {
-            *slot = place.unfinished(ground);
-            break;
-        };
-        *slot = place.judge(&observation, subject, ground, policies, now);
-        if observation.mail.is_some() {
-            return Ok(());
-        }
-    }
-    Err(Finding {
-        verdict: Verdict::Fail,
-        code: "test-mail-not-sent".to_owned(),
-        reason: "The test mail was not sent: no address passes with TLS.".to_owned(),
-        detail: String::new(),
-    })
+/// What the mails of one run have in common.
+pub(super) struct Round<'r> {
+    pub(super) subject: &'r Arc<Subject>,
+    pub(super) ground: &'r Arc<Ground>,
+    pub(super) policies: &'r Arc<Policies>,
+    pub(super) now: Timestamp,
 }
 
-fn mail(subject: &Subject, ground: &Ground, claim: Claim) -> TestMail {
-    let options = &ground.options;
-    let from = match options.sender.as_str() {
-        "" => format!("postmaster@{}", ground.helo),
-        sender => sender.to_owned(),
-    };
-    let mut name = [0; NAME];
-    // Without randomness the name is no name, and that harms nobody.
-    let _ = openssl::rand::rand_bytes(&mut name);
-    let id = name.iter().map(|byte| format!("{byte:02x}")).collect();
-    TestMail {
-        sender: options.sender.clone(),
-        recipients: subject.recipients.clone(),
-        no_data: options.no_data,
-        message: Message {
-            connector: subject.name.clone(),
-            host: ground.helo.clone(),
-            from,
-            date: Timestamp::now(),
-            id,
-        },
-        claim: Some(claim),
+impl Round<'_> {
+    /// Sends all of them; what is seen replaces what was seen there before. What is not sent is told.
+    pub(super) async fn send(&self, places: &[Arc<Place>], seen: &mut [Seen]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (domain, recipients) in self.rounds() {
+            if let Err(finding) = self.send_one(domain.as_deref(), &recipients, places, seen).await {
+                findings.push(finding);
+            }
+        }
+        findings
+    }
+
+    /// The recipients of each mail. By MX each domain has hosts of its own; smart hosts take all.
+    fn rounds(&self) -> BTreeMap<Option<String>, Vec<String>> {
+        let by_mx = self.subject.destinations.iter().all(|way| matches!(way, Destination::Domain(_)));
+        let mut rounds: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
+        for Recipient { address, domain } in &self.subject.recipients {
+            rounds.entry(by_mx.then(|| domain.to_string())).or_default().push(address.clone());
+        }
+        rounds
+    }
+
+    async fn send_one(
+        &self,
+        domain: Option<&str>,
+        recipients: &[String],
+        places: &[Arc<Place>],
+        seen: &mut [Seen],
+    ) -> Result<(), Finding> {
+        let serves = |place: &Place| domain.is_none_or(|domain| place.preference(domain).is_some());
+        let passes = |seen: &Seen| seen.report.verdict != Verdict::Fail && seen.report.tls.is_some();
+        let usable = places.iter().zip(seen).filter(|(place, seen)| serves(place) && passes(seen));
+        for (place, slot) in usable.take(TRIES) {
+            let claim: Claim = {
+                let (place, subject) = (place.clone(), self.subject.clone());
+                let (ground, policies, now) = (self.ground.clone(), self.policies.clone(), self.now);
+                Arc::new(move |seen: &Observation| {
+                    place.judge(seen, &subject, &ground, &policies, now).report.verdict != Verdict::Fail
+                })
+            };
+            let mail = self.mail(recipients, claim);
+            let Some(observation) = place.visit(self.subject, self.ground, Some(mail)).await else {
+                *slot = place.unfinished(self.ground);
+                return Err(not_sent("there was no time left for it; it may have arrived all the same"));
+            };
+            let before = slot.report.test_mail.take();
+            *slot = place.judge(&observation, self.subject, self.ground, self.policies, self.now);
+            slot.report.test_mail = match (before, slot.report.test_mail.take()) {
+                (Some(before), Some(now)) => Some(format!("{before}; {now}")),
+                (before, now) => now.or(before),
+            };
+            if observation.mail.is_some() {
+                return Ok(());
+            }
+        }
+        let whose = domain.map_or_else(String::new, |domain| format!(" for {domain}"));
+        Err(not_sent(&format!("no address{whose} passes with TLS")))
+    }
+
+    fn mail(&self, recipients: &[String], claim: Claim) -> TestMail {
+        let options = &self.ground.options;
+        let helo = &self.ground.helo;
+        let from = match options.sender.as_str() {
+            "" => format!("postmaster@{helo}"),
+            sender => sender.to_owned(),
+        };
+        let mut name = [0; NAME];
+        // Without randomness the name is no name, and that harms nobody.
+        let _ = openssl::rand::rand_bytes(&mut name);
+        let id = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        TestMail {
+            sender: options.sender.clone(),
+            recipients: recipients.to_vec(),
+            no_data: options.no_data,
+            message: Message {
+                connector: self.subject.name.clone(),
+                host: helo.clone(),
+                from,
+                date: Timestamp::now(),
+                id,
+            },
+            claim: Some(claim),
+        }
+    }
+}
+
+fn not_sent(why: &str) -> Finding {
+    Finding {
+        verdict: Verdict::Fail,
+        code: "test-mail-not-sent".to_owned(),
+        reason: format!("The test mail was not sent: {why}."),
+        detail: String::new(),
     }
 }

@@ -10,21 +10,31 @@ mod mail;
 mod place;
 mod subject;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 pub use ground::{Error, Ground, MAX_VISITS, MAX_VISITS_AT_ONE};
 pub use subject::Subject;
 
-use super::report::{AddressReport, ConnectorReport};
+use super::report::{AddressReport, ConnectorReport, Finding, Verdict};
+
+/// How long after the time is over those are waited for that are about to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Told of each address of a connector as soon as it is judged.
 pub type Progress<'p> = &'p dyn Fn(&str, &AddressReport);
 
 /// Tests every subject; the reports come in the same order. `now` is the time of all judgements.
+///
+/// A session that computes for long (a peer may ask for that) cannot be interrupted, so nobody is
+/// waited for: [`GRACE`] after the time is over, whoever has not come back is reported with what it
+/// has told so far. Whoever calls this must not wait for what is still running either.
 pub async fn run(
     subjects: Vec<Subject>,
     ground: Ground,
@@ -32,25 +42,83 @@ pub async fn run(
     progress: Progress<'_>,
 ) -> Vec<ConnectorReport> {
     let ground = Arc::new(ground);
+    let end = ground.deadline().checked_add(GRACE).unwrap_or_else(|| ground.deadline());
     let (teller, mut told) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
+    let mut pending = BTreeMap::new();
     for (number, subject) in subjects.into_iter().enumerate() {
         let (ground, teller) = (ground.clone(), teller.clone());
+        pending.insert(number, Unfinished::of(&subject));
         tasks.spawn(async move { (number, connector::test(Arc::new(subject), ground, now, teller).await) });
     }
     drop(teller);
-    // Ends when the last connector has dropped its end.
-    while let Some((connector, address)) = told.recv().await {
-        progress(&connector, &address);
-    }
-    let mut reports = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok(done) => reports.push(done),
-            // Only a bug of ours: it must not look like a connector that is not there.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+    let mut reports = BTreeMap::new();
+    let mut so_far: BTreeMap<String, Vec<AddressReport>> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            Some((connector, address)) = told.recv() => {
+                progress(&connector, &address);
+                so_far.entry(connector).or_default().push(address);
+            }
+            done = tasks.join_next() => match done {
+                Some(Ok((number, report))) => {
+                    pending.remove(&number);
+                    reports.insert(number, report);
+                }
+                // Only a bug of ours: it must not look like a connector that is not there.
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                None => break,
+            },
+            () = sleep_until(end) => break,
         }
     }
-    reports.sort_by_key(|(number, _)| *number);
-    reports.into_iter().map(|(_, report)| report).collect()
+    while let Ok((connector, address)) = told.try_recv() {
+        progress(&connector, &address);
+        so_far.entry(connector).or_default().push(address);
+    }
+    for (number, unfinished) in pending {
+        let addresses = so_far.remove(&unfinished.name).unwrap_or_default();
+        reports.insert(number, unfinished.report(addresses, &ground, now));
+    }
+    tasks.detach_all();
+    reports.into_values().collect()
+}
+
+/// What is known of a connector before it was tested.
+struct Unfinished {
+    name: String,
+    level: &'static str,
+    findings: Vec<Finding>,
+}
+
+impl Unfinished {
+    fn of(subject: &Subject) -> Unfinished {
+        Unfinished {
+            name: subject.name.clone(),
+            level: subject.own.requirement.level().word(),
+            findings: subject.findings.clone(),
+        }
+    }
+
+    fn report(self, addresses: Vec<AddressReport>, ground: &Ground, now: Timestamp) -> ConnectorReport {
+        let mut findings = self.findings;
+        findings.push(Finding {
+            verdict: Verdict::Fail,
+            code: "out-of-time".to_owned(),
+            reason: format!(
+                "Not tested to the end in the {} s that this run had; the partner may be slow, or `--timeout` too short.",
+                ground.options.timeout.as_secs()
+            ),
+            detail: String::new(),
+        });
+        ConnectorReport {
+            connector: self.name,
+            verdict: Verdict::Fail,
+            level: self.level.to_owned(),
+            at: now,
+            strictest: None,
+            findings,
+            addresses,
+        }
+    }
 }

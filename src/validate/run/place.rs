@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ground::{Ground, STEP};
-use super::subject::Subject;
+use super::ground::{Ground, STEP, VISIT};
+use super::subject::{Demand, Subject};
 use crate::model::{Domain, Level, Requirement};
 use crate::validate::dane::{self, Tlsa};
 use crate::validate::handshake::Settings;
@@ -15,10 +15,10 @@ use crate::validate::mta_sts::{self, Absence, Policy};
 use crate::validate::observation::{Observation, Stage, Target};
 use crate::validate::probe::{Plan, TestMail, probe};
 use crate::validate::report::{AddressReport, Verdict};
-use crate::validate::revocation;
+use crate::validate::revocation::{self, Revocation};
 use crate::validate::route::Hop;
 use crate::validate::strictest::{Capability, strictest};
-use crate::validate::trust;
+use crate::validate::trust::{self, Trust};
 
 /// What stands for the domain where the next-hop is an address: `match = "domain"` is refused for
 /// those, so it is compared with nothing.
@@ -43,9 +43,17 @@ pub(super) struct Way {
 /// A place that was looked at.
 pub(super) struct Seen {
     pub(super) report: AddressReport,
-    pub(super) capability: Option<Capability>,
+    /// What it can do, for each domain.
+    pub(super) capabilities: Vec<Capability>,
     /// Nobody was met: the MTA goes on to the next host.
     pub(super) is_away: bool,
+}
+
+/// What is known of a chain that was presented.
+struct Chain<'d> {
+    demand: &'d Demand,
+    trust: Trust,
+    revocation: Revocation,
 }
 
 impl Place {
@@ -57,15 +65,18 @@ impl Place {
         mail: Option<TestMail>,
     ) -> Option<Observation> {
         let way = self.ways.first()?;
+        // In this order: who waits here takes no place from other connectors.
+        let _own = ground.in_time(subject.seats.acquire()).await?.ok()?;
         let _seat = ground.seat(self.target.address).await?;
         let requirement = &subject.demand(&way.hop.next_hop).requirement;
         let plan = Plan {
             settings: self.settings(way, requirement),
             helo: ground.helo.clone(),
             mail,
-            step: STEP.min(ground.left()),
-            whole: ground.left(),
+            step: STEP,
+            whole: VISIT,
         };
+        // Whoever is cut off by the end of the run has not failed to answer.
         ground.in_time(probe(&self.target, &plan)).await
     }
 
@@ -90,51 +101,71 @@ impl Place {
         policies: &Policies,
         now: Timestamp,
     ) -> Seen {
-        let mut all: Vec<(AddressReport, Capability, &str)> = Vec::new();
+        let mut all: Vec<(AddressReport, &str)> = Vec::new();
+        let mut capabilities = Vec::new();
+        let mut known = Vec::new();
         for way in &self.ways {
             let hop = &way.hop;
             let demand = subject.demand(&hop.next_hop);
             let domain = Domain::parse(&hop.next_hop).or_else(|_| Domain::parse(NO_DOMAIN));
             let Ok(domain) = domain else { continue };
-            let session = seen.tls.as_ref();
-            let trust = session.map(|tls| trust::judge(&tls.chain, ground.anchors(&demand.anchors)));
-            let chain = trust.as_ref().and_then(|trust| trust.as_ref().ok()).map(|trusted| &trusted.chain);
-            let revocation = session.map(|tls| {
-                revocation::check(chain.unwrap_or(&tls.chain), tls.stapled.as_deref(), &ground.lists, now)
-            });
-            let presented = session.map(|tls| tls.chain.as_slice());
+            let presented = seen.tls.as_ref().map(|tls| tls.chain.as_slice());
+            let chain = presented.map(|_| Self::chain(seen, demand, ground, now, &mut known));
+            let chain = chain.flatten().and_then(|number| known.get(number));
             let dane = dane::report(&way.tlsa, hop, presented, now);
             // Records that could not be looked up are none to rely on: the MTA keeps the mail.
-            let known = !matches!(way.tlsa.as_ref(), Tlsa::Failed(_));
+            let looked_up = !matches!(way.tlsa.as_ref(), Tlsa::Failed(_));
             let mta_sts = policies.get(&hop.next_hop).map(|found| mta_sts::report(found, &hop.host));
             let case = Case {
                 requirement: &demand.requirement,
                 domain: &domain,
                 observation: seen,
-                trust: trust.as_ref(),
-                revocation: revocation.as_ref(),
-                dane: known.then_some(&dane),
+                trust: chain.map(|chain| &chain.trust),
+                revocation: chain.map(|chain| &chain.revocation),
+                dane: looked_up.then_some(&dane),
                 mta_sts: mta_sts.as_ref(),
                 now,
             };
-            let (mut report, capability) = (judge(&case), strictest(&case));
+            let mut report = judge(&case);
+            capabilities.push(strictest(&case));
             report.dane.get_or_insert(dane);
-            all.push((report, capability, &hop.next_hop));
+            all.push((report, &hop.next_hop));
         }
-        let differ = all.iter().any(|(report, ..)| all.iter().any(|(other, ..)| other.code != report.code));
+        let differ = all.iter().any(|(report, _)| all.iter().any(|(other, _)| other.code != report.code));
         let several = all.len() > 1 && differ;
-        // The first of the worst; all of them have one capability but for `match = "domain"`.
-        let worst = all.into_iter().rev().max_by_key(|(report, ..)| report.verdict);
+        // The first of the worst.
+        let worst = all.into_iter().rev().max_by_key(|(report, _)| report.verdict);
         let is_away = matches!(&seen.trouble, Some((stage, _)) if *stage <= Stage::Ehlo);
         match worst {
-            Some((mut report, capability, domain)) => {
+            Some((mut report, domain)) => {
                 if several && report.verdict != Verdict::Pass {
                     report.reason = format!("for mail to {domain}: {}", report.reason);
                 }
-                Seen { report, capability: Some(capability), is_away }
+                Seen { report, capabilities, is_away }
             }
             None => self.unfinished(ground),
         }
+    }
+
+    /// Judges the chain by whom a demand trusts, once: a thousand domains may have one host. The
+    /// place of the result among those that are known.
+    fn chain<'d>(
+        seen: &Observation,
+        demand: &'d Demand,
+        ground: &Ground,
+        now: Timestamp,
+        known: &mut Vec<Chain<'d>>,
+    ) -> Option<usize> {
+        let session = seen.tls.as_ref()?;
+        let place = known.iter().position(|chain| std::ptr::eq(chain.demand, demand));
+        if place.is_some() {
+            return place;
+        }
+        let trust = trust::judge(&session.chain, ground.anchors(&demand.anchors));
+        let chain = trust.as_ref().map_or(&session.chain, |trusted| &trusted.chain);
+        let revocation = revocation::check(chain, session.stapled.as_deref(), &ground.lists, now);
+        known.push(Chain { demand, trust, revocation });
+        Some(known.len().saturating_sub(1))
     }
 
     /// There was no time left for it.
@@ -152,7 +183,14 @@ impl Place {
                 ),
             )
         };
-        Seen { report, capability: None, is_away: false }
+        Seen { report, capabilities: Vec::new(), is_away: false }
+    }
+
+    /// Where Postfix tries it among the hosts of a domain; `None` when the domain's mail never goes
+    /// there.
+    pub(super) fn preference(&self, next_hop: &str) -> Option<u16> {
+        let ways = self.ways.iter().filter(|way| way.hop.next_hop == next_hop);
+        ways.map(|way| way.hop.preference).min()
     }
 
     /// Whether mail to all of its domains has one of these places to go to.

@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use super::ground::own_anchors;
-use crate::model::{Mode, Outbound, Requirement};
+use crate::model::outbound::Route;
+use crate::model::{Outbound, Requirement};
 use crate::snapshot::Snapshot;
+use crate::validate::demands::demands;
+use crate::validate::options::Recipient;
 use crate::validate::report::{Finding, Verdict};
 use crate::validate::route::{Destination, destinations};
 use crate::validate::trust::Anchors;
@@ -23,20 +27,39 @@ pub struct Demand {
 pub struct Subject {
     pub(super) name: String,
     pub(super) own: Demand,
-    /// By the name of a smart host: the join of every connector that routes through it.
+    /// By the name of a smart host: the join with every connector that is in force there.
     joined: BTreeMap<String, Demand>,
     pub(super) destinations: Vec<Destination>,
     /// What is to be said before anybody was asked.
     pub(super) findings: Vec<Finding>,
     /// Who gets a test mail.
-    pub(super) recipients: Vec<String>,
+    pub(super) recipients: Vec<Recipient>,
+    /// The places that it may take among the connections.
+    pub(super) seats: Semaphore,
 }
 
+/// Connections of one connector under way at a time: a partner with a thousand silent addresses
+/// must leave room for the others.
+const MAX_VISITS_OF_ONE: usize = 16;
+
 impl Subject {
-    /// Of a connector of any mode; its answers at smart hosts are those of the snapshot, where it is
-    /// in force.
-    pub fn of(connector: &Outbound, recipients: Vec<String>, snapshot: &Snapshot, now: Timestamp) -> Subject {
-        let (destinations, mut findings) = destinations(connector);
+    /// Of a connector of any mode, as if it were in force.
+    pub fn of(
+        connector: &Outbound,
+        recipients: Vec<Recipient>,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Subject {
+        let (mut destinations, mut findings) = destinations(connector);
+        if connector.route == Route::Mx {
+            // A recipient below a pattern's own domain has mail hosts of its own.
+            for Recipient { domain, .. } in &recipients {
+                let destination = Destination::Domain(domain.clone());
+                if !destinations.contains(&destination) {
+                    destinations.push(destination);
+                }
+            }
+        }
         let mut demand = |requirement: &Requirement| {
             let anchors = own_anchors(requirement.anchors(), now).unwrap_or_else(|error| {
                 findings.push(Finding {
@@ -51,14 +74,25 @@ impl Subject {
         };
         let own = demand(&connector.requirement);
         let mut joined = BTreeMap::new();
-        if connector.mode == Mode::Enforce {
-            for hop in connector.route.smart_hosts() {
-                if let Some(answer) = snapshot.enforced().hosts().find(hop.host(), hop.is_bare()) {
-                    joined.insert(hop.host().to_string(), demand(&answer.requirement));
+        let mut apart = Vec::new();
+        for (host, joint) in demands(connector, snapshot) {
+            match joint {
+                Ok(requirement) => {
+                    joined.insert(host, demand(&requirement));
                 }
+                Err(reason) => apart.push(Finding {
+                    verdict: Verdict::Fail,
+                    code: "smart-host-shared".to_owned(),
+                    reason: format!(
+                        "Other connectors use the smart host {host} too, and {reason}: the connector cannot be enforced."
+                    ),
+                    detail: String::new(),
+                }),
             }
         }
-        Subject { name: connector.name.to_string(), own, joined, destinations, findings, recipients }
+        findings.extend(apart);
+        let seats = Semaphore::new(MAX_VISITS_OF_ONE);
+        Subject { name: connector.name.to_string(), own, joined, destinations, findings, recipients, seats }
     }
 
     /// What is demanded when the MTA asks for this next-hop.
