@@ -1,13 +1,17 @@
 //! Whether connectors are validated, for `list`, `status` and `explain`.
 //!
 //! It is asked of the kept results at the moment of the command. Nothing here can fail: what cannot
-//! be known is shown as not validated, with the reason.
+//! be known is shown as not validated, with the reason. Who may not read the results at all is told
+//! so once.
 
-use std::path::Path;
+use std::cell::Cell;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::output::talk;
 use crate::model::{Agreements, Inbound, Outbound};
 use crate::protocol::escape::printable;
 use crate::validate::settings;
@@ -16,10 +20,37 @@ use crate::validate::state::{Store, Validation};
 /// Characters of a reason before it is cut: it is about a partner, and may hold a partner's words.
 const REASON: usize = 300;
 
+/// In words, of a connector whose result this user may not read.
+pub(super) const UNKNOWN: &str = "not known: the kept results cannot be read";
+
 /// The kept results, and the time.
 pub(super) struct Validated {
     store: Store,
     now: Timestamp,
+    /// What has to be said before the first connector is asked for; none when nothing has, any more.
+    forbidden: Cell<Option<Forbidden>>,
+    unknown: bool,
+}
+
+/// The results are not for this user.
+pub(super) struct Forbidden(PathBuf);
+
+impl Forbidden {
+    /// Of an open store.
+    pub(super) fn of(store: &Store, state_directory: &Path) -> Option<Forbidden> {
+        store.is_forbidden().then(|| Forbidden(state_directory.to_owned()))
+    }
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "connectord: {}: what was seen from partners cannot be read: permission denied; ask as root, or as \
+             the user that connectord runs as",
+            self.0.display()
+        )
+    }
 }
 
 /// A validation in JSON.
@@ -46,12 +77,18 @@ pub struct Shown {
     /// Whether it counts.
     #[serde(skip)]
     pub valid: bool,
+    /// Whether this user may know nothing of any result.
+    #[serde(skip)]
+    pub unknown: bool,
 }
 
 impl Validated {
     /// Opens the results under a state directory.
     pub(super) fn open(state_directory: &Path, now: Timestamp) -> Self {
-        Validated { store: Store::open(state_directory), now }
+        let store = Store::open(state_directory);
+        let forbidden = Forbidden::of(&store, state_directory);
+        let unknown = forbidden.is_some();
+        Validated { store, now, forbidden: Cell::new(forbidden), unknown }
     }
 
     /// Whether an outbound connector is validated.
@@ -74,7 +111,11 @@ impl Validated {
     }
 
     fn shown(&self, connector: &str, settings: &str) -> Shown {
+        if let Some(forbidden) = self.forbidden.take() {
+            talk(format_args!("{forbidden}"));
+        }
         let validation = self.store.validation(connector, settings, self.now);
+        let unknown = self.unknown;
         Shown {
             connector: connector.to_owned(),
             state: validation.word(),
@@ -82,9 +123,10 @@ impl Validated {
             expires: validation.expires().map(|(expires, _)| expires),
             days: validation.expires().map(|(_, days)| days),
             reason: validation.reason().map(|reason| printable(&reason, REASON)),
-            words: printable(&validation.to_string(), REASON),
-            cell: cell(&validation),
+            words: if unknown { UNKNOWN.to_owned() } else { printable(&validation.to_string(), REASON) },
+            cell: if unknown { "not known".to_owned() } else { cell(&validation) },
             valid: validation.is_valid(),
+            unknown,
         }
     }
 }
