@@ -102,6 +102,16 @@ pub enum Failure {
         /// What the system says.
         error: io::Error,
     },
+    /// A file that an option names cannot be read.
+    #[error("connectord: {option} {}: {error}", path.display())]
+    OptionFile {
+        /// The option.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The daemon could not start, or had to stop.
     #[error("{}", ended(.0))]
     Server(#[from] server::Error),
@@ -139,7 +149,7 @@ impl Failure {
         match self {
             Failure::Output(_) => Exit::Internal,
             Failure::Configuration(problems) => Exit::of_problems(problems),
-            Failure::File { error, .. } => match error.kind() {
+            Failure::File { error, .. } | Failure::OptionFile { error, .. } => match error.kind() {
                 io::ErrorKind::NotFound => Exit::NoInput,
                 io::ErrorKind::PermissionDenied => Exit::Permission,
                 _ => Exit::Usage,

@@ -14,6 +14,7 @@ mod exit;
 pub mod explain;
 mod export;
 mod list;
+mod moment;
 mod output;
 mod reload;
 mod serve;

@@ -68,7 +68,10 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
             problem.tell();
         }
         match (ok, changes.is_empty()) {
-            (true, true) => writeln!(out, "reloaded as generation {generation}, nothing changed")?,
+            // Connectors in `report` and `off` may have: what they would demand is in no change.
+            (true, true) => {
+                writeln!(out, "reloaded as generation {generation}, nothing that is enforced changed")?;
+            }
             (true, false) => writeln!(out, "reloaded as generation {generation}")?,
             (false, _) => writeln!(out, "not reloaded; generation {generation} stays in force")?,
         }

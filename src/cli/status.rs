@@ -1,8 +1,10 @@
 //! `connectord status`: how the running daemon is.
 //!
 //! With `--json` the daemon's object is passed on as it came, keys that this version does not
-//! know included, and with the key `validation`, which is not the daemon's: it has no part in that. A daemon that serves although its last reload failed is no failure of this
-//! command: it says so, and ends with 0.
+//! know included, and with the key `validation`, which is not the daemon's: it has no part in that.
+//! A daemon that serves although its last reload failed is no failure of this command: it says so,
+//! and ends with 0. A connector that only reports is counted with what it would have decided, and
+//! that is said of it (`would have`), because the MTA was told nothing of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +15,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::validated::{Shown, Validated};
-use super::{Exit, Failure, Output, Settings, control};
+use super::validated::{Shown, UNKNOWN, Validated};
+use super::{Exit, Failure, Output, Settings, control, moment};
 use crate::config::{self, Problems};
 use crate::server::control::Command;
 
@@ -55,6 +57,9 @@ struct Listener {
 struct Decisions {
     connector: String,
     verdict: String,
+    /// The connector is in `report`; older daemons do not tell.
+    #[serde(default)]
+    reporting: bool,
     count: u64,
 }
 
@@ -100,6 +105,9 @@ fn tell(validation: &Result<Vec<Shown>, Problems>, out: &mut Output) -> io::Resu
     let Ok(all) = validation else {
         return writeln!(out, "validated    not known: the configuration has problems");
     };
+    if all.iter().any(|shown| shown.unknown) {
+        return writeln!(out, "validated    {UNKNOWN}");
+    }
     let valid = all.iter().filter(|shown| shown.valid).count();
     writeln!(out, "validated    {valid} of {}", all.len())?;
     let mut rest = all.iter().filter(|shown| !matches!(shown.state, "validated" | "never"));
@@ -120,7 +128,7 @@ fn count(value: &serde_json::Value) -> String {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "connectord {}, process {}", self.version, self.pid)?;
-        writeln!(f, "generation   {}, loaded at {}", self.generation, self.loaded_at)?;
+        writeln!(f, "generation   {}, loaded at {}", self.generation, moment::of_text(&self.loaded_at))?;
         writeln!(f, "sha256       {}", self.sha256)?;
         writeln!(f, "connectors   {}", count(&self.connectors))?;
         if self.degraded {
@@ -132,8 +140,11 @@ impl fmt::Display for Status {
                 writeln!(f, "last reload  none since the start")?;
             }
             None => {}
-            Some(LastReload { at, ok: true, .. }) => writeln!(f, "last reload  good, at {at}")?,
+            Some(LastReload { at, ok: true, .. }) => {
+                writeln!(f, "last reload  good, at {}", moment::of_text(at))?;
+            }
             Some(LastReload { at, ok: false, problems }) => {
+                let at = moment::of_text(at);
                 writeln!(f, "last reload  FAILED at {at}, problems: {}", count(problems))?;
             }
         }
@@ -141,9 +152,16 @@ impl fmt::Display for Status {
             writeln!(f, "listens      {protocol} on {}", path.display())?;
         }
         writeln!(f, "connections  {}", self.connections)?;
-        for Decisions { connector, verdict, count } in &self.decisions {
-            let connector = if connector.is_empty() { "(no connector)" } else { connector };
-            writeln!(f, "decided      {connector}: {verdict} {count}")?;
+        for Decisions { connector, verdict, reporting, count } in &self.decisions {
+            let connector = if connector.is_empty() { "(no enforcing connector)" } else { connector };
+            if *reporting {
+                writeln!(
+                    f,
+                    "would have   {connector}: {verdict} {count} (in report: not what was answered)"
+                )?;
+            } else {
+                writeln!(f, "decided      {connector}: {verdict} {count}")?;
+            }
         }
         if self.log_lost > 0 {
             writeln!(f, "log lost     {} lines", self.log_lost)?;

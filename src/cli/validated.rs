@@ -1,13 +1,17 @@
 //! Whether connectors are validated, for `list`, `status` and `explain`.
 //!
 //! It is asked of the kept results at the moment of the command. Nothing here can fail: what cannot
-//! be known is shown as not validated, with the reason.
+//! be known is shown as not validated, with the reason. Who may not read the results at all is told
+//! so once.
 
-use std::path::Path;
+use std::cell::Cell;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::output::talk;
 use crate::model::outbound::Route;
 use crate::model::{Agreements, Inbound, Outbound};
 use crate::protocol::escape::printable;
@@ -18,12 +22,39 @@ use crate::validate::state::{Store, Validation};
 /// Characters of a reason before it is cut: it is about a partner, and may hold a partner's words.
 const REASON: usize = 300;
 
+/// In words, of a connector whose result this user may not read.
+pub(super) const UNKNOWN: &str = "not known: the kept results cannot be read";
+
 /// The kept results, the time, and what connectors share.
 pub(super) struct Validated {
     store: Store,
     now: Timestamp,
     /// `None` where nobody has smart hosts, or the connectors contradict each other.
     snapshot: Option<Snapshot>,
+    /// What has to be said before the first connector is asked for; none when nothing has, any more.
+    forbidden: Cell<Option<Forbidden>>,
+    unknown: bool,
+}
+
+/// The results are not for this user.
+pub(super) struct Forbidden(PathBuf);
+
+impl Forbidden {
+    /// Of an open store.
+    pub(super) fn of(store: &Store, state_directory: &Path) -> Option<Forbidden> {
+        store.is_forbidden().then(|| Forbidden(state_directory.to_owned()))
+    }
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "connectord: {}: what was seen from partners cannot be read: permission denied; ask as root, or as \
+             the user that connectord runs as",
+            self.0.display()
+        )
+    }
 }
 
 /// A validation in JSON.
@@ -50,6 +81,9 @@ pub struct Shown {
     /// Whether it counts.
     #[serde(skip)]
     pub valid: bool,
+    /// Whether this user may know nothing of any result.
+    #[serde(skip)]
+    pub unknown: bool,
 }
 
 impl Validated {
@@ -57,7 +91,10 @@ impl Validated {
     pub(super) fn open(state_directory: &Path, now: Timestamp, agreements: &Agreements) -> Self {
         let shared = agreements.outbound.iter().any(|connector| connector.route != Route::Mx);
         let snapshot = shared.then(|| snapshot::compile(agreements, 0, String::new()).ok()).flatten();
-        Validated { store: Store::open(state_directory), now, snapshot }
+        let store = Store::open(state_directory);
+        let forbidden = Forbidden::of(&store, state_directory);
+        let unknown = forbidden.is_some();
+        Validated { store, now, snapshot, forbidden: Cell::new(forbidden), unknown }
     }
 
     /// Whether an outbound connector is validated.
@@ -80,7 +117,11 @@ impl Validated {
     }
 
     fn shown(&self, connector: &str, settings: &str) -> Shown {
+        if let Some(forbidden) = self.forbidden.take() {
+            talk(format_args!("{forbidden}"));
+        }
         let validation = self.store.validation(connector, settings, self.now);
+        let unknown = self.unknown;
         Shown {
             connector: connector.to_owned(),
             state: validation.word(),
@@ -88,9 +129,10 @@ impl Validated {
             expires: validation.expires().map(|(expires, _)| expires),
             days: validation.expires().map(|(_, days)| days),
             reason: validation.reason().map(|reason| printable(&reason, REASON)),
-            words: printable(&validation.to_string(), REASON),
-            cell: cell(&validation),
+            words: if unknown { UNKNOWN.to_owned() } else { printable(&validation.to_string(), REASON) },
+            cell: if unknown { "not known".to_owned() } else { cell(&validation) },
             valid: validation.is_valid(),
+            unknown,
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Counted from the start of the daemon, over reloads; a connector that is no longer configured is
 //! forgotten, so that the numbers stay bounded by the configuration. A reporting connector is
-//! counted with what it would have decided. Replies without any connector are counted together
-//! under the empty name.
+//! counted with what it would have decided, and apart from what it decided when it was enforcing.
+//! Replies without any enforcing connector are counted together under the empty name.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +13,17 @@ use serde::Serialize;
 
 use crate::snapshot::Snapshot;
 
-/// Counts of verdicts, by their word; there are eight of them.
-type Verdicts = Vec<(&'static str, u64)>;
+/// Counts of verdicts, by their word and [`Part`]; there are sixteen of them.
+type Verdicts = Vec<(&'static str, Part, u64)>;
+
+/// What part a connector had in a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The verdict was given.
+    Decided,
+    /// It would have been given, had the connector been enforcing.
+    Reported,
+}
 
 /// All that is counted of answers.
 #[derive(Debug, Default)]
@@ -28,20 +37,22 @@ pub(super) struct Counters {
 pub(super) struct Count {
     connector: String,
     verdict: &'static str,
+    /// Whether the connector only reported it, and the MTA was told nothing of it.
+    reporting: bool,
     count: u64,
 }
 
 impl Counters {
     /// Counts a verdict of a connector, or one without any under the empty name.
-    pub(super) fn count(&self, connector: &str, verdict: &'static str) {
+    pub(super) fn count(&self, connector: &str, verdict: &'static str, part: Part) {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         let verdicts = match decisions.get_mut(connector) {
             Some(verdicts) => verdicts,
             None => decisions.entry(connector.to_owned()).or_default(),
         };
-        match verdicts.iter_mut().find(|(word, _)| *word == verdict) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => verdicts.push((verdict, 1)),
+        match verdicts.iter_mut().find(|(word, was, _)| (*word, *was) == (verdict, part)) {
+            Some((.., count)) => *count = count.saturating_add(1),
+            None => verdicts.push((verdict, part, 1)),
         }
     }
 
@@ -68,7 +79,12 @@ impl Counters {
     pub(super) fn decisions(&self) -> Vec<Count> {
         let decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = decisions.iter().flat_map(|(connector, verdicts)| {
-            verdicts.iter().map(|&(verdict, count)| Count { connector: connector.clone(), verdict, count })
+            verdicts.iter().map(|&(verdict, part, count)| Count {
+                connector: connector.clone(),
+                verdict,
+                reporting: part == Part::Reported,
+                count,
+            })
         });
         let mut counts: Vec<Count> = counts.collect();
         counts.sort();

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::distrust::Fault;
 use super::observation::{Observation, Stage, TlsSession, Trouble};
-use super::reasons::{escaped, mail_words, trouble_words};
+use super::reasons::{escaped, is_for_now, mail_words, trouble_words};
 use super::report::{AddressReport, CertificateReport, DaneReport, MtaStsReport, Verdict};
 use super::revocation::Revocation;
 use super::trust::{Trust, allows_key};
@@ -81,7 +81,7 @@ pub fn judge(case: &Case<'_>) -> AddressReport {
     let seen = case.observation;
     let leaf = leaf(seen.tls.as_ref());
     let decision = decide(case, leaf.as_ref()).unwrap_or_else(|decision| decision);
-    let warnings = warnings(case, leaf.as_ref());
+    let warnings = warnings(case, leaf.as_ref(), decision.code);
     let not_after = dates(case).into_iter().min();
     let mut report = AddressReport {
         host: seen.target.host.clone(),
@@ -343,10 +343,18 @@ fn mail(case: &Case<'_>) -> Option<Decision> {
         let reason = format!("the test mail was not taken: {reason}");
         return Some(Decision::fail("test-mail-refused", reason, detail));
     }
+    if let Some((address, reply)) = mail.refused.iter().find(|(_, reply)| !is_for_now(reply)) {
+        let reason = format!("the server refuses mail for {}", escaped(address));
+        let decision = Decision::fail("recipient-refused", reason, escaped(reply));
+        return Some(if mail.accepted.is_empty() { decision } else { decision.warn() });
+    }
+    // Greeting strangers with 450 is how greylisting works (RFC 6647 section 2): the MTA tries again.
     let (address, reply) = mail.refused.first()?;
-    let reason = format!("the server refuses mail for {}", escaped(address));
-    let decision = Decision::fail("recipient-refused", reason, escaped(reply));
-    Some(if mail.accepted.is_empty() { decision } else { decision.warn() })
+    let reason = format!(
+        "mail for {} is not taken yet; the server asks to try again later, as with greylisting",
+        escaped(address)
+    );
+    Some(Decision::fail("recipient-deferred", reason, escaped(reply)).warn())
 }
 
 #[cfg(test)]

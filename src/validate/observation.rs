@@ -48,8 +48,8 @@ pub enum Trouble {
     System(String),
     /// This machine has no way to the address: it speaks no IPv6, say.
     NoRoute,
-    /// Nothing came in time.
-    Timeout,
+    /// Nothing came in time; how long was waited, where that is known.
+    Timeout(Option<Duration>),
     /// The peer closed the connection.
     Closed,
     /// A reply that says no, all its lines.

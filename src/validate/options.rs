@@ -1,16 +1,26 @@
 //! What is wanted of a validation.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::{Domain, Outbound};
+
+/// A file that the command line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// As it was named.
+    pub path: PathBuf,
+    /// All that is in it.
+    pub bytes: Vec<u8>,
+}
 
 /// What holds for every connector of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The trust anchors for connectors without a `ca_file`, PEM, instead of the system's.
-    pub ca_file: Option<Vec<u8>>,
+    pub ca_file: Option<Named>,
     /// Revocation lists, PEM or DER, one a file.
-    pub crls: Vec<Vec<u8>>,
+    pub crls: Vec<Named>,
     /// The envelope sender of the test mail; empty for the null sender.
     pub sender: String,
     /// The name for EHLO; `None` for that of this machine.

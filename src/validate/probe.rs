@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::handshake::{self, Settings};
 use super::message::Message;
@@ -90,10 +90,12 @@ pub async fn probe(target: &Target, plan: &Plan) -> Observation {
 async fn visit(target: &Target, plan: &Plan, seen: &mut Observation) -> Result<(), Ended> {
     let now = Instant::now();
     let limits = Limits { step: plan.step, until: now.checked_add(plan.whole).unwrap_or(now) };
-    let connected = timeout_at(limits.deadline(), TcpStream::connect((target.address, target.port))).await;
+    let connected = limits.in_time(TcpStream::connect((target.address, target.port))).await;
     let stream = connected
-        .map_err(|_| (Stage::Connect, Trouble::Timeout))?
-        .map_err(|error| if has_route(target.address) { of_io(&error) } else { Trouble::NoRoute })
+        .and_then(|connected| {
+            connected
+                .map_err(|error| if has_route(target.address) { of_io(&error) } else { Trouble::NoRoute })
+        })
         .map_err(|trouble| (Stage::Connect, trouble))?;
     // Commands are small, and each waits for its reply. Without it things are slower, that is all.
     let _ = stream.set_nodelay(true);
@@ -129,8 +131,8 @@ where
         quit(&mut plain).await;
         return Err((Stage::StartTls, trouble));
     }
-    let shaken = timeout_at(limits.deadline(), handshake::shake(plain.into_stream(), &plan.settings)).await;
-    let (stream, session) = shaken.unwrap_or(Err(Trouble::Timeout)).map_err(at(Stage::Handshake))?;
+    let shaken = limits.in_time(handshake::shake(plain.into_stream(), &plan.settings)).await;
+    let (stream, session) = shaken.unwrap_or_else(Err).map_err(at(Stage::Handshake))?;
     seen.tls = Some(session);
     let mut secret = Conversation::new(stream, limits);
     let again = self::hello(&mut secret, &plan.helo).await.map_err(at(Stage::EhloAgain))?;

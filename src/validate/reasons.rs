@@ -2,6 +2,8 @@
 //!
 //! Codes are a closed list; texts of the peer appear in the detail alone, escaped and cut.
 
+use std::time::Duration;
+
 use super::observation::{Stage, TestMail, Trouble};
 use crate::protocol::escape::printable;
 
@@ -42,13 +44,23 @@ pub(super) fn trouble_words(stage: Stage, trouble: &Trouble) -> (&'static str, S
             "this machine has no route to the address, and neither has an MTA on it".to_owned(),
             String::new(),
         ),
-        Trouble::Timeout if stage == Stage::Connect => {
-            ("unreachable", "the server does not answer at this address".to_owned(), String::new())
+        Trouble::Timeout(waited) if stage == Stage::Connect => {
+            let reason = match waited.and_then(seconds) {
+                Some(seconds) => format!("the server does not answer at this address within {seconds}"),
+                None => "the server does not answer at this address".to_owned(),
+            };
+            ("unreachable", reason, String::new())
         }
         Trouble::System(error) => {
             ("closed", format!("the connection broke: the server did not {what}"), escaped(error))
         }
-        Trouble::Timeout => ("timeout", format!("the server did not {what} in time"), String::new()),
+        Trouble::Timeout(waited) => {
+            let reason = match waited.and_then(seconds) {
+                Some(seconds) => format!("the server did not {what} within {seconds}"),
+                None => format!("the server did not {what} in time"),
+            };
+            ("timeout", reason, String::new())
+        }
         Trouble::Closed => {
             ("closed", format!("the server closed the connection and did not {what}"), String::new())
         }
@@ -60,6 +72,14 @@ pub(super) fn trouble_words(stage: Stage, trouble: &Trouble) -> (&'static str, S
         Trouble::Reply(reply) if stage == Stage::StartTls => {
             ("starttls-refused", "the server offers STARTTLS, and refuses it".to_owned(), escaped(reply))
         }
+        // RFC 5321 section 3.1 has 554, RFC 7504 521; 421 and other 4xx are of a server that is
+        // busy, or about to stop.
+        Trouble::Reply(reply) if stage == Stage::Greeting && is_for_now(reply) => {
+            ("refused", "the server refuses connections at the moment".to_owned(), escaped(reply))
+        }
+        Trouble::Reply(reply) if stage == Stage::Greeting && reply.starts_with('5') => {
+            ("refused", "the server refuses this client".to_owned(), escaped(reply))
+        }
         Trouble::Reply(reply) => {
             ("refused", format!("the server did not {what}, and says no"), escaped(reply))
         }
@@ -67,6 +87,20 @@ pub(super) fn trouble_words(stage: Stage, trouble: &Trouble) -> (&'static str, S
             ("not-smtp", "what the server says is not SMTP".to_owned(), escaped(words))
         }
         Trouble::Tls(words) => ("handshake-failed", "the TLS handshake failed".to_owned(), escaped(words)),
+    }
+}
+
+/// Whether a reply says no for now only (RFC 5321 section 4.2.1: 4yz).
+pub(super) fn is_for_now(reply: &str) -> bool {
+    reply.starts_with('4')
+}
+
+/// Whole seconds in words; none of less than half a one, when there was no time left to wait.
+fn seconds(waited: Duration) -> Option<String> {
+    match waited.saturating_add(Duration::from_millis(500)).as_secs() {
+        0 => None,
+        1 => Some("1 second".to_owned()),
+        seconds => Some(format!("{seconds} seconds")),
     }
 }
 
@@ -89,4 +123,60 @@ pub(super) fn mail_words(mail: &TestMail, trouble: Option<&(Stage, Trouble)>) ->
         parts.push(format!("refused: {}", few(&refused, 3)));
     }
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_trouble() {
+        let reply = |text: &str| Trouble::Reply(text.to_owned());
+        let waited = |millis| Trouble::Timeout(Some(Duration::from_millis(millis)));
+        let table = [
+            (
+                Stage::Greeting,
+                reply("421 4.3.2 shutting down"),
+                "refused",
+                "the server refuses connections at the moment",
+            ),
+            (Stage::Greeting, reply("450 busy"), "refused", "the server refuses connections at the moment"),
+            (Stage::Greeting, reply("554 5.7.1 go away"), "refused", "the server refuses this client"),
+            (Stage::Greeting, reply("521 no mail here"), "refused", "the server refuses this client"),
+            (Stage::Greeting, reply("354 go"), "refused", "the server did not greet, and says no"),
+            (Stage::Ehlo, reply("421 no"), "refused", "the server did not answer EHLO, and says no"),
+            (
+                Stage::StartTls,
+                reply("454 no"),
+                "starttls-refused",
+                "the server offers STARTTLS, and refuses it",
+            ),
+            (Stage::Greeting, waited(15_000), "timeout", "the server did not greet within 15 seconds"),
+            (Stage::Ehlo, waited(4_999), "timeout", "the server did not answer EHLO within 5 seconds"),
+            (
+                Stage::Handshake,
+                waited(500),
+                "timeout",
+                "the server did not complete the TLS handshake within 1 second",
+            ),
+            (Stage::Greeting, waited(499), "timeout", "the server did not greet in time"),
+            (Stage::Greeting, Trouble::Timeout(None), "timeout", "the server did not greet in time"),
+            (
+                Stage::Connect,
+                waited(15_000),
+                "unreachable",
+                "the server does not answer at this address within 15 seconds",
+            ),
+            (
+                Stage::Connect,
+                Trouble::Timeout(None),
+                "unreachable",
+                "the server does not answer at this address",
+            ),
+        ];
+        for (stage, trouble, code, reason) in table {
+            let (found_code, found, _) = trouble_words(stage, &trouble);
+            assert_eq!((found_code, found.as_str()), (code, reason), "{stage:?} {trouble:?}");
+        }
+    }
 }

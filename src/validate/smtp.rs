@@ -12,7 +12,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::observation::Trouble;
 
@@ -35,10 +35,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// When the step that begins now has to be over.
-    pub fn deadline(&self) -> Instant {
-        // A step without an end that fits is bounded by the whole alone.
-        Instant::now().checked_add(self.step).map_or(self.until, |step| step.min(self.until))
+    /// Does one step, which begins now.
+    ///
+    /// # Errors
+    /// [`Trouble::Timeout`] when it is not over in time.
+    pub async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Trouble> {
+        let allowed = self.step.min(self.until.saturating_duration_since(Instant::now()));
+        timeout(allowed, work).await.map_err(|_| Trouble::Timeout(Some(allowed)))
     }
 }
 
@@ -100,8 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// # Errors
     /// [`Trouble`] when none comes in time, or what comes is none.
     pub async fn reply(&mut self) -> Result<Reply, Trouble> {
-        let deadline = self.limits.deadline();
-        timeout_at(deadline, self.whole_reply()).await.unwrap_or(Err(Trouble::Timeout))
+        let limits = self.limits;
+        limits.in_time(self.whole_reply()).await.unwrap_or_else(Err)
     }
 
     /// Says one command, and waits for the reply.
@@ -118,12 +121,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// # Errors
     /// [`Trouble`] when they are not taken in time.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        let deadline = self.limits.deadline();
-        let sent = timeout_at(deadline, async {
+        let limits = self.limits;
+        let sent = limits.in_time(async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         });
-        sent.await.map_err(|_| Trouble::Timeout)?.map_err(|error| of_io(&error))
+        sent.await?.map_err(|error| of_io(&error))
     }
 
     async fn whole_reply(&mut self) -> Result<Reply, Trouble> {
@@ -198,7 +201,7 @@ pub fn of_io(error: &io::Error) -> Trouble {
     if matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) {
         Trouble::Closed
     } else if kind == io::ErrorKind::TimedOut {
-        Trouble::Timeout
+        Trouble::Timeout(None)
     } else {
         Trouble::System(words(error))
     }
@@ -304,7 +307,7 @@ mod tests {
         let step = Duration::from_millis(20);
         run(async {
             let (mut client, peer) = conversation(step);
-            assert_eq!(client.reply().await, Err(Trouble::Timeout), "silence");
+            assert_eq!(client.reply().await, Err(Trouble::Timeout(Some(step))), "silence");
             drop(peer);
         });
         run(async {
@@ -317,7 +320,7 @@ mod tests {
                 }
             });
             let heard = client.reply().await;
-            assert!(matches!(heard, Err(Trouble::Timeout)), "{heard:?}");
+            assert_eq!(heard, Err(Trouble::Timeout(Some(step))));
             drop(client);
             dripping.await.expect("the peer ends");
         });
@@ -325,12 +328,13 @@ mod tests {
             let (ours, _peer) = tokio::io::duplex(16);
             let limits = Limits { step, until: Instant::now() + LONG };
             let mut client = Conversation::new(ours, limits);
-            assert_eq!(client.send(&[b'x'; 100]).await, Err(Trouble::Timeout), "nobody reads");
+            assert_eq!(client.send(&[b'x'; 100]).await, Err(Trouble::Timeout(Some(step))), "nobody reads");
         });
         let over = Limits { step: LONG, until: Instant::now() };
         run(async {
             let (ours, _peer) = tokio::io::duplex(16);
-            assert_eq!(Conversation::new(ours, over).reply().await, Err(Trouble::Timeout), "no time left");
+            let heard = Conversation::new(ours, over).reply().await;
+            assert_eq!(heard, Err(Trouble::Timeout(Some(Duration::ZERO))), "no time left");
         });
     }
 

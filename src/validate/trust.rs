@@ -35,7 +35,7 @@ const LEAF_KEY_TOO_SMALL: i32 = 66;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No certificate in it.
-    #[error("the file of trust anchors has no certificate in it")]
+    #[error("the file has no certificate in it")]
     Empty,
     /// OpenSSL refuses it.
     #[error("trust anchors cannot be used: {0}")]

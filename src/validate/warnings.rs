@@ -23,11 +23,12 @@ fn finding(code: &str, reason: impl Into<String>, detail: impl Into<String>) -> 
     Finding { verdict: Verdict::Warn, code: code.to_owned(), reason: reason.into(), detail: detail.into() }
 }
 
-/// All warnings about an address, gravest first.
-pub(super) fn warnings(case: &Case<'_>, leaf: Option<&Certificate>) -> Vec<Finding> {
+/// All warnings about an address, gravest first, but for what the decision says already: `decided` is
+/// its code.
+pub(super) fn warnings(case: &Case<'_>, leaf: Option<&Certificate>, decided: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     revocation(case, &mut found);
-    dates(case, leaf, &mut found);
+    dates(case, leaf, decided, &mut found);
     strength(case, leaf, &mut found);
     order(case, &mut found);
     published(case, &mut found);
@@ -46,7 +47,9 @@ fn revocation(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 /// What may expire: the chain as built, or the leaf alone.
-fn dates(case: &Case<'_>, leaf: Option<&Certificate>, found: &mut Vec<Finding>) {
+fn dates(case: &Case<'_>, leaf: Option<&Certificate>, decided: &str, found: &mut Vec<Finding>) {
+    let idle = idle(case);
+    let is_said = |code: &str, is_leaf: bool| is_leaf && code == decided;
     let built = match case.trust {
         Some(Ok(trusted)) => trusted.chain.as_slice(),
         Some(Err(_)) | None => &[],
@@ -60,16 +63,17 @@ fn dates(case: &Case<'_>, leaf: Option<&Certificate>, found: &mut Vec<Finding>) 
             format!("the certificate of its authority ({})", certificate.subject())
         };
         match certificate.valid_at(case.now) {
-            Err(DateProblem::Expired { not_after }) => found.push(finding(
-                "expired",
-                format!("{whose} expired on {}, which this level does not look at", day(not_after)),
-                "",
-            )),
-            Err(DateProblem::NotYetValid { not_before }) => found.push(finding(
-                "not-yet-valid",
-                format!("{whose} is valid from {} only, which this level does not look at", day(not_before)),
-                "",
-            )),
+            Err(DateProblem::Expired { not_after }) if !is_said("expired", is_leaf) => {
+                found.push(finding("expired", format!("{whose} expired on {}{idle}", day(not_after)), ""))
+            }
+            Err(DateProblem::NotYetValid { not_before }) if !is_said("not-yet-valid", is_leaf) => {
+                found.push(finding(
+                    "not-yet-valid",
+                    format!("{whose} is valid from {} only{idle}", day(not_before)),
+                    "",
+                ));
+            }
+            Err(DateProblem::Expired { .. } | DateProblem::NotYetValid { .. }) => {}
             Ok(()) if certificate.not_after().duration_since(case.now) <= EXPIRES_SOON => {
                 let days = certificate.not_after().duration_since(case.now).as_hours() / 24;
                 found.push(finding(
@@ -80,6 +84,17 @@ fn dates(case: &Case<'_>, leaf: Option<&Certificate>, found: &mut Vec<Finding>) 
             }
             Ok(()) => {}
         }
+    }
+}
+
+/// Why dates do not count here; empty where they do, and something else was in the way first.
+fn idle(case: &Case<'_>) -> &'static str {
+    match case.trust {
+        _ if !case.requirement.level().judges_chain() => ", which this level does not look at",
+        Some(Ok(trusted)) if trusted.leaf_is_anchor => {
+            ", which does not count: it is itself in the connector's ca_file"
+        }
+        Some(Ok(_) | Err(_)) | None => "",
     }
 }
 

@@ -1,7 +1,8 @@
 //! `certs`: every certificate that is known, in its three forms.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -98,7 +99,8 @@ fn files_and_what_was_seen() {
     assert_eq!((&rows[3]["place"], &rows[3]["seen_at"]), (&json!("mx1.contoso.com 192.0.2.1"), &json!(at)));
     assert_eq!(rows[2]["sha256"], rows[3]["sha256"]);
 
-    // For people it is one certificate, known in two ways.
+    // For people it is one certificate, known in two ways, and seconds are exact enough.
+    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
     let text = bench.run(&["certs"]).expect(0).stdout;
     assert_eq!(text.matches("CN=mail.partner.example\n").count(), 1, "{text}");
     let ways = format!(
@@ -152,6 +154,47 @@ fn a_partner_cannot_start_a_formula() {
         let text = bench.run(arguments).expect(0).stdout;
         assert!(!text.contains('\u{1b}') && !text.contains("\r"), "{text}");
     }
+}
+
+/// What the files hold is listed; of the rest it is said once that it is missing.
+#[test]
+fn who_may_not_read_the_results_is_told_so_once() {
+    let with_files = bench();
+    let without = "version = 1\n".to_owned()
+        + &["a", "b", "c"].map(|name| format!("[[outbound]]\nname = {name:?}\nmode = \"off\"\ndomains = [\"{name}.example\"]\ntls = \"encrypt\"\n")).concat();
+    let without_files = Bench::new(&without);
+    for (bench, connector, files) in [(with_files, "plain", 3), (without_files, "a", 0)] {
+        keep(&bench, report(connector, "pass", Timestamp::now()));
+        let told = format!(
+            "connectord: {}: what was seen from partners cannot be read: permission denied; ask as root, or as \
+             the user that connectord runs as\n",
+            bench.path("state").display()
+        );
+        // The state directory, what is in it, the key alone.
+        for closed in ["state/validation/key", "state/validation", "state"] {
+            set_mode(&bench.path(closed), 0o000);
+            let text = bench.run_unprivileged(&["certs"]).expect(77);
+            assert_eq!(text.stdout.matches("  sha256 ").count(), files, "{text:?}");
+            assert!(files > 0 || text.stdout.is_empty(), "{text:?}");
+            assert_eq!(text.stderr, told);
+            let json = bench.run_unprivileged(&["certs", "--json"]).expect(77);
+            assert_eq!((json.json().as_array().unwrap().len(), json.stderr.as_str()), (files, told.as_str()));
+            let csv = bench.run_unprivileged(&["certs", "--csv"]).expect(77);
+            assert_eq!((csv.stdout.lines().count(), csv.stderr.as_str()), (files + 1, told.as_str()));
+        }
+        for path in ["state", "state/validation"] {
+            set_mode(&bench.path(path), 0o755);
+        }
+    }
+    let only_inbound = Bench::new("version = 1\n");
+    fs::create_dir(only_inbound.path("state")).unwrap();
+    set_mode(&only_inbound.path("state"), 0o000);
+    assert_eq!(only_inbound.run_unprivileged(&["certs"]).expect(0).stderr, "");
+    set_mode(&only_inbound.path("state"), 0o755);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]

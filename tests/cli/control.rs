@@ -8,7 +8,10 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
+use jiff::Timestamp;
+
 use crate::bench::{Bench, CONFIGURATION, Ended};
+use crate::kept::{keep, report};
 
 const STATUS: &str = r#"{"version":"9.9.9","pid":4711,"generation":3,"sha256":"5ha","loaded_at":"2026-11-24T00:00:00Z","degraded":false,"connectors":6,"last_reload":{"at":"2026-11-24T01:00:00Z","ok":false,"problems":[{"file":"f","line":1,"column":2,"message":"m","help":"h"}]},"listeners":[{"protocol":"control","path":"/x/control.sock"}],"connections":1,"decisions":[{"connector":"contoso-bank","verdict":"ok","count":12}],"log_lost":0}"#;
 
@@ -68,7 +71,7 @@ fn a_reload_ends_as_the_daemon_says() {
         )
     };
     let table = [
-        (answer(true, "[]", "[]"), 0, "reloaded as generation 2, nothing changed\n", ""),
+        (answer(true, "[]", "[]"), 0, "reloaded as generation 2, nothing that is enforced changed\n", ""),
         (answer(true, &change("stronger"), "[]"), 0, "stronger c: a -> b\nreloaded as generation 2\n", ""),
         (
             answer(false, &change("weaker"), refusal),
@@ -122,6 +125,46 @@ fn the_configuration_names_the_socket() {
         bench.run(&["status"]).expect(0);
         daemon.join().unwrap();
     }
+}
+
+/// One that only reports did not decide what the MTA was told.
+#[test]
+fn what_only_would_have_been_decided_is_told_apart() {
+    let decisions = r#"[{"connector":"","verdict":"notfound","reporting":false,"count":7},{"connector":"contoso-bank","verdict":"ok","reporting":false,"count":5},{"connector":"contoso-bank","verdict":"ok","reporting":true,"count":1}]"#;
+    let (start, _) = STATUS.split_once("[{\"connector\"").unwrap();
+    let status = format!("{start}{decisions},\"log_lost\":0}}\n")
+        .replace("2026-11-24T00:00:00Z", "2026-11-24T00:00:00.123456789Z")
+        .replace("2026-11-24T01:00:00Z", "2026-11-24T01:00:00.987654321Z");
+    let text = exchange(&["status"], &status).1.expect(0).stdout;
+    let lines = [
+        "generation   3, loaded at 2026-11-24T00:00:00Z\n",
+        "last reload  FAILED at 2026-11-24T01:00:00Z, problems: 1\n",
+        "decided      (no enforcing connector): notfound 7\n",
+        "decided      contoso-bank: ok 5\n",
+        "would have   contoso-bank: ok 1 (in report: not what was answered)\n",
+    ];
+    for line in lines {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn a_user_who_may_not_read_the_results_gets_the_rest_of_status() {
+    let bench = Bench::new(CONFIGURATION);
+    keep(&bench, report("contoso-bank", "pass", Timestamp::now()));
+    let state = bench.path("state");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o000)).unwrap();
+    let daemon = daemon(&bench.path("run/control.sock"), &format!("{STATUS}\n"));
+    fs::set_permissions(bench.path("run/control.sock"), fs::Permissions::from_mode(0o666)).unwrap();
+    let ended = bench.run_unprivileged(&["status"]).expect(0);
+    daemon.join().unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(
+        ended.stdout.ends_with("\nvalidated    not known: the kept results cannot be read\n"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("ask as root, or as the user that connectord runs as"), "{ended:?}");
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn status_has_the_keys_of_the_interface() {
     }
     let decisions = json["decisions"].as_array().unwrap();
     for decision in decisions {
-        assert_keys(decision, &["connector", "verdict", "count"], &[]);
+        assert_keys(decision, &["connector", "verdict", "count"], &["reporting"]);
     }
     assert!(
         decisions.iter().any(|decision| decision["connector"] == "contoso-bank" && decision["count"] == 1),
@@ -287,6 +287,35 @@ fn a_reload_waits_and_tells() {
     let json = reload(&bench, &["--accept-weaker"], 0);
     assert_eq!((&json["ok"], &json["changes"][0]["change"]), (&json!(true), &json!("weaker")));
     assert_eq!(socketmap.ask("tls", "a.example"), "10:OK encrypt,");
+    daemon.stop().expect(0);
+}
+
+/// A connector in `report` changes nothing that is enforced, and decides nothing.
+#[test]
+fn a_connector_that_reports_is_told_apart() {
+    let bench = Bench::new(CONFIGURATION);
+    let daemon = Daemon::start(&bench);
+    let trial = "[[outbound]]\nname = \"fabrikam-trial\"\nmode = \"report\"\ndomains = [\"fabrikam.net\"]\n\
+                 tls = \"encrypt\"\n";
+    bench.write("connectord.toml", &format!("{CONFIGURATION}{trial}"));
+    let text = bench.run(&["reload"]).expect(0).stdout;
+    assert_eq!(text, "reloaded as generation 2, nothing that is enforced changed\n");
+    assert_eq!(daemon.socketmap().ask("tls", "fabrikam.net"), "9:NOTFOUND ,");
+    let text = bench.run(&["status"]).expect(0).stdout;
+    assert!(
+        text.contains("would have   fabrikam-trial: ok 1 (in report: not what was answered)\n"),
+        "{text}"
+    );
+    assert!(text.contains("decided      (no enforcing connector): notfound 1\n"), "{text}");
+    // From now on it is what is answered, and what was not stays what it was.
+    let enforced = trial.replace("report", "enforce");
+    bench.write("connectord.toml", &format!("{CONFIGURATION}{enforced}"));
+    bench.run(&["reload"]).expect(0);
+    assert_eq!(daemon.socketmap().ask("tls", "fabrikam.net"), "10:OK encrypt,");
+    let text = bench.run(&["status"]).expect(0).stdout;
+    for line in ["decided      fabrikam-trial: ok 1\n", "would have   fabrikam-trial: ok 1 (in report: "] {
+        assert!(text.contains(line), "{text}");
+    }
     daemon.stop().expect(0);
 }
 

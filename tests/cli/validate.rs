@@ -178,6 +178,26 @@ fn a_result_that_cannot_be_kept_is_shown_all_the_same() {
     assert!(ended.stderr.contains("results cannot be kept"), "{ended:?}");
 }
 
+/// Before anybody is asked, so that no network is needed.
+#[test]
+fn a_file_of_no_use_is_named_with_its_option() {
+    let bench = Bench::new(CONFIGURATION);
+    let (words, nowhere) = (bench.write("words.pem", "mx1\n"), bench.path("nowhere.pem"));
+    let table = [
+        ("--ca-file", &words, 64, "the file has no certificate in it\n"),
+        ("--crl", &words, 64, "this is no certificate revocation list, neither PEM nor DER\n"),
+        ("--ca-file", &nowhere, 66, "No such file or directory"),
+        ("--crl", &nowhere, 66, "No such file or directory"),
+    ];
+    for (option, path, code, problem) in table {
+        let path = path.to_str().unwrap();
+        let ended = bench.run(&["validate", "not-yet", option, path]).expect(code);
+        let expected = format!("connectord: {option} {path}: {problem}");
+        assert!(ended.stderr.starts_with(&expected) && ended.stdout.is_empty(), "{ended:?}");
+    }
+    assert!(!bench.path("state").exists());
+}
+
 #[test]
 fn names_are_checked_before_anything_is_done() {
     let bench = Bench::new(CONFIGURATION);

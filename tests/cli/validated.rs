@@ -1,7 +1,7 @@
 //! What `list`, `status` and `explain` say of kept results, whoever wrote them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -183,20 +183,6 @@ fn what_was_written_by_hand_is_never_a_validation() {
 }
 
 #[test]
-fn who_may_not_read_the_results_is_told() {
-    let bench = Bench::new(CONFIGURATION);
-    keep(&bench, report("contoso-bank", "pass", Timestamp::now()));
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
-    let json = bench.run_unprivileged(&["list", "--json"]).expect(0).json();
-    assert!(json[0]["validated"].is_null());
-    assert_eq!(json[0]["validation"]["state"], "unusable");
-    let reason = json[0]["validation"]["reason"].as_str().unwrap();
-    assert!(reason.contains("Permission denied"), "{reason}");
-}
-
-#[test]
 fn explain_mentions_it() {
     let bench = Bench::new(CONFIGURATION);
     let at = Timestamp::now();
@@ -215,6 +201,38 @@ fn explain_mentions_it() {
     assert_eq!(json["validation"][1]["state"], "never");
     let nobody = bench.run(&["explain", "outbound", "other.org"]).expect(0).stdout;
     assert!(!nobody.contains("validated"), "{nobody}");
+}
+
+#[test]
+fn who_may_not_read_the_results_is_told_so_once() {
+    let bench = Bench::new(CONFIGURATION);
+    keep(&bench, report("contoso-bank", "pass", Timestamp::now()));
+    let state = bench.path("state");
+    let close = |mode| fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
+    close(0o000);
+    let told = format!(
+        "connectord: {}: what was seen from partners cannot be read: permission denied; ask as root, or as \
+         the user that connectord runs as\n",
+        state.display()
+    );
+    let table = bench.run_unprivileged(&["list"]).expect(0);
+    assert_eq!((table.stdout.matches(" not known ").count(), table.stderr.as_str()), (4, told.as_str()));
+    let json = bench.run_unprivileged(&["list", "--json"]).expect(0);
+    assert_eq!(json.stderr, told);
+    assert_eq!(
+        (&json.json()[0]["validated"], &json.json()[0]["validation"]["state"]),
+        (&Value::Null, &json!("unusable"))
+    );
+    let reason = json.json()[0]["validation"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("Permission denied"), "{reason}");
+    let explained = bench.run_unprivileged(&["explain", "outbound", "bob@contoso.com"]).expect(0);
+    let expected = "\nvalidated    contoso-bank: not known: the kept results cannot be read\n\
+                    validated    contoso-trial: not known: the kept results cannot be read\n";
+    assert!(explained.stdout.ends_with(expected), "{explained:?}");
+    assert_eq!(explained.stderr, told);
+    // Nobody asked.
+    assert_eq!(bench.run_unprivileged(&["explain", "outbound", "other.org"]).expect(0).stderr, "");
+    close(0o755);
 }
 
 #[test]

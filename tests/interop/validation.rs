@@ -36,7 +36,7 @@ const TABLE: [Row; 40] = [
     ("refused", "fail", &["starttls-refused"], "454 4.7.0 TLS not available"),
     ("broken", "fail", &["handshake-failed"], "the TLS handshake failed"),
     ("picky", "fail", &["recipient-refused"], "the server refuses mail for nobody@picky.example"),
-    ("tarpit", "fail", &["timeout"], "the server did not greet in time"),
+    ("tarpit", "fail", &["timeout"], "the server did not greet within 15 seconds"),
     ("away", "fail", &["unreachable"], "no connection to the server can be made"),
     ("half", "warn", &["ok", "unreachable"], "mail goes to another address"),
     ("null", "fail", &["null-mx"], "says with a null MX record that it accepts no mail"),

@@ -196,12 +196,12 @@ fn status_tells_all() {
     assert_eq!(
         status["decisions"],
         json!([
-            {"connector": "", "verdict": "notfound", "count": 2},
-            {"connector": "", "verdict": "pass", "count": 1},
-            {"connector": "bank", "verdict": "ok", "count": 1},
-            {"connector": "bank-in", "verdict": "pass", "count": 1},
-            {"connector": "bank-in", "verdict": "reject", "count": 1},
-            {"connector": "trial", "verdict": "ok", "count": 1},
+            {"connector": "", "verdict": "notfound", "reporting": false, "count": 2},
+            {"connector": "", "verdict": "pass", "reporting": false, "count": 1},
+            {"connector": "bank", "verdict": "ok", "reporting": false, "count": 1},
+            {"connector": "bank-in", "verdict": "pass", "reporting": false, "count": 1},
+            {"connector": "bank-in", "verdict": "reject", "reporting": false, "count": 1},
+            {"connector": "trial", "verdict": "ok", "reporting": true, "count": 1},
         ])
     );
 }

@@ -2,7 +2,8 @@
 //!
 //! For people each certificate is shown once, with all that it is known from; `--json` and `--csv`
 //! have one row for each way that it is known. What partners showed comes from the results that
-//! `validate` keeps; one that cannot be used is told on stderr and left out.
+//! `validate` keeps; one that cannot be used is told on stderr and left out. Who may read none of
+//! them is told so once, gets what is in files, and the exit code for a missing permission.
 
 mod csv;
 
@@ -14,7 +15,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::talk;
-use super::{Exit, Failure, Output, Settings};
+use super::validated::Forbidden;
+use super::{Exit, Failure, Output, Settings, moment};
 use crate::config;
 use crate::model::Agreements;
 use crate::protocol::escape::printable;
@@ -51,26 +53,33 @@ struct Row<'k> {
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     let loaded = config::load(&settings.config, now).map_err(Failure::Configuration)?;
-    let known = known(&loaded.agreements, settings);
+    let store = Store::open(&settings.state_dir());
+    // Without outbound connectors nothing was ever seen that could be missing.
+    let forbidden =
+        Forbidden::of(&store, &settings.state_dir()).filter(|_| !loaded.agreements.outbound.is_empty());
+    let known = known(&loaded.agreements, (!store.is_forbidden()).then_some(&store));
     if settings.json {
         out.json(&known.iter().map(Row::of).collect::<Vec<_>>())?;
     } else if options.csv {
         csv::write(&known, out)?;
-    } else {
+    } else if !known.is_empty() || forbidden.is_none() {
         table(&known, now, out)?;
+    }
+    if let Some(forbidden) = forbidden {
+        talk(format_args!("{forbidden}"));
+        return Ok(Exit::Permission);
     }
     Ok(Exit::Good)
 }
 
 /// Files first, then what was seen, each in the order of the configuration; every text printable.
-fn known(agreements: &Agreements, settings: &Settings) -> Vec<Known> {
+fn known(agreements: &Agreements, store: Option<&Store>) -> Vec<Known> {
     let mut known = inventory::of_files(agreements);
-    let store = Store::open(&settings.state_dir());
     for outbound in &agreements.outbound {
-        match store.kept(outbound.name.as_str()) {
-            Ok(Some(record)) => known.extend(inventory::seen(&record)),
-            Ok(None) => {}
-            Err(unusable) => {
+        match store.map(|store| store.kept(outbound.name.as_str())) {
+            Some(Ok(Some(record))) => known.extend(inventory::seen(&record)),
+            Some(Ok(None)) | None => {}
+            Some(Err(unusable)) => {
                 talk(format_args!(
                     "connectord: the last result of {} cannot be used: {unusable}",
                     outbound.name
@@ -125,7 +134,8 @@ fn paragraph(ways: &[&Known], now: Timestamp, out: &mut Output) -> io::Result<()
         "never".to_owned()
     } else {
         let days = not_after.duration_since(now).as_secs().div_euclid(24 * 60 * 60);
-        if *not_after <= now { format!("{not_after} (over)") } else { format!("{not_after} ({days} days)") }
+        let end = moment::of(*not_after);
+        if *not_after <= now { format!("{end} (over)") } else { format!("{end} ({days} days)") }
     };
     let fields = [
         ("names", names.join(", ")),
@@ -140,7 +150,7 @@ fn paragraph(ways: &[&Known], now: Timestamp, out: &mut Output) -> io::Result<()
         writeln!(out, "  {label:<LABEL$}{value}")?;
     }
     for Known { connector, source, place, seen_at, .. } in ways {
-        let when = seen_at.map_or_else(String::new, |at| format!(" on {at}"));
+        let when = seen_at.map_or_else(String::new, |at| format!(" on {}", moment::of(at)));
         let how = if *source == Source::Seen { "seen at" } else { source.word() };
         writeln!(out, "  {:<LABEL$}{connector}, {how} {place}{when}", "connector")?;
     }

@@ -8,14 +8,18 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 use crate::cli::Failure;
+use crate::validate::options::Named;
 
 /// Bytes of a file; a larger one is refused. The largest revocation lists of public authorities
 /// have some tens of MiB.
 const LIMIT: u64 = 64 << 20;
 
 /// Reads it whole: a regular file, for which nothing has to be waited.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    bytes(path).map_err(|error| Failure::File { path: path.to_owned(), error })
+pub(super) fn read(option: &'static str, path: &Path) -> Result<Named, Failure> {
+    match bytes(path) {
+        Ok(bytes) => Ok(Named { path: path.to_owned(), bytes }),
+        Err(error) => Err(Failure::OptionFile { option, path: path.to_owned(), error }),
+    }
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {

@@ -120,9 +120,9 @@ impl Options {
         if let Some(name) = &self.helo {
             selection::host(name).map_err(|problem| Failure::Argument(format!("--helo {problem}")))?;
         }
-        let crls = self.crls.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let crls = self.crls.iter().map(|path| file::read("--crl", path)).collect::<Result<Vec<_>, _>>()?;
         Ok(options::Options {
-            ca_file: self.ca_file.as_deref().map(file::read).transpose()?,
+            ca_file: self.ca_file.as_deref().map(|path| file::read("--ca-file", path)).transpose()?,
             crls,
             sender,
             helo: self.helo.clone(),

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use super::super::counters::Part;
 use super::super::service::{Current, Service};
 use super::line::Line;
 use crate::answer::exim::{self, Question};
@@ -34,13 +35,14 @@ pub(in crate::server) fn lookup<R: Answered>(
     let took_part = !(lookup.applies.is_empty() && lookup.report.is_empty());
     let verdict = lookup.reply.verdict();
     for applied in &lookup.applies {
-        service.counters.count(name(applied), verdict);
+        service.counters.count(name(applied), verdict, Part::Decided);
     }
     for reported in &lookup.report {
-        service.counters.count(name(&reported.applied), reported.would_reply.verdict());
+        let would_be = reported.would_reply.verdict();
+        service.counters.count(name(&reported.applied), would_be, Part::Reported);
     }
     if lookup.applies.is_empty() {
-        service.counters.count("", verdict);
+        service.counters.count("", verdict, Part::Decided);
     }
     let Some(level) = service.decision_level(&current.settings, took_part) else {
         return;
@@ -93,11 +95,13 @@ pub(in crate::server) fn mail(
     reply: &str,
 ) {
     let took_part = !(decision.applies.is_empty() && decision.report.is_empty());
-    for judged in decision.applies.iter().chain(&decision.report) {
-        service.counters.count(judged.connector.name.as_str(), judged.verdict().word());
+    for (part, all) in [(Part::Decided, &decision.applies), (Part::Reported, &decision.report)] {
+        for judged in all {
+            service.counters.count(judged.connector.name.as_str(), judged.verdict().word(), part);
+        }
     }
     if decision.applies.is_empty() {
-        service.counters.count("", decision.verdict.word());
+        service.counters.count("", decision.verdict.word(), Part::Decided);
     }
     let Some(level) = service.decision_level(&current.settings, took_part) else {
         return;
@@ -160,7 +164,7 @@ pub(in crate::server) fn certificate(
     reply: &str,
 ) {
     let connector = judged.applies.as_ref().map_or("", name);
-    service.counters.count(connector, judged.verdict());
+    service.counters.count(connector, judged.verdict(), Part::Decided);
     let Some(level) = service.decision_level(&current.settings, judged.applies.is_some()) else {
         return;
     };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::model::requirement::Anchors as Wanted;
 use crate::validate::dns::{self, Dns};
 use crate::validate::mta_sts::{self, Absence, Fetcher, Policy};
-use crate::validate::options::Options;
+use crate::validate::options::{Named, Options};
 use crate::validate::revocation::{self, Lists};
 use crate::validate::trust::{self, Anchors};
 
@@ -57,18 +58,31 @@ pub enum Error {
     /// The TLS library.
     #[error("OpenSSL: {0}")]
     OpenSsl(#[from] ErrorStack),
+    /// The authorities of the system.
+    #[error("the system's authorities: {0}")]
+    System(trust::Error),
     /// `--ca-file`.
-    #[error("trust anchors: {0}")]
-    Anchors(#[from] trust::Error),
+    #[error("--ca-file {}: {error}", path.display())]
+    Anchors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: trust::Error,
+    },
     /// `--crl`.
-    #[error("{0}")]
-    Revocation(#[from] revocation::Error),
+    #[error("--crl {}: {error}", path.display())]
+    Revocation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: revocation::Error,
+    },
 }
 
 impl Error {
     /// Whether a file that the command line names is to blame.
     pub fn is_of_an_option(&self) -> bool {
-        matches!(self, Error::Anchors(_) | Error::Revocation(_))
+        matches!(self, Error::Anchors { .. } | Error::Revocation { .. })
     }
 }
 
@@ -102,12 +116,13 @@ impl Ground {
         let limit = |usual: Duration| usual.min(options.timeout);
         let dns = Dns::system(limit(QUESTION)).map_err(|error| Error::Resolver(error.to_string()))?;
         let anchors = match &options.ca_file {
-            Some(pem) => Anchors::authorities(pem, now)?,
-            None => Anchors::system(now)?,
+            Some(Named { path, bytes }) => Anchors::authorities(bytes, now)
+                .map_err(|error| Error::Anchors { path: path.clone(), error })?,
+            None => Anchors::system(now).map_err(Error::System)?,
         };
         let mut lists = Lists::default();
-        for file in &options.crls {
-            lists.add(file)?;
+        for Named { path, bytes } in &options.crls {
+            lists.add(bytes).map_err(|error| Error::Revocation { path: path.clone(), error })?;
         }
         // What there was to read is read.
         let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);

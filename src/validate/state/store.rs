@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::directory::Directory;
+use super::directory::{Directory, Unreadable};
 use super::key::{Key, NoKey};
 use super::record::{EncodeError, LIMIT, Record, Unusable, file_name};
 use super::validation::Validation;
@@ -43,6 +43,16 @@ impl Store {
             Ok(None) | Err(_) => Err(NoKey::Absent),
         };
         Store { directory, key }
+    }
+
+    /// Whether results may be there and this user may read none: not the directory, or not the key.
+    pub fn is_forbidden(&self) -> bool {
+        let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        match (&self.directory, &self.key) {
+            (Err(error), _) => denied(error),
+            (Ok(_), Err(NoKey::Unreadable(Unreadable::System(error)))) => denied(error),
+            (Ok(_), _) => false,
+        }
     }
 
     /// What is kept of a connector; `None` when nothing is.

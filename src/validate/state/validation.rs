@@ -212,15 +212,17 @@ pub(in crate::validate) fn date(at: Timestamp) -> String {
     text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned())
 }
 
-/// The first thing that is as bad as this, with the host it is about.
+/// The first thing that is as bad as this, with the host it is about. A warning of one address is never
+/// the reason why another fails.
 fn reason(report: &ConnectorReport, verdict: Verdict) -> String {
     let of_whole = report.findings.iter().find(|finding| finding.verdict >= verdict);
     let of_whole = of_whole.map(|finding| finding.reason.clone());
     let of_address = || {
         report.addresses.iter().find_map(|address| {
             let own = (address.verdict >= verdict && !address.reason.is_empty()).then_some(&address.reason);
-            let warned = || address.warnings.iter().map(|finding| &finding.reason).next();
-            own.or_else(warned).map(|reason| format!("{}: {reason}", address.host))
+            let warned = || address.warnings.iter().find(|finding| finding.verdict >= verdict);
+            own.or_else(|| warned().map(|finding| &finding.reason))
+                .map(|reason| format!("{}: {reason}", address.host))
         })
     };
     of_whole.or_else(of_address).unwrap_or_default()

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::validate::report::Finding;
 use crate::validate::sample;
 
 const NOW: &str = "2026-11-25T12:00:00Z";
@@ -124,5 +125,45 @@ fn who_met_nobody_has_validated_nothing() {
         let report = sample::connector("bank", verdict, NOW);
         let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
         assert_eq!(Validation::of(&record, "abc", NOW.parse().unwrap()), Validation::Never);
+    }
+}
+
+/// What is only a warning, of another address or of the whole, is not why mail fails.
+#[test]
+fn the_reason_of_a_failure_is_a_failure() {
+    use Verdict::{Fail, Pass, Warn};
+    let finding = |verdict, reason: &str| Finding {
+        verdict,
+        code: "a-word".to_owned(),
+        reason: reason.to_owned(),
+        detail: String::new(),
+    };
+    let reason_of = |findings: Vec<Finding>, addresses: &[(&str, Verdict, bool)]| {
+        let worst = addresses.iter().map(|(_, verdict, _)| *verdict);
+        let worst = worst.chain(findings.iter().map(|finding| finding.verdict)).max().unwrap();
+        let mut report = sample::connector("bank", worst, NOW);
+        report.findings = findings;
+        for &(host, verdict, warned) in addresses {
+            let mut address = sample::address(host, "192.0.2.1", verdict);
+            address.warnings.extend(warned.then(|| finding(Warn, "it is warned of")));
+            report.addresses.push(address);
+        }
+        let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+        Validation::of(&record, "abc", NOW.parse().unwrap()).reason()
+    };
+    let table = [
+        (vec![], vec![("a", Warn, true), ("b", Fail, false)], "b: it fails"),
+        (vec![], vec![("a", Pass, true), ("b", Fail, true)], "b: it fails"),
+        (vec![], vec![("a", Warn, false), ("b", Warn, false)], "a: it warns"),
+        (vec![], vec![("a", Pass, true), ("b", Warn, false)], "a: it is warned of"),
+        (vec![finding(Warn, "the whole warns")], vec![("a", Warn, true), ("b", Fail, false)], "b: it fails"),
+        (
+            vec![finding(Warn, "the whole warns"), finding(Fail, "the whole fails")],
+            vec![("a", Warn, true)],
+            "the whole fails",
+        ),
+    ];
+    for (findings, addresses, reason) in table {
+        assert_eq!(reason_of(findings, &addresses).as_deref(), Some(reason), "{addresses:?}");
     }
 }
