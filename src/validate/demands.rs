@@ -10,7 +10,7 @@ use crate::snapshot::Snapshot;
 /// What is demanded, or why it cannot be, by the host's name without brackets and port.
 pub type Demands = BTreeMap<String, Result<Requirement, Unjoinable>>;
 
-/// The demands at the smart hosts of a connector; none by MX.
+/// The demands at the smart hosts of a connector, where they are not its own alone; none by MX.
 pub fn demands(connector: &Outbound, snapshot: &Snapshot) -> Demands {
     let mut demands = Demands::new();
     for hop in connector.route.smart_hosts() {
@@ -21,7 +21,9 @@ pub fn demands(connector: &Outbound, snapshot: &Snapshot) -> Demands {
                     join(&[connector.requirement.clone(), answer.requirement.clone()])
                 }
             };
-            demands.insert(hop.host().to_string(), joint);
+            if joint.as_ref() != Ok(&connector.requirement) {
+                demands.insert(hop.host().to_string(), joint);
+            }
         }
     }
     demands
@@ -59,6 +61,9 @@ mod tests {
                 "{mode:?} {demand}"
             );
         }
+        let alone = through("alone", Mode::Enforce, "encrypt");
+        let snapshot = compile(&agreements(vec![alone.clone()], Vec::new()), 1, String::new()).unwrap();
+        assert!(demands(&alone, &snapshot).is_empty(), "the same in every mode");
         let by_mx = outbound("mx", &["mx.example"], "encrypt");
         let snapshot = compile(&agreements(vec![strict], Vec::new()), 1, String::new()).unwrap();
         assert!(demands(&by_mx, &snapshot).is_empty());
