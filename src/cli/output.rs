@@ -42,6 +42,11 @@ impl Output {
         self.flush()
     }
 
+    /// Whether the reader has gone, and something was dropped for it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Takes note of a reader that has gone.
     fn unless_closed<T>(&mut self, result: io::Result<T>, otherwise: T) -> io::Result<T> {
         match result {
@@ -107,6 +112,7 @@ mod tests {
             out.write_all(&[b'x'; 10_000]).unwrap();
         }
         out.finish().unwrap();
+        assert!(out.is_closed());
     }
 
     #[test]

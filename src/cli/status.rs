@@ -100,7 +100,8 @@ fn with_validation(line: &str, validation: Option<&[Shown]>) -> String {
     }
 }
 
-/// How many are validated; of the others, those that were once tested, one a line.
+/// How many are validated; of the others, those that were once tested, one a line, and so those
+/// that only count with authorities that were named by hand.
 fn tell(validation: &Result<Vec<Shown>, Problems>, out: &mut Output) -> io::Result<()> {
     let Ok(all) = validation else {
         return writeln!(out, "validated    not known: the configuration has problems");
@@ -110,7 +111,8 @@ fn tell(validation: &Result<Vec<Shown>, Problems>, out: &mut Output) -> io::Resu
     }
     let valid = all.iter().filter(|shown| shown.valid).count();
     writeln!(out, "validated    {valid} of {}", all.len())?;
-    let mut rest = all.iter().filter(|shown| !matches!(shown.state, "validated" | "never"));
+    let told = |shown: &&Shown| shown.authorities.is_some() || !matches!(shown.state, "validated" | "never");
+    let mut rest = all.iter().filter(told);
     for Shown { connector, words, .. } in rest.by_ref().take(SHOWN) {
         writeln!(out, "  {connector}: {words}")?;
     }

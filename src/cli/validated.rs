@@ -22,6 +22,9 @@ use crate::validate::state::{Store, Validation};
 /// Characters of a reason before it is cut: it is about a partner, and may hold a partner's words.
 const REASON: usize = 300;
 
+/// Characters of the path of a file of authorities in a cell before it is cut.
+const PATH: usize = 60;
+
 /// In words, of a connector whose result this user may not read.
 pub(super) const UNKNOWN: &str = "not known: the kept results cannot be read";
 
@@ -72,6 +75,9 @@ pub struct Shown {
     pub days: Option<i64>,
     /// Why it does not count, or what should be looked at.
     pub reason: Option<String>,
+    /// The file of authorities that the result rests on, where it was named for that run alone
+    /// (`--ca-file`); null otherwise.
+    pub authorities: Option<String>,
     /// The same in one line.
     #[serde(skip)]
     pub words: String,
@@ -129,6 +135,7 @@ impl Validated {
             expires: validation.expires().map(|(expires, _)| expires),
             days: validation.expires().map(|(_, days)| days),
             reason: validation.reason().map(|reason| printable(&reason, REASON)),
+            authorities: validation.given().map(str::to_owned),
             words: if unknown { UNKNOWN.to_owned() } else { printable(&validation.to_string(), REASON) },
             cell: if unknown { "not known".to_owned() } else { cell(&validation) },
             valid: validation.is_valid(),
@@ -137,16 +144,19 @@ impl Validated {
     }
 }
 
-/// `2026-11-25, 80 days`: when it was tested, and how long the certificates are still good for.
+/// `2026-11-25, 80 days`: when it was tested, and how long the certificates are still good for; with
+/// the authorities of that run, where neither the MTA nor the connector need know of them.
 fn cell(validation: &Validation) -> String {
     let day = validation.at().map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
     let days = validation.expires().map_or_else(String::new, |(_, days)| format!(", {days} days"));
+    let given = validation.given().map(|path| format!(" with the authorities in {}", printable(path, PATH)));
+    let given = given.unwrap_or_default();
     match validation {
         Validation::Never => "never".to_owned(),
-        Validation::Validated { .. } => format!("{day}{days}"),
-        Validation::Warned { .. } => format!("{day}{days}, warnings"),
+        Validation::Validated { .. } => format!("{day}{given}{days}"),
+        Validation::Warned { .. } => format!("{day}{given}{days}, warnings"),
         Validation::Stale { why, .. } => format!("no, {why}"),
-        Validation::Failed { .. } => format!("failed {day}"),
+        Validation::Failed { .. } => format!("failed {day}{given}"),
         Validation::Unusable { .. } => "no, result unusable".to_owned(),
     }
 }

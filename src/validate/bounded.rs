@@ -24,6 +24,7 @@ pub fn report(mut report: Report) -> Report {
     for connector in &mut report.connectors {
         self::connector(connector);
     }
+    all(report.trust.values_mut());
     report
 }
 
@@ -125,7 +126,13 @@ mod tests {
         address.mta_sts =
             Some(MtaStsReport { found: true, mode: Some(evil()), covers: None, detail: evil() });
         connector.addresses.push(address);
-        let bounded = report(Report { verdict: Verdict::Fail, connectors: vec![connector] });
+        let bounded = report(Report {
+            verdict: Verdict::Fail,
+            trust: [(connector.connector.clone(), evil())].into(),
+            connectors: vec![connector],
+        });
+        let (_, trust) = bounded.trust.first_key_value().expect("trust of a test");
+        assert!(trust.chars().all(|c| matches!(c, ' '..='~' | '…')) && trust.len() < 2000, "{trust}");
         let json = serde_json::to_string(&bounded).expect("JSON of a test");
         assert!(json.chars().all(|c| matches!(c, ' '..='~' | '…')), "{json:.500}");
         assert!(!json.contains("\\u00") && json.len() < 1_000_000, "{}", json.len());

@@ -2,8 +2,9 @@
 //!
 //! It is for a timer and a mail: a quiet day makes no line. A date is told when it crosses one of
 //! [`THRESHOLDS`], once for each, by comparing how much time was left then and how much is left
-//! now; nothing else is remembered. A certificate is compared with the one at the same address,
-//! and only where both runs saw one: a server that did not answer is told by its verdict.
+//! now; nothing else is remembered. A certificate is compared with the last one that was seen at
+//! the same address, in whatever run that was: a server that did not answer is told by its verdict.
+//! Hosts and addresses come and go only between two runs that saw them all.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,7 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::report::{AddressReport, CertificateReport, ConnectorReport, DaneReport, MtaStsReport, Verdict};
-use super::state::{date, days_until, in_days};
+use super::seen::{self, Last};
+use super::sight;
+use super::state::{Record, date, days_until, in_days};
 use crate::protocol::escape::printable;
 
 /// Days before the end of a certificate at which it is told.
@@ -74,7 +77,8 @@ pub struct Change {
 }
 
 /// What changed. Without an earlier result it is one line, and what is wrong.
-pub fn between(before: Option<&ConnectorReport>, now: &ConnectorReport) -> Vec<Change> {
+pub fn between(last: Option<&Record>, now: &ConnectorReport) -> Vec<Change> {
+    let before = last.map(|last| &last.report);
     let mut changes = Changes { connector: &now.connector, all: Vec::new() };
     match before {
         None => changes.whole(
@@ -94,12 +98,13 @@ pub fn between(before: Option<&ConnectorReport>, now: &ConnectorReport) -> Vec<C
             changes.whole(Kind::Reason, finding.verdict, finding.reason.clone());
         }
     }
-    if let Some(before) = before {
+    if let Some(before) = before.filter(|before| !sight::hides_hosts(before) && !sight::hides_hosts(now)) {
         changes.hosts(before, now);
     }
     for address in &now.addresses {
         let old = before.and_then(|before| before.addresses.iter().find(|old| same_place(old, address)));
-        changes.address(before.map(|before| before.at).zip(old), address, now.at);
+        let last = last.and_then(|last| seen::last(last, address));
+        changes.address(old, last, address, now.at);
     }
     changes.all
 }
@@ -158,12 +163,14 @@ impl Changes<'_> {
     /// Hosts and their addresses that came or went.
     fn hosts(&mut self, before: &ConnectorReport, now: &ConnectorReport) {
         let (old, new) = (hosts(before), hosts(now));
+        let hidden = |host: &str| sight::hides_addresses(before, host) || sight::hides_addresses(now, host);
         for address in &now.addresses {
             let host = address.host.as_str();
             if !old.contains(host) {
                 let text = "is a new host that mail goes to".to_owned();
                 self.add(Some(host), address.address, Kind::HostAdded, address.verdict, text);
             } else if address.address.is_some()
+                && !hidden(host)
                 && !before.addresses.iter().any(|old| same_place(old, address))
             {
                 let text = "has a new address".to_owned();
@@ -175,17 +182,25 @@ impl Changes<'_> {
             if !new.contains(host) {
                 let text = "is no longer a host that mail goes to".to_owned();
                 self.add(Some(host), address.address, Kind::HostRemoved, now.verdict, text);
-            } else if address.address.is_some() && !now.addresses.iter().any(|new| same_place(new, address)) {
+            } else if address.address.is_some()
+                && !hidden(host)
+                && !now.addresses.iter().any(|new| same_place(new, address))
+            {
                 let text = "has lost an address".to_owned();
                 self.add(Some(host), address.address, Kind::AddressRemoved, now.verdict, text);
             }
         }
     }
 
-    fn address(&mut self, before: Option<(Timestamp, &AddressReport)>, now: &AddressReport, at: Timestamp) {
-        let old = before.map(|(_, old)| old);
+    fn address(
+        &mut self,
+        old: Option<&AddressReport>,
+        last: Option<Last<'_>>,
+        now: &AddressReport,
+        at: Timestamp,
+    ) {
         let mut tell = |change, verdict, text| self.add(Some(&now.host), now.address, change, verdict, text);
-        let crossed = crossed(before, now, at);
+        let crossed = crossed(last, now, at);
         // A date is told by its threshold, whatever the judge makes of it meanwhile.
         let dated = |code: &str| crossed.is_some() && code.starts_with("expires");
         if let Some((kind, text)) = judged(old, now).filter(|_| !dated(&now.code)) {
@@ -201,14 +216,14 @@ impl Changes<'_> {
             let text = format!("certificate expires {}, on {}", in_days(days), date(not_after));
             tell(Kind::Expires, now.verdict.max(Verdict::Warn), text);
         }
-        let Some(old) = old else {
-            return;
-        };
-        if let (Some(was), Some(is)) = (&old.certificate, &now.certificate) {
+        if let (Some(was), Some(is)) = (last.and_then(|last| last.certificate), &now.certificate) {
             for (kind, text) in certificates(was, is) {
                 tell(kind, now.verdict, text);
             }
         }
+        let Some(old) = old else {
+            return;
+        };
         if let (Some(was), Some(is)) = (&old.tls, &now.tls)
             && was != is
         {
@@ -264,11 +279,7 @@ fn certificates(was: &CertificateReport, is: &CertificateReport) -> Vec<(Kind, S
 }
 
 /// The end of the chain and the days until it, when it came nearer than a threshold.
-fn crossed(
-    before: Option<(Timestamp, &AddressReport)>,
-    now: &AddressReport,
-    at: Timestamp,
-) -> Option<(Timestamp, i64)> {
+fn crossed(last: Option<Last<'_>>, now: &AddressReport, at: Timestamp) -> Option<(Timestamp, i64)> {
     let not_after = now.not_after?;
     let left = not_after.duration_since(at);
     let within = |left: SignedDuration| {
@@ -279,9 +290,9 @@ fn crossed(
     if left <= SignedDuration::ZERO {
         return None;
     }
-    let told = before
-        .filter(|(_, old)| old.not_after == Some(not_after))
-        .and_then(|(at, _)| within(not_after.duration_since(at)));
+    let told = last
+        .filter(|last| last.not_after == Some(not_after))
+        .and_then(|last| within(not_after.duration_since(last.at)));
     (told.is_none_or(|told| told > threshold)).then(|| (not_after, days_until(not_after, at)))
 }
 

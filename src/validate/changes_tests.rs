@@ -3,6 +3,9 @@ use super::*;
 use crate::validate::report::Finding;
 use crate::validate::sample::{address, certificate, connector};
 
+#[path = "changes_outage_tests.rs"]
+mod outage;
+
 const BEFORE: &str = "2026-11-24T12:00:00Z";
 const NOW: &str = "2026-11-25T12:00:00Z";
 const END: &str = "2027-06-01T12:00:00Z";
@@ -20,6 +23,14 @@ fn good(at: &str) -> ConnectorReport {
         report.addresses.push(place);
     }
     report
+}
+
+fn record(report: &ConnectorReport, last: Option<&Record>) -> Record {
+    Record::new("abc".to_owned(), String::new(), report.clone(), last)
+}
+
+fn between(before: Option<&ConnectorReport>, now: &ConnectorReport) -> Vec<Change> {
+    super::between(before.map(|before| record(before, None)).as_ref(), now)
 }
 
 fn lines(before: Option<&ConnectorReport>, now: &ConnectorReport) -> Vec<String> {

@@ -5,11 +5,13 @@
 //! is in a file, or was the last one that was seen.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::report::CertificateReport;
+use super::seen::Seen;
 use super::state::Record;
 use crate::model::Agreements;
 use crate::model::certificate::{Certificate, pem};
@@ -84,19 +86,28 @@ pub fn of_files(agreements: &Agreements) -> Vec<Known> {
     known
 }
 
-/// The certificates that a partner showed when it was tested last.
+/// The certificates that a partner showed when it was tested last; where it showed none then, the
+/// last one that it did, with its date.
 pub fn seen(record: &Record) -> impl Iterator<Item = Known> {
-    let shown = record.report.addresses.iter().filter(|address| !address.is_file());
-    shown.filter_map(|address| {
-        let place = address.address.map_or_else(String::new, |address| format!(" {address}"));
-        Some(Known {
+    let known = |host: &str, address: Option<IpAddr>, at: Timestamp, certificate: &CertificateReport| {
+        let address = address.map_or_else(String::new, |address| format!(" {address}"));
+        Known {
             connector: record.connector.clone(),
             source: Source::Seen,
-            place: format!("{}{place}", address.host),
-            seen_at: Some(record.report.at),
-            certificate: address.certificate.clone()?,
-        })
-    })
+            place: format!("{host}{address}"),
+            seen_at: Some(at),
+            certificate: certificate.clone(),
+        }
+    };
+    let shown = record.report.addresses.iter().filter(|address| !address.is_file());
+    let shown = shown.filter_map(move |address| {
+        Some(known(&address.host, address.address, record.report.at, address.certificate.as_ref()?))
+    });
+    let before = record.seen.iter().map(move |seen| {
+        let Seen { host, address, port: _, at, certificate, not_after: _ } = seen;
+        known(host, *address, *at, certificate)
+    });
+    shown.chain(before)
 }
 
 fn of_file(connector: &str, source: Source, file: &Registered) -> Known {

@@ -28,7 +28,8 @@
 //! | [`bounded`] | the report as it may be shown: escaped, cut |
 //! | [`words`] | the report for people |
 //! | [`state`], [`settings`] | results kept, sealed and bound to what was tested, and what they say today |
-//! | [`changes`] | what is new since the last report |
+//! | [`authorities`], [`sight`] | what a result rests on, and what its run could not see |
+//! | [`changes`], [`seen`] | what is new since the last report, and the last certificate of each place |
 //! | [`inventory`] | every certificate that is known |
 //!
 //! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
@@ -37,6 +38,7 @@
 //! reaches a terminal, a file or a mail.
 
 mod at_once;
+pub mod authorities;
 pub mod bounded;
 pub mod changes;
 pub mod dane;
@@ -61,7 +63,9 @@ pub mod route;
 pub mod run;
 #[cfg(test)]
 pub mod sample;
+pub mod seen;
 pub mod settings;
+pub mod sight;
 pub mod smtp;
 pub mod state;
 pub mod strictest;

@@ -113,7 +113,11 @@ pub(super) fn mail_words(mail: &TestMail, trouble: Option<&(Stage, Trouble)>) ->
     match (&mail.taken, trouble) {
         (_, Some((stage, trouble))) => {
             let (_, reason, detail) = trouble_words(*stage, trouble);
-            parts.push(format!("not sent: {reason} {detail}").trim_end().to_owned());
+            // RFC 5321 section 4.2.5: with the final dot the server may have taken it, and only a
+            // reply says that it did not.
+            let refused = matches!(trouble, Trouble::Reply(_));
+            let became = if *stage == Stage::Data && !refused { "may have arrived" } else { "not sent" };
+            parts.push(format!("{became}: {reason} {detail}").trim_end().to_owned());
         }
         (Some(reply), None) => parts.push(format!("taken for {}: {}", few(&accepted, 3), escaped(reply))),
         (None, None) if accepted.is_empty() => {}
@@ -177,6 +181,54 @@ mod tests {
         for (stage, trouble, code, reason) in table {
             let (found_code, found, _) = trouble_words(stage, &trouble);
             assert_eq!((found_code, found.as_str()), (code, reason), "{stage:?} {trouble:?}");
+        }
+    }
+
+    #[test]
+    fn what_became_of_the_mail() {
+        let mail = |taken: Option<&str>| TestMail {
+            accepted: vec!["a@b.example".to_owned()],
+            refused: Vec::new(),
+            taken: taken.map(str::to_owned),
+        };
+        let system = || Trouble::System("broken pipe".to_owned());
+        let no = || Trouble::Reply("554 spam".to_owned());
+        let table = [
+            (None, None, "would be taken for a@b.example"),
+            (Some("250 ok"), None, "taken for a@b.example: 250 ok"),
+            (
+                None,
+                Some((Stage::Data, Trouble::Timeout(None))),
+                "may have arrived: the server did not take the message in time",
+            ),
+            (
+                None,
+                Some((Stage::Data, Trouble::Closed)),
+                "may have arrived: the server closed the connection and did not take the message",
+            ),
+            (
+                None,
+                Some((Stage::Data, system())),
+                "may have arrived: the connection broke: the server did not take the message broken pipe",
+            ),
+            (
+                None,
+                Some((Stage::Data, Trouble::Protocol("x".to_owned()))),
+                "may have arrived: what the server says is not SMTP x",
+            ),
+            (
+                Some("554 spam"),
+                Some((Stage::Data, no())),
+                "not sent: the server did not take the message, and says no 554 spam",
+            ),
+            (
+                None,
+                Some((Stage::Recipient, Trouble::Timeout(None))),
+                "not sent: the server did not answer RCPT TO in time",
+            ),
+        ];
+        for (taken, trouble, words) in table {
+            assert_eq!(mail_words(&mail(taken), trouble.as_ref()), words);
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! The keys are an interface; new ones may be added, none renamed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::certificate::Certificate;
 
@@ -25,12 +26,41 @@ pub enum Verdict {
 }
 
 /// The whole result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The worst of all connectors.
     pub verdict: Verdict,
     /// One for each connector that was asked for, in the order of the configuration.
     pub connectors: Vec<ConnectorReport>,
+    /// Whom the run trusted, by connector, where its level judges a chain
+    /// ([`super::authorities::of`]). In JSON it is the key `trust` of the connector.
+    pub trust: BTreeMap<String, String>,
+}
+
+impl Report {
+    /// Whom the run trusted for a connector; empty where no chain is judged.
+    pub fn trust(&self, connector: &str) -> &str {
+        self.trust.get(connector).map_or("", String::as_str)
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Whole<'r> {
+            verdict: Verdict,
+            connectors: Vec<Tested<'r>>,
+        }
+        #[derive(Serialize)]
+        struct Tested<'r> {
+            #[serde(flatten)]
+            report: &'r ConnectorReport,
+            trust: &'r str,
+        }
+        let tested = |report| Tested { report, trust: self.trust(&report.connector) };
+        let connectors = self.connectors.iter().map(tested).collect();
+        Whole { verdict: self.verdict, connectors }.serialize(serializer)
+    }
 }
 
 /// The result for one connector.

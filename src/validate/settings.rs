@@ -20,8 +20,8 @@ use crate::snapshot::Snapshot;
 use crate::validate::demands::{Demands, demands};
 
 /// Lower-case hex of the SHA-256 of an outbound connector's settings. At smart hosts the demands of
-/// other connectors are among them ([`demands`]); without a snapshot they are not known, and then no
-/// result is about them.
+/// other connectors are among them ([`demands`]); without a snapshot, which connectors that contradict
+/// each other have none of, it is as if there were no others.
 pub fn of_outbound(connector: &Outbound, snapshot: Option<&Snapshot>) -> String {
     let mut settings = Settings::of("outbound", connector.name.as_str());
     let requirement = &connector.requirement;
@@ -33,9 +33,8 @@ pub fn of_outbound(connector: &Outbound, snapshot: Option<&Snapshot>) -> String 
         // Their order is the order in which Postfix tries them.
         Route::SmartHosts(hosts) => {
             settings.list("smart hosts", hosts);
-            match snapshot {
-                None => settings.list("demands not known", [""; 0]),
-                Some(snapshot) => settings.demands(&demands(connector, snapshot)),
+            if let Some(snapshot) = snapshot {
+                settings.demands(&demands(connector, snapshot));
             }
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::bench::{Bench, assert_keys};
-use crate::kept::{certificate, keep, report};
+use crate::kept::{DAY, certificate, keep, keep_both, report};
 
 const CONFIGURATION: &str = r#"version = 1
 [mta]
@@ -131,6 +131,23 @@ fn csv_is_for_a_spreadsheet() {
     assert!(
         lines.iter().filter(|line| !line.is_empty()).all(|line| line.starts_with('"') && line.ends_with('"'))
     );
+}
+
+/// A run that met a closed port knows no certificate; the inventory does.
+#[test]
+fn the_last_one_seen_is_known_after_an_outage() {
+    let bench = bench();
+    let yesterday = Timestamp::now() - DAY;
+    let seen = report("plain", "pass", yesterday);
+    let mut away = report("plain", "fail", Timestamp::now());
+    away.addresses[0].certificate = None;
+    keep_both(&bench, seen, away);
+    let json = bench.run(&["certs", "--json"]).expect(0).json();
+    let rows: Vec<_> = json.as_array().unwrap().iter().filter(|row| row["connector"] == "plain").collect();
+    assert_eq!(rows.len(), 1, "{json}");
+    assert_eq!((&rows[0]["source"], &rows[0]["seen_at"]), (&json!("seen"), &json!(yesterday)));
+    assert_eq!(rows[0]["place"], "mx1.contoso.com 192.0.2.1");
+    assert_eq!(rows[0]["sha256"], json!(certificate("certificates/ec-p521.pem").sha256));
 }
 
 #[test]

@@ -54,9 +54,22 @@ pub fn settings_of(bench: &Bench, connector: &str) -> String {
     )
 }
 
+/// Keeps two reports, one after the other, as two runs would.
+pub fn keep_both(bench: &Bench, first: ConnectorReport, second: ConnectorReport) {
+    let settings = settings_of(bench, &first.connector);
+    let first = Record::new(settings.clone(), String::new(), first, None);
+    let second = Record::new(settings, String::new(), second, Some(&first));
+    Keeper::open(&bench.path("state")).unwrap().keep(&second).unwrap();
+}
+
 /// Keeps a report of a run that tested the settings as they are now.
 pub fn keep(bench: &Bench, report: ConnectorReport) {
+    keep_with(bench, report, "the system's authorities");
+}
+
+/// The same of a run that trusted others.
+pub fn keep_with(bench: &Bench, report: ConnectorReport, trust: &str) {
     let settings = settings_of(bench, &report.connector);
-    let record = Record { connector: report.connector.clone(), settings, report };
+    let record = Record::new(settings, trust.to_owned(), report, None);
     Keeper::open(&bench.path("state")).unwrap().keep(&record).unwrap();
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, CONFIGURATION, Ended, assert_keys};
+use crate::bench::{Bench, CONFIGURATION, Ended, assert_keys, ended};
 
 const REPORT: [&str; 2] = ["verdict", "connectors"];
 const CONNECTOR: [&str; 4] = ["connector", "verdict", "level", "addresses"];
@@ -63,7 +63,7 @@ fn json_of(ended: Ended) -> Value {
     let json = ended.json();
     assert_keys(&json, &REPORT, &[]);
     for connector in json["connectors"].as_array().unwrap() {
-        assert_keys(connector, &CONNECTOR, &["at", "strictest", "findings"]);
+        assert_keys(connector, &CONNECTOR, &["at", "strictest", "findings", "trust"]);
         for address in connector["addresses"].as_array().unwrap() {
             let added =
                 ["code", "expected", "presented", "warnings", "handshake_ms", "revocation", "test_mail"];
@@ -151,6 +151,58 @@ fn only_changes_are_told() {
         json["changes"].as_array().unwrap().iter().map(|change| &change["change"]).collect();
     assert_eq!(kinds, ["verdict", "verdict", "certificate-renewed"]);
     assert_keys(&json["changes"][0], &["connector", "host", "addresses", "change", "verdict", "text"], &[]);
+}
+
+/// Changes that went nowhere are told by the next run; a report that somebody stopped reading is kept.
+#[test]
+fn changes_that_nobody_read_are_told_again() {
+    let bench = bench(&[80], "");
+    let unread = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = bench.command(arguments).stdout(writer).output().unwrap();
+        (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+    };
+    let (code, stderr) = unread(&["validate", "--all", "--changes"]);
+    assert!(code == Some(0) && stderr.contains("nobody read the changes"), "{code:?} {stderr}");
+    let changes = || bench.run(&["validate", "--all", "--changes"]).expect(0).stdout;
+    assert_eq!(changes(), "contoso-in: tested for the first time: passes\n");
+    // A day without changes has nothing that could be lost.
+    assert_eq!(unread(&["validate", "--all", "--changes"]), (Some(0), String::new()));
+    bench.write("0.pem", &pem(300));
+    assert_eq!(unread(&["validate", "--all"]), (Some(0), String::new()));
+    assert_eq!(changes(), "");
+}
+
+/// One whose patterns name no domain asks nobody: that is no pass, and in need of no network.
+#[test]
+fn a_connector_that_met_nobody_is_not_tested() {
+    let mut configuration =
+        "version = 1\n[mta]\npostfix = \"3.7\"\nqueue_directory = \"/var/spool/postfix\"\n".to_owned();
+    for (name, tls) in [("below", "verify"), ("own", "verify\"\nca_file = \"ca.pem"), ("open", "encrypt")] {
+        let connector = format!(
+            "[[outbound]]\nname = \"{name}\"\nmode = \"off\"\ndomains = [\".{name}.example\"]\ntls = \"{tls}\"\n"
+        );
+        configuration.push_str(&connector);
+    }
+    let bench = Bench::new(&configuration);
+    bench.write("ca.pem", &pem(80));
+    let authority = bench.write("my.pem", &pem(80));
+    let text = bench.run(&["validate", "below"]).expect(1).stdout;
+    assert!(text.starts_with("below: not tested (verify; .below.example)\n"), "{text}");
+    assert!(text.contains("\n1 connector: 1 not tested.\n") && !text.contains("delivered"), "{text}");
+    let all = bench.run(&["validate", "--all", "--json"]).expect(0).json();
+    let trust = |json: &Value| {
+        let connectors = json["connectors"].as_array().unwrap();
+        connectors.iter().map(|connector| connector["trust"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(trust(&all), ["the system's authorities", "its own ca_file", ""]);
+
+    // A relative path would name another file elsewhere.
+    let mut command = bench.command(&["validate", "--all", "--json", "--ca-file", "my.pem"]);
+    command.current_dir(authority.parent().unwrap());
+    let json = ended(&mut command).expect(0).json();
+    assert_eq!(trust(&json), [authority.to_str().unwrap(), "its own ca_file", ""]);
 }
 
 #[test]

@@ -8,16 +8,18 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, CONFIGURATION, assert_keys};
 use crate::daemon::Daemon;
-use crate::kept::{DAY, keep, report};
+use crate::kept::{DAY, keep, keep_with, report};
 
 const KEYS: [&str; 6] = ["connector", "state", "at", "expires", "days", "reason"];
+
+const ADDED: [&str; 1] = ["authorities"];
 
 /// What `list --json` says of a connector: `validated` and `validation`.
 #[track_caller]
 fn listed(bench: &Bench, connector: &str) -> (Value, Value) {
     let json = bench.run(&["list", "--json"]).expect(0).json();
     let entry = json.as_array().unwrap().iter().find(|entry| entry["name"] == connector).unwrap();
-    assert_keys(&entry["validation"], &KEYS, &[]);
+    assert_keys(&entry["validation"], &KEYS, &ADDED);
     (entry["validated"].clone(), entry["validation"].clone())
 }
 
@@ -195,12 +197,38 @@ fn explain_mentions_it() {
     assert!(text.ends_with(&expected), "{text}");
     let json = bench.run(&["explain", "outbound", "bob@contoso.com", "--json"]).expect(0).json();
     for shown in json["validation"].as_array().unwrap() {
-        assert_keys(shown, &KEYS, &[]);
+        assert_keys(shown, &KEYS, &ADDED);
     }
     assert_eq!(json["validation"][0]["at"], json!(at));
     assert_eq!(json["validation"][1]["state"], "never");
     let nobody = bench.run(&["explain", "outbound", "other.org"]).expect(0).stdout;
     assert!(!nobody.contains("validated"), "{nobody}");
+}
+
+/// A pass that rests on a file of the command line is never shown without it.
+#[test]
+fn authorities_of_the_command_line_are_told() {
+    let bench = Bench::new(CONFIGURATION);
+    let at = Timestamp::now();
+    keep_with(&bench, report("contoso-bank", "pass", at), "/root/my.pem");
+    keep(&bench, report("contoso-trial", "pass", at));
+    let day = at.strftime("%Y-%m-%d");
+    let words =
+        format!("passed on {day} with the authorities in /root/my.pem, certificate expires in 79 days");
+    let (_, validation) = listed(&bench, "contoso-bank");
+    assert_eq!(
+        (&validation["state"], &validation["authorities"]),
+        (&json!("validated"), &json!("/root/my.pem"))
+    );
+    assert!(listed(&bench, "contoso-trial").1["authorities"].is_null());
+    let table = bench.run(&["list"]).expect(0).stdout;
+    assert!(table.contains(&format!("{day} with the authorities in /root/my.pem, 79 days")), "{table}");
+    let text = bench.run(&["explain", "outbound", "bob@contoso.com"]).expect(0).stdout;
+    assert!(text.contains(&format!("validated    contoso-bank: {words}\n")), "{text}");
+    let daemon = Daemon::start(&bench);
+    let text = bench.run(&["status"]).expect(0).stdout;
+    assert!(text.ends_with(&format!("validated    2 of 4\n  contoso-bank: {words}\n")), "{text}");
+    daemon.stop();
 }
 
 #[test]

@@ -4,14 +4,19 @@
 //! be delivered. What is found is kept under the state directory, so that `list`, `status` and
 //! `explain` can say whether a connector is validated, and the next run what has changed. A result
 //! that cannot be kept is a result all the same: it is told on stderr, and the exit code is that of
-//! the verdict.
+//! the verdict. It is printed before it is kept: changes that nobody read are told again.
+//!
+//! A run that only ran out of time has found out nothing: the earlier result stays. A connector that
+//! was named and could not be tested is not good (exit code 1), though nothing fails.
 //!
 //! Without `--recipient` or `--test-mail` no mail is ever sent.
 
 mod file;
+mod kept;
 mod partners;
 mod selection;
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,8 +31,7 @@ use super::{Exit, Failure, Output, Settings};
 use crate::validate::changes::{self, Change};
 use crate::validate::options;
 use crate::validate::report::{ConnectorReport, Report, Verdict};
-use crate::validate::state::{Keeper, Record, Store};
-use crate::validate::{bounded, words};
+use crate::validate::{authorities, bounded, sight, words};
 use selection::Selection;
 
 /// The longest time that a run may be given, in seconds.
@@ -101,15 +105,36 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let of_files = selection.judge_files(Timestamp::now());
     let connectors: Vec<ConnectorReport> = tested.by_ref().chain(of_files).collect();
     let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::Fail);
-    let report = bounded::report(Report { verdict, connectors });
+    let trust = options.trust(&selection);
+    let report = bounded::report(Report { verdict, connectors, trust });
 
-    let changes = changed(settings, &report);
-    keep(settings, &selection, &report);
+    let last = kept::last(&settings.state_dir(), &report);
+    let compared = last.iter().zip(&report.connectors);
+    let changes: Vec<Change> =
+        compared.flat_map(|(last, now)| changes::between(last.as_ref(), now)).collect();
     print(options, settings, &selection, &report, &changes, out)?;
-    Ok(if report.verdict == Verdict::Fail { Exit::NotGood } else { Exit::Good })
+    out.finish()?;
+    if options.changes && out.is_closed() {
+        talk(format_args!(
+            "connectord: nobody read the changes: they are not kept, and the next run tells them"
+        ));
+    } else {
+        kept::keep(&settings.state_dir(), &report, &last, |name| selection.settings(name));
+    }
+    let untested = !options.all && report.connectors.iter().any(sight::met_nobody);
+    Ok(if report.verdict == Verdict::Fail || untested { Exit::NotGood } else { Exit::Good })
 }
 
 impl Options {
+    /// Whom each connector's partner had to be vouched for by.
+    fn trust(&self, selection: &Selection<'_>) -> BTreeMap<String, String> {
+        let each = selection.outbound.iter().map(|test| {
+            let trust = authorities::of(&test.connector.requirement, self.ca_file.as_deref());
+            (test.connector.name.to_string(), trust)
+        });
+        each.collect()
+    }
+
     fn wanted(&self) -> Result<options::Options, Failure> {
         let sender = match self.sender.as_str() {
             "" => String::new(),
@@ -129,39 +154,6 @@ impl Options {
             no_data: self.no_data,
             timeout: Duration::from_secs(self.timeout),
         })
-    }
-}
-
-/// What has changed since the last result of each connector. One that cannot be used is none.
-fn changed(settings: &Settings, report: &Report) -> Vec<Change> {
-    let store = Store::open(&settings.state_dir());
-    let mut all = Vec::new();
-    for now in &report.connectors {
-        let before = store.kept(&now.connector).unwrap_or_else(|unusable| {
-            talk(format_args!("connectord: the last result of {} cannot be used: {unusable}", now.connector));
-            None
-        });
-        all.extend(changes::between(before.as_ref().map(|record| &record.report), now));
-    }
-    all
-}
-
-fn keep(settings: &Settings, selection: &Selection<'_>, report: &Report) {
-    if report.connectors.is_empty() {
-        return;
-    }
-    let keeper = match Keeper::open(&settings.state_dir()) {
-        Ok(keeper) => keeper,
-        Err(error) => return talk(format_args!("connectord: {error}")),
-    };
-    for report in &report.connectors {
-        let Some(settings) = selection.settings(&report.connector) else {
-            continue;
-        };
-        let record = Record { connector: report.connector.clone(), settings, report: report.clone() };
-        if let Err(error) = keeper.keep(&record) {
-            talk(format_args!("connectord: {error}"));
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::directory::Unreadable;
 use super::key::{Key, NoKey};
 use crate::validate::report::ConnectorReport;
+use crate::validate::seen::{self, Seen};
 
 /// The form of the file. Another one is not read.
 const FORMAT: u32 = 1;
@@ -24,8 +25,15 @@ pub struct Record {
     pub connector: String,
     /// The digest of the settings that were tested, by [`crate::validate::settings`].
     pub settings: String,
+    /// Whom the run trusted ([`crate::validate::authorities::of`]); empty where no chain is judged,
+    /// and in results of before this was kept.
+    #[serde(default)]
+    pub trust: String,
     /// What was found.
     pub report: ConnectorReport,
+    /// The last certificates of places that showed none this time.
+    #[serde(default)]
+    pub seen: Vec<Seen>,
 }
 
 /// Why what is kept is no result. The words follow "not validated: the kept result cannot be used: ".
@@ -70,6 +78,12 @@ struct AnyFile {
 }
 
 impl Record {
+    /// A new result, which goes on from the last one.
+    pub fn new(settings: String, trust: String, report: ConnectorReport, last: Option<&Record>) -> Record {
+        let seen = last.map(|last| seen::carried(last, &report)).unwrap_or_default();
+        Record { connector: report.connector.clone(), settings, trust, report, seen }
+    }
+
     /// The bytes of the file.
     pub(super) fn encode(&self, key: &Key) -> Result<Vec<u8>, EncodeError> {
         let record = serde_json::value::to_raw_value(self)?;

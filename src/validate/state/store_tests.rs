@@ -19,7 +19,7 @@ fn record(name: &str) -> Record {
     address.certificate = Some(sample::certificate(&["mx1.contoso.com"], "01", "2027-06-01T00:00:00Z"));
     address.not_after = Some(jiff::Timestamp::MAX);
     report.addresses.push(address);
-    Record { connector: name.to_owned(), settings: "abc".to_owned(), report }
+    Record::new("abc".to_owned(), String::new(), report, None)
 }
 
 /// A state directory with the results of `bank` and `other`.

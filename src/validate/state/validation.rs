@@ -5,7 +5,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::record::Record;
+use crate::protocol::escape::printable;
+use crate::validate::authorities;
 use crate::validate::report::{ConnectorReport, Verdict};
+use crate::validate::sight;
 
 /// A result older than this says nothing any more. Ours: partners change servers and certificates
 /// without a word, and a certificate of 90 days is renewed after 60.
@@ -13,6 +16,9 @@ pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A result from later than this is from a clock that was wrong, then or now.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// Characters of the path of a file of authorities before it is cut.
+const PATH: usize = 120;
 
 /// Whether a connector is validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub enum Validation {
         expires: Option<Timestamp>,
         /// Whole days until then.
         days: Option<i64>,
+        /// The file of authorities that was named for that run alone.
+        given: Option<String>,
     },
     /// It passed, and something should be looked at.
     Warned {
@@ -36,6 +44,8 @@ pub enum Validation {
         expires: Option<Timestamp>,
         /// Whole days until then.
         days: Option<i64>,
+        /// The file of authorities that was named for that run alone.
+        given: Option<String>,
         /// What should be looked at.
         reason: String,
     },
@@ -50,6 +60,8 @@ pub enum Validation {
     Failed {
         /// When it was tested.
         at: Timestamp,
+        /// The file of authorities that was named for that run alone.
+        given: Option<String>,
         /// The first reason.
         reason: String,
     },
@@ -88,16 +100,17 @@ impl Validation {
         let ends = carries.filter_map(|address| address.not_after);
         // RFC 5280 section 4.1.2.5: one that never expires.
         let expires = ends.filter(|&end| end != Timestamp::MAX && end > at).min();
+        let given = authorities::given(&record.trust).map(|path| printable(path, PATH));
         let stale = |why| Validation::Stale { at, why };
         if record.settings != settings {
             return stale(Stale::SettingsChanged);
         }
         // A failure says more than its age, and nobody takes it for a pass.
         if report.verdict == Verdict::Fail {
-            return Validation::Failed { at, reason: reason(report, Verdict::Fail) };
+            return Validation::Failed { at, given, reason: reason(report, Verdict::Fail) };
         }
         // A connector whose patterns name no domain of their own: nobody was met, so nothing is known.
-        if report.addresses.is_empty() {
+        if sight::met_nobody(report) {
             return Validation::Never;
         }
         if age < -MAX_AHEAD {
@@ -111,9 +124,9 @@ impl Validation {
         }
         let days = expires.map(|expires| days_until(expires, now));
         if report.verdict == Verdict::Warn {
-            Validation::Warned { at, expires, days, reason: reason(report, Verdict::Warn) }
+            Validation::Warned { at, expires, days, given, reason: reason(report, Verdict::Warn) }
         } else {
-            Validation::Validated { at, expires, days }
+            Validation::Validated { at, expires, days, given }
         }
     }
 
@@ -158,6 +171,17 @@ impl Validation {
         }
     }
 
+    /// The file of authorities that the result rests on, where it was named for that run alone: the
+    /// MTA and the connector need not know of it. It is printable.
+    pub fn given(&self) -> Option<&str> {
+        match self {
+            Validation::Validated { given, .. }
+            | Validation::Warned { given, .. }
+            | Validation::Failed { given, .. } => given.as_deref(),
+            Validation::Never | Validation::Stale { .. } | Validation::Unusable { .. } => None,
+        }
+    }
+
     /// Why it does not count, or what should be looked at; none where there is nothing to say.
     pub fn reason(&self) -> Option<String> {
         match self {
@@ -180,6 +204,9 @@ impl fmt::Display for Validation {
             Validation::Stale { at, .. } => write!(f, "not validated: tested on {}", date(*at))?,
             Validation::Failed { at, .. } => write!(f, "failed on {}", date(*at))?,
             Validation::Unusable { .. } => f.write_str("not validated")?,
+        }
+        if let Some(path) = self.given() {
+            write!(f, " with the authorities in {path}")?;
         }
         if let Some((_, days)) = self.expires() {
             write!(f, ", certificate expires {}", in_days(days))?;

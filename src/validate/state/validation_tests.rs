@@ -11,7 +11,7 @@ fn validation(verdict: Verdict, at: &str, not_after: Option<&str>, settings: &st
     address.not_after =
         not_after.map(|time| if time == "never" { Timestamp::MAX } else { time.parse().unwrap() });
     report.addresses.push(address);
-    let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+    let record = Record::new("abc".to_owned(), String::new(), report, None);
     Validation::of(&record, settings, NOW.parse().unwrap())
 }
 
@@ -90,9 +90,41 @@ fn only_what_carries_mail_counts() {
         address.not_after = Some(not_after.parse().unwrap());
         report.addresses.push(address);
     }
-    let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+    let record = Record::new("abc".to_owned(), String::new(), report, None);
     let validation = Validation::of(&record, "abc", NOW.parse().unwrap());
     assert_eq!((validation.word(), validation.expires().map(|(_, days)| days)), ("warned", Some(10)));
+}
+
+/// A file that was named for the run alone is always told; what the MTA and the connector have is not.
+#[test]
+fn whom_a_result_trusts() {
+    use Verdict::{Fail, Pass, Warn};
+    const SYSTEM: &str = "the system's authorities";
+    const FILE: &str = "/root/my.pem";
+    let long = format!("/{}", "x".repeat(1000));
+    let cut = format!("passed on 2026-11-25 with the authorities in /{}…, certificate", "x".repeat(119));
+    let table = [
+        (Pass, "", "passed on 2026-11-25, certificate"),
+        (Pass, SYSTEM, "passed on 2026-11-25, certificate"),
+        (Pass, "its own ca_file", "passed on 2026-11-25, certificate"),
+        (Pass, FILE, "passed on 2026-11-25 with the authorities in /root/my.pem, certificate expires in"),
+        (Pass, "/a\n\u{1b}[2J", "passed on 2026-11-25 with the authorities in /a\\n\\u{1b}[2J, certificate"),
+        (Pass, &long, &cut),
+        (Warn, FILE, "passed with warnings on 2026-11-25 with the authorities in /root/my.pem, certificate"),
+        (Fail, FILE, "failed on 2026-11-25 with the authorities in /root/my.pem: mx1"),
+        (Fail, SYSTEM, "failed on 2026-11-25: mx1"),
+    ];
+    for (verdict, trust, words) in table {
+        let mut report = sample::connector("bank", verdict, NOW);
+        let mut address = sample::address("mx1", "192.0.2.1", verdict);
+        address.not_after = Some("2027-02-14T11:00:00Z".parse().unwrap());
+        report.addresses.push(address);
+        let record = Record::new("abc".to_owned(), trust.to_owned(), report, None);
+        let told = Validation::of(&record, "abc", NOW.parse().unwrap()).to_string();
+        assert!(told.starts_with(words), "{trust}: {told}");
+        // Whom a result that says nothing trusted does not matter.
+        assert!(!Validation::of(&record, "abd", NOW.parse().unwrap()).to_string().contains("authorities"));
+    }
 }
 
 #[test]
@@ -123,7 +155,7 @@ fn days_are_whole() {
 fn who_met_nobody_has_validated_nothing() {
     for verdict in [Verdict::Pass, Verdict::Warn] {
         let report = sample::connector("bank", verdict, NOW);
-        let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+        let record = Record::new("abc".to_owned(), String::new(), report, None);
         assert_eq!(Validation::of(&record, "abc", NOW.parse().unwrap()), Validation::Never);
     }
 }
@@ -148,7 +180,7 @@ fn the_reason_of_a_failure_is_a_failure() {
             address.warnings.extend(warned.then(|| finding(Warn, "it is warned of")));
             report.addresses.push(address);
         }
-        let record = Record { connector: "bank".to_owned(), settings: "abc".to_owned(), report };
+        let record = Record::new("abc".to_owned(), String::new(), report, None);
         Validation::of(&record, "abc", NOW.parse().unwrap()).reason()
     };
     let table = [

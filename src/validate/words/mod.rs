@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 
 use lines::Lines;
 
+use super::authorities;
 use super::report::{AddressReport, ConnectorReport, Finding, Report, Verdict};
+use super::sight;
 use crate::protocol::escape::printable;
 
 /// Characters of one text of a report before it is cut.
@@ -31,7 +33,7 @@ pub type Domains<'c> = BTreeMap<&'c str, String>;
 pub fn report(report: &Report, domains: &Domains<'_>) -> String {
     let mut lines = Lines::default();
     for connector in &report.connectors {
-        self::connector(&mut lines, connector, domains);
+        self::connector(&mut lines, connector, domains, report.trust(&connector.connector));
         lines.blank();
     }
     total::of(&mut lines, report);
@@ -47,11 +49,11 @@ pub fn progress(connector: &str, address: &AddressReport) -> String {
     format!("{}: {place}: {}{reason}", printable(connector, TEXT), short(*verdict))
 }
 
-fn connector(lines: &mut Lines, connector: &ConnectorReport, domains: &Domains<'_>) {
-    let ConnectorReport { connector: name, verdict, level, .. } = connector;
+fn connector(lines: &mut Lines, connector: &ConnectorReport, domains: &Domains<'_>, trust: &str) {
+    let ConnectorReport { connector: name, level, .. } = connector;
     let about = domains.get(name.as_str()).filter(|domains| !domains.is_empty());
     let about = about.map_or_else(String::new, |domains| format!("; {domains}"));
-    lines.wrapped("", 4, &format!("{name}: {} ({level}{about})", whole(*verdict)));
+    lines.wrapped("", 4, &format!("{name}: {} ({level}{about})", whole(connector)));
     for Finding { verdict, reason, detail, .. } in &connector.findings {
         let verdict = format!("  {:<address$}  ", short(*verdict), address = address::VERDICT);
         lines.wrapped(&verdict, address::INDENT, reason);
@@ -67,21 +69,36 @@ fn connector(lines: &mut Lines, connector: &ConnectorReport, domains: &Domains<'
             lines.labelled(2, label, &told);
         }
     }
+    if !trust.is_empty() && !connector.addresses.is_empty() {
+        lines.labelled(2, "trust", &trusted(trust));
+    }
     if let Some(strictest) = &connector.strictest {
         lines.labelled(2, "strictest", &format!("{strictest}, of what every address would pass today"));
     }
 }
 
-/// What can be said of a connector, and of all of them.
-fn whole(verdict: Verdict) -> &'static str {
-    match verdict {
+/// What can be said of a connector.
+fn whole(connector: &ConnectorReport) -> &'static str {
+    if sight::met_nobody(connector) {
+        return "not tested";
+    }
+    match connector.verdict {
         Verdict::Pass => "passes",
         Verdict::Warn => "passes with warnings",
         Verdict::Fail => "fails",
     }
 }
 
-/// The same for a line of the table.
+/// Whom the run trusted. Which authorities the MTA has is not known here.
+fn trusted(trust: &str) -> String {
+    if trust == authorities::SYSTEM {
+        format!("{trust}; the MTA's own (smtp_tls_CAfile) must be the same")
+    } else {
+        trust.to_owned()
+    }
+}
+
+/// For a line of the table.
 fn short(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "passes",

@@ -8,9 +8,16 @@ use crate::validate::sample::{address, certificate, connector};
 const NOW: &str = "2026-11-25T12:00:00Z";
 
 fn shown(connectors: Vec<ConnectorReport>) -> String {
+    trusting(connectors, "")
+}
+
+/// With the same trust for each connector.
+fn trusting(connectors: Vec<ConnectorReport>, trust: &str) -> String {
+    let each = connectors.iter().map(|connector| (connector.connector.clone(), trust.to_owned()));
+    let trust = each.collect();
     let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::Pass);
     let domains = Domains::from([("contoso-bank", "*.contoso.com, contoso.net".to_owned())]);
-    report(&Report { verdict, connectors }, &domains)
+    report(&Report { verdict, connectors, trust }, &domains)
 }
 
 fn with_certificate(mut address: AddressReport, not_after: &str) -> AddressReport {
@@ -175,8 +182,12 @@ fn what_to_do_next() {
         ),
     ];
     for (verdicts, expected) in table {
-        let connectors =
-            verdicts.into_iter().map(|verdict| connector("contoso-bank", verdict, NOW)).collect();
+        let tested = |verdict| {
+            let mut connector = connector("contoso-bank", verdict, NOW);
+            connector.addresses.push(address("mx1.contoso.com", "192.0.2.1", verdict));
+            connector
+        };
+        let connectors = verdicts.into_iter().map(tested).collect();
         let text = shown(connectors);
         assert!(text.ends_with(expected), "{text}");
     }
@@ -251,4 +262,69 @@ fn days_in_words() {
         assert_eq!(address::lasting(not_after.parse().unwrap(), now), expected, "{not_after}");
     }
     assert_eq!(address::lasting(jiff::Timestamp::MAX, now), "never expires");
+}
+
+/// A pattern like `.contoso.com` names nobody who could be asked: that is no delivered mail.
+#[test]
+fn who_met_nobody_is_none_of_the_good() {
+    use Verdict::{Fail, Pass, Warn};
+    let nobody = |verdict| {
+        let mut below = connector("below", verdict, NOW);
+        below.findings.push(Finding {
+            verdict,
+            code: "no-domain-to-test".to_owned(),
+            reason: "The pattern names no domain.".to_owned(),
+            detail: String::new(),
+        });
+        below
+    };
+    let tested = |name: &str, verdict| {
+        let mut tested = connector(name, verdict, NOW);
+        tested.addresses.push(address("mx1.contoso.com", "192.0.2.1", verdict));
+        tested
+    };
+    let table = [
+        (
+            vec![nobody(Warn)],
+            "1 connector: 1 not tested.\nNext: see above why nothing was tested. Nothing is known of below, \
+             which met nobody.\n",
+        ),
+        (
+            vec![nobody(Pass), tested("bank", Pass)],
+            "2 connectors: 1 good, 1 not tested.\n1 address: 1 good.\nNext: nothing stands in the way of mode = \
+             \"enforce\". Nothing is known of below, which met nobody.\n",
+        ),
+        (
+            vec![tested("bank", Warn), nobody(Warn)],
+            "2 connectors: 1 with warnings, 1 not tested.\n1 address: 1 with warnings.\nNext: mail is delivered as \
+             agreed today; see to the warnings of bank. Nothing is known of below,\nwhich met nobody.\n",
+        ),
+    ];
+    for (connectors, end) in table {
+        let text = shown(connectors);
+        assert!(text.contains("below: not tested (secure)\n"), "{text}");
+        assert!(text.ends_with(end), "{text}");
+    }
+    // A failure stays one.
+    assert!(shown(vec![nobody(Fail)]).contains("below: fails (secure)\n"));
+}
+
+#[test]
+fn whom_a_result_trusts_is_one_line() {
+    let system =
+        "  trust        the system's authorities; the MTA's own (smtp_tls_CAfile) must be the same\n";
+    let table = [
+        ("", None),
+        ("the system's authorities", Some(system)),
+        ("its own ca_file", Some("  trust        its own ca_file\n")),
+        ("/root/my.pem", Some("  trust        /root/my.pem\n")),
+        ("/a\n  passes   b", Some("  trust        /a\\n  passes   b\n")),
+    ];
+    for (trust, line) in table {
+        let mut bank = connector("contoso-bank", Verdict::Pass, NOW);
+        bank.addresses.push(address("mx1.contoso.com", "192.0.2.1", Verdict::Pass));
+        let text = trusting(vec![bank], trust);
+        assert_eq!(text.matches("  trust ").count(), usize::from(line.is_some()), "{text}");
+        assert!(line.is_none_or(|line| text.contains(line)), "{text}");
+    }
 }
