@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::talk;
+use super::validated::Validated;
 use super::{Exit, Failure, Output, Settings};
 use crate::config::{MAX_PRINTED, Problem, Problems};
 use crate::load::{self, Checked};
@@ -55,7 +56,8 @@ impl<'c> Finding<'c> {
 }
 
 pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
-    let Checked { result, warnings, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
+    let now = Timestamp::now();
+    let Checked { result, warnings, agreements } = load::check(&settings.config, OFF_LINE, now);
     let none = Problems::default();
     let (problems, exit) = match &result {
         Ok(_) => (&none, Exit::Good),
@@ -79,6 +81,9 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
     if let Some(more) = warnings.len().checked_sub(MAX_PRINTED).filter(|&more| more > 0) {
         talk(format_args!("and {} more", counted(more, "warning")));
     }
+    if result.is_ok() {
+        switched_on(settings, &agreements, now);
+    }
     let file = settings.config.display();
     let warned = counted(warnings.len(), "warning");
     match result {
@@ -86,6 +91,22 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
         Err(problems) => writeln!(out, "{file}: {}, {warned}", counted(problems.len(), "problem"))?,
     }
     Ok(exit)
+}
+
+/// Says of connectors in force that their partner failed when it was tested last: the time to know
+/// that is before the reload. It is about the partner, and no warning about the files.
+fn switched_on(settings: &Settings, agreements: &Agreements, now: Timestamp) {
+    if !settings.state_dir().is_dir() {
+        return;
+    }
+    let enforced = |name: &str| {
+        let mut outbound = agreements.outbound.iter();
+        outbound.any(|connector| connector.mode == Mode::Enforce && connector.name.as_str() == name)
+    };
+    let all = Validated::open(&settings.state_dir(), now, agreements).all(agreements);
+    for shown in all.iter().filter(|shown| shown.state == "failed" && enforced(&shown.connector)) {
+        talk(format_args!("note: {} is enforced, and its partner {}", shown.connector, shown.words));
+    }
 }
 
 fn connectors(snapshot: &Snapshot) -> String {

@@ -16,6 +16,9 @@ const LINES: usize = 50;
 /// Names of a certificate: more than any public authority puts into one.
 const NAMES: usize = 250;
 
+/// Names of a certificate above the leaf.
+const NAMES_ABOVE: usize = 5;
+
 /// Findings about the whole, and warnings about an address.
 const FINDINGS: usize = 100;
 
@@ -52,6 +55,7 @@ fn address(report: &mut AddressReport) {
         cipher,
         handshake_ms: _,
         certificate,
+        chain,
         not_after: _,
         revocation,
         dane,
@@ -62,9 +66,10 @@ fn address(report: &mut AddressReport) {
     all([tls, cipher, test_mail].into_iter().flatten());
     lines(detail);
     findings(warnings);
-    if let Some(CertificateReport { subject, names, issuer, serial, sha256, key_sha256, key, .. }) =
-        certificate
-    {
+    // An authority has hardly a name of that kind.
+    chain.iter_mut().for_each(|authority| authority.names.truncate(NAMES_ABOVE));
+    for one in certificate.iter_mut().chain(chain) {
+        let CertificateReport { subject, names, issuer, serial, sha256, key_sha256, key, .. } = one;
         all([subject, issuer, serial, sha256, key_sha256, key]);
         names.truncate(NAMES);
         all(names);
@@ -121,6 +126,7 @@ mod tests {
         (certificate.subject, certificate.issuer, certificate.serial) = (evil(), evil(), evil());
         (certificate.sha256, certificate.key_sha256, certificate.key) = (evil(), evil(), evil());
         certificate.names = vec![evil(); 5000];
+        address.chain = vec![certificate.clone()];
         address.certificate = Some(certificate);
         address.dane = Some(DaneReport { present: true, authenticated: true, matches: None, detail: evil() });
         address.mta_sts =

@@ -21,6 +21,9 @@ use crate::model::judgement::{self, Objection};
 use crate::model::requirement::TlsVersion;
 use crate::model::{Domain, Level, Requirement};
 
+/// Certificates of a chain that are reported besides the leaf. Ours: an honest one has three.
+const MAX_SHOWN_CHAIN: usize = 5;
+
 /// Everything that a judgement is made of.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
@@ -98,6 +101,7 @@ pub fn judge(case: &Case<'_>) -> AddressReport {
         cipher: seen.tls.as_ref().map(|tls| tls.cipher.clone()),
         handshake_ms: seen.tls.as_ref().map(|tls| u64::try_from(tls.took.as_millis()).unwrap_or(u64::MAX)),
         certificate: leaf.as_ref().map(CertificateReport::of),
+        chain: above(seen.tls.as_ref()),
         not_after,
         revocation: case.revocation.map(ToString::to_string).unwrap_or_default(),
         dane: case.dane.cloned(),
@@ -118,6 +122,13 @@ pub fn judge(case: &Case<'_>) -> AddressReport {
 /// The leaf, if it can be read.
 pub(super) fn leaf(session: Option<&TlsSession>) -> Option<Certificate> {
     Certificate::from_der(session?.chain.first()?).ok()
+}
+
+/// The certificates above the leaf, as presented. One that cannot be read is left out.
+fn above(session: Option<&TlsSession>) -> Vec<CertificateReport> {
+    let chain = session.map(|session| session.chain.as_slice()).unwrap_or_default();
+    let read = chain.iter().skip(1).take(MAX_SHOWN_CHAIN);
+    read.filter_map(|der| Certificate::from_der(der).ok()).map(|one| CertificateReport::of(&one)).collect()
 }
 
 /// When the certificates that count expire: those of the chain as built, else as presented.

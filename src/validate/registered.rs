@@ -76,6 +76,7 @@ fn file(registered: &Registered, wanted: &CertificateRequirement, now: Timestamp
         handshake_ms: None,
         not_after: Some(certificate.not_after()),
         certificate: Some(CertificateReport::of(certificate)),
+        chain: Vec::new(),
         revocation: "not checked".to_owned(),
         dane: None,
         mta_sts: None,

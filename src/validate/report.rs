@@ -129,6 +129,9 @@ pub struct AddressReport {
     pub handshake_ms: Option<u64>,
     /// The leaf certificate.
     pub certificate: Option<CertificateReport>,
+    /// What was presented behind it, as far as it can be read, in the order of the server.
+    #[serde(default)]
+    pub chain: Vec<CertificateReport>,
     /// When the first certificate of the chain expires.
     pub not_after: Option<Timestamp>,
     /// `not checked`, `good` or `revoked`, with how it is known.
@@ -165,6 +168,7 @@ impl AddressReport {
             cipher: None,
             handshake_ms: None,
             certificate: None,
+            chain: Vec::new(),
             not_after: None,
             revocation: String::new(),
             dane: None,

@@ -37,6 +37,7 @@ pub fn address(host: &str, address: &str, verdict: Verdict) -> AddressReport {
         cipher: Some("TLS_AES_256_GCM_SHA384".to_owned()),
         handshake_ms: Some(12),
         certificate: None,
+        chain: Vec::new(),
         not_after: None,
         revocation: "not checked".to_owned(),
         dane: None,

@@ -16,6 +16,7 @@ const ADDRESS: [&str; 12] = [
     "reason",
     "detail",
     "tls",
+    "chain",
     "cipher",
     "certificate",
     "not_after",

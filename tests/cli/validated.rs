@@ -286,3 +286,19 @@ fn status_counts_them() {
     assert!(bench.run(&["status", "--json"]).expect(0).json()["validation"].is_null());
     daemon.stop();
 }
+
+/// Before the reload is the time to know.
+#[test]
+fn check_says_of_a_connector_in_force_that_its_partner_failed() {
+    let bench = Bench::new(CONFIGURATION);
+    let note = "note: contoso-bank is enforced, and its partner failed on ";
+    for (verdict, told) in [("pass", false), ("fail", true)] {
+        keep(&bench, report("contoso-bank", verdict, Timestamp::now()));
+        let checked = bench.run(&["check"]).expect(0);
+        assert_eq!(checked.stderr.contains(note), told, "{verdict}: {}", checked.stderr);
+    }
+    // One that is not in force may fail.
+    keep(&bench, report("contoso-bank", "pass", Timestamp::now()));
+    keep(&bench, report("contoso-trial", "fail", Timestamp::now()));
+    assert!(!bench.run(&["check"]).expect(0).stderr.contains("note: "));
+}

@@ -87,6 +87,7 @@ const ADDRESS: [&str; 12] = [
     "tls",
     "cipher",
     "certificate",
+    "chain",
     "not_after",
     "dane",
     "mta_sts",
