@@ -8,7 +8,7 @@ use crate::bench::{Bench, CONFIGURATION, Ended, assert_keys, ended};
 
 const REPORT: [&str; 2] = ["verdict", "connectors"];
 const CONNECTOR: [&str; 4] = ["connector", "verdict", "level", "addresses"];
-const ADDRESS: [&str; 12] = [
+const ADDRESS: [&str; 13] = [
     "host",
     "address",
     "port",

@@ -77,7 +77,7 @@ const WITH_MAIL: &str = "picky";
 /// The keys that the interface has at least.
 const REPORT: [&str; 2] = ["verdict", "connectors"];
 const CONNECTOR: [&str; 4] = ["connector", "verdict", "level", "addresses"];
-const ADDRESS: [&str; 12] = [
+const ADDRESS: [&str; 13] = [
     "host",
     "address",
     "port",
