@@ -15,6 +15,7 @@ use crate::config::{MAX_PRINTED, Problem, Problems};
 use crate::load::{self, Checked};
 use crate::model::{Agreements, Mode};
 use crate::snapshot::Snapshot;
+use crate::validate::state::Store;
 
 /// The generation of a snapshot that no daemon serves.
 const OFF_LINE: u64 = 0;
@@ -96,15 +97,15 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
 /// Says of connectors in force that their partner failed when it was tested last: the time to know
 /// that is before the reload. It is about the partner, and no warning about the files.
 fn switched_on(settings: &Settings, agreements: &Agreements, now: Timestamp) {
-    if !settings.state_dir().is_dir() {
+    let enforced = || agreements.outbound.iter().filter(|connector| connector.mode == Mode::Enforce);
+    // Whoever may not read the results is not told of that by a check of the files.
+    if enforced().next().is_none() || Store::open(&settings.state_dir()).is_forbidden() {
         return;
     }
-    let enforced = |name: &str| {
-        let mut outbound = agreements.outbound.iter();
-        outbound.any(|connector| connector.mode == Mode::Enforce && connector.name.as_str() == name)
-    };
-    let all = Validated::open(&settings.state_dir(), now, agreements).all(agreements);
-    for shown in all.iter().filter(|shown| shown.state == "failed" && enforced(&shown.connector)) {
+    let validated = Validated::open(&settings.state_dir(), now, agreements);
+    for shown in
+        enforced().map(|connector| validated.outbound(connector)).filter(|shown| shown.state == "failed")
+    {
         talk(format_args!("note: {} is enforced, and its partner {}", shown.connector, shown.words));
     }
 }

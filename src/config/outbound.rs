@@ -204,6 +204,9 @@ fn smart_hosts(reading: &mut Reading, item: Item<'_>) -> Vec<NextHop> {
     hosts
 }
 
+/// Octets of an address: RFC 5321 section 4.5.3.1.3, without its angle brackets.
+const MAX_ADDRESS: usize = 254;
+
 /// Whose address is in none of the connector's domains would get mail through somebody else's server.
 fn recipients(
     reading: &mut Reading,
@@ -220,7 +223,9 @@ fn recipients(
     let mut recipients = Vec::new();
     for text in item.texts(reading) {
         let plain = |local: &str| {
-            !local.is_empty() && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>".contains(&byte))
+            !local.is_empty()
+                && text.text.len() <= MAX_ADDRESS
+                && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>".contains(&byte))
         };
         let address = text.text.rsplit_once('@').filter(|(local, _)| plain(local));
         let Some(domain) = address.and_then(|(_, domain)| Domain::parse(domain).ok()) else {
@@ -229,8 +234,8 @@ fn recipients(
             continue;
         };
         let covers = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.covers(domain.as_str()));
-        // Without domains of its own the connector has a problem of its own.
-        if !domains.is_empty() && (!covers(domains) || covers(except)) {
+        // Domains with a problem of their own are not all known.
+        if reading.problems.is_empty() && !domains.is_empty() && (!covers(domains) || covers(except)) {
             let message = format!("{} is in none of the connector's domains", shown(text.text));
             reading.problem(text.place, message, "name somebody at the partner, or add the domain");
             continue;

@@ -98,7 +98,8 @@ pub fn between(last: Option<&Record>, now: &ConnectorReport) -> Vec<Change> {
             changes.whole(Kind::Reason, finding.verdict, finding.reason.clone());
         }
     }
-    if let Some(before) = before.filter(|before| !sight::hides_hosts(before) && !sight::hides_hosts(now)) {
+    if let Some(before) = before.filter(|before| !sight::differs(before, now) && !sight::looked_further(now))
+    {
         changes.hosts(before, now);
     }
     for address in &now.addresses {

@@ -1,10 +1,15 @@
 //! What a run could see. One that the DNS or the time failed says nothing of what it did not see:
 //! a host that is missing in its report is not gone.
 
+use std::collections::BTreeSet;
+
 use super::report::{AddressReport, ConnectorReport, Finding, Verdict};
 
 /// The code of what there was no time for.
 const OUT_OF_TIME: &str = "out-of-time";
+
+/// The code of hosts that were looked at for a recipient of the test mail alone.
+pub const FOR_RECIPIENT: &str = "recipient-domain";
 
 /// The beginning of the codes for a DNS that fails.
 const DNS: &str = "dns-";
@@ -16,10 +21,30 @@ pub fn met_nobody(report: &ConnectorReport) -> bool {
 
 /// Whether hosts may be missing.
 pub fn hides_hosts(report: &ConnectorReport) -> bool {
-    let blind = |Finding { code, .. }: &Finding| {
-        code.starts_with(DNS) || matches!(code.as_str(), OUT_OF_TIME | "no-such-domain")
-    };
-    report.findings.iter().any(blind) || report.addresses.iter().any(|address| address.code == OUT_OF_TIME)
+    ran_out_of_time(report) || !blind(report).is_empty()
+}
+
+/// Whether one of two runs saw hosts that the other could not see. What both could not see makes no
+/// difference between them.
+pub fn differs(before: &ConnectorReport, now: &ConnectorReport) -> bool {
+    ran_out_of_time(before) || ran_out_of_time(now) || blind(before) != blind(now)
+}
+
+fn ran_out_of_time(report: &ConnectorReport) -> bool {
+    let findings = report.findings.iter().map(|finding| &finding.code);
+    findings.chain(report.addresses.iter().map(|address| &address.code)).any(|code| code == OUT_OF_TIME)
+}
+
+/// What the DNS did not tell.
+fn blind(report: &ConnectorReport) -> BTreeSet<(&str, &str)> {
+    let is_blind = |code: &str| code.starts_with(DNS) || code == "no-such-domain";
+    let blind = report.findings.iter().filter(|finding| is_blind(&finding.code));
+    blind.map(|finding| (finding.code.as_str(), finding.reason.as_str())).collect()
+}
+
+/// Whether it looked at more than a run without a recipient does: the next such run would miss it.
+pub fn looked_further(report: &ConnectorReport) -> bool {
+    report.findings.iter().any(|finding| finding.code == FOR_RECIPIENT)
 }
 
 /// Whether addresses of a host may be missing.
@@ -31,8 +56,11 @@ pub fn hides_addresses(report: &ConnectorReport, host: &str) -> bool {
     hides_hosts(report) || report.findings.iter().any(incomplete) || report.addresses.iter().any(blind)
 }
 
-/// Whether the time is all that it fails for: then it says nothing of the partner.
+/// Whether the time is all that it fails for, or it was cut off: then it says nothing of the partner.
 pub fn only_ran_out_of_time(report: &ConnectorReport) -> bool {
+    if report.findings.iter().any(|finding| finding.code == OUT_OF_TIME) {
+        return true;
+    }
     let findings = report.findings.iter().map(|finding| (finding.verdict, &finding.code));
     let addresses = report.addresses.iter().map(|address| (address.verdict, &address.code));
     let mut failing = findings.chain(addresses).filter(|(verdict, _)| *verdict == Verdict::Fail).peekable();

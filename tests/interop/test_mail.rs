@@ -51,6 +51,12 @@ match = ["*.turning.example"]
 validate.recipients = ["postmaster@turning.example"]
 
 [[outbound]]
+name = "hub"
+mode = "off"
+domains = ["first.hub.example", "second.hub.example"]
+tls = "encrypt"
+
+[[outbound]]
 name = "several"
 mode = "report"
 domains = ["several.example", "*.other.example"]
@@ -111,6 +117,9 @@ fn lab() -> Lab<Absent> {
             hosts.push(Host { name, number: 10 + u8::try_from(hosts.len()).unwrap(), starttls });
         }
     }
+    // Two domains of one connector at one host.
+    zone.record("first.hub.example", "MX 10 mx1.several.example.");
+    zone.record("second.hub.example", "MX 10 mx1.several.example.");
     // A domain of its own below one that a pattern names.
     zone.record("sub.other.example", "MX 10 mx2.other.example.");
     let lab = Lab::start(POSTFIX_3_10, &authority, &hosts, zone, &[]);
@@ -258,4 +267,28 @@ fn each_domain_has_hosts_of_its_own() {
     ]
     .map(|(host, recipient)| (host.to_owned(), vec![recipient.to_owned()]));
     assert_eq!(came, expected);
+}
+
+/// What one domain's recipient was told is neither forgotten nor the next one's.
+#[test]
+fn domains_at_one_host_are_told_apart() {
+    if !possible() {
+        return;
+    }
+    let lab = lab();
+    let refused = format!("{NOBODY}@first.hub.example");
+    let recipients = ["--recipient", &refused, "--recipient", "amy@second.hub.example"];
+    let ended = Examiner::of(&lab).validate(&[&["hub", "--json"][..], &recipients].concat());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let report = ended.json();
+    let codes: Vec<&Value> = report["connectors"][0]["addresses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|address| &address["code"])
+        .collect();
+    assert_eq!(codes, ["recipient-refused"], "{report}");
+    assert_eq!(report["connectors"][0]["findings"].as_array().unwrap().len(), 0, "{report}");
+    let [mail] = &since(&lab, 0)[..] else { panic!("{:?}", lab.partner.mail()) };
+    assert_eq!(mail.recipients, ["amy@second.hub.example"]);
 }

@@ -43,6 +43,12 @@ pub(super) fn keep(
             talk(format_args!("connectord: the result of {name} is not kept: time ran out; {stays}"));
             continue;
         }
+        if sight::looked_further(now) {
+            talk(format_args!(
+                "connectord: the result of {name} is not kept: it is about a recipient's domain besides its own"
+            ));
+            continue;
+        }
         let Some(settings) = settings(name) else {
             continue;
         };

@@ -116,11 +116,7 @@ impl Dns {
     /// Whether a resolver answers at all, whatever it says of the root: when none does, that is nobody's
     /// fault but ours, and nothing can be known of a partner.
     pub async fn answers(&self) -> bool {
-        let deadline = Instant::now() + self.timeout;
-        match self.servers.ask(&Name::root(), RecordType::NS, deadline).await {
-            Ok(_) => true,
-            Err(error) => !matches!(error, Error::Timeout | Error::Resolver),
-        }
+        self.servers.any_answers(&Name::root(), RecordType::NS).await
     }
 
     /// The MX records of a domain, in no order.

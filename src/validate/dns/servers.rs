@@ -95,6 +95,22 @@ impl Servers {
     }
 }
 
+impl Servers {
+    /// Whether any of them says anything, whatever it is.
+    pub(super) async fn any_answers(&self, name: &Name, kind: RecordType) -> bool {
+        for pool in &self.pools {
+            let until = Instant::now() + self.attempt;
+            let reply = timeout_at(until, pool.send(request(name, kind)).first_answer()).await;
+            match reply.map(|reply| reply.map_err(|error| of_error(&error))) {
+                Ok(Ok(_)) => return true,
+                Ok(Err(error)) if !matches!(error, Error::Timeout | Error::Resolver) => return true,
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+        false
+    }
+}
+
 /// DO and AD both: what Postfix asks with (dns_lookup.c: `RES_USE_DNSSEC`, `RES_TRUSTAD`), so that
 /// the resolver says in AD what it made of the signatures (RFC 6840 section 5.7).
 fn request(name: &Name, kind: RecordType) -> DnsRequest {

@@ -37,8 +37,21 @@ impl Round<'_> {
     /// Sends all of them; what is seen replaces what was seen there before. What is not sent is told.
     pub(super) async fn send(&self, places: &[Arc<Place>], seen: &mut [Seen]) -> Vec<Finding> {
         let mut findings = Vec::new();
+        let passes = |seen: &Seen| seen.report.verdict != Verdict::Fail && seen.report.tls.is_some();
+        // Of before the first mail: what one recipient was told is not about the next one's domain.
+        let passed: Vec<bool> = seen.iter().map(passes).collect();
         for (domain, recipients) in self.rounds() {
-            if let Err(finding) = self.send_one(domain.as_deref(), &recipients, places, seen).await {
+            let serves = |place: &Place| match &domain {
+                Some(domain) => place.preference(domain),
+                None => Some(0),
+            };
+            let usable = places.iter().enumerate().filter(|(number, _)| passed.get(*number) == Some(&true));
+            let mut usable: Vec<(u16, usize)> =
+                usable.filter_map(|(number, place)| Some((serves(place)?, number))).collect();
+            // In the order of this domain's own MX records.
+            usable.sort_unstable();
+            let order: Vec<usize> = usable.into_iter().map(|(_, number)| number).take(TRIES).collect();
+            if let Err(finding) = self.send_one(domain.as_deref(), &recipients, places, seen, &order).await {
                 findings.push(finding);
             }
         }
@@ -61,11 +74,10 @@ impl Round<'_> {
         recipients: &[String],
         places: &[Arc<Place>],
         seen: &mut [Seen],
+        order: &[usize],
     ) -> Result<(), Finding> {
-        let serves = |place: &Place| domain.is_none_or(|domain| place.preference(domain).is_some());
-        let passes = |seen: &Seen| seen.report.verdict != Verdict::Fail && seen.report.tls.is_some();
-        let usable = places.iter().zip(seen).filter(|(place, seen)| serves(place) && passes(seen));
-        for (place, slot) in usable.take(TRIES) {
+        for &number in order {
+            let (Some(place), Some(slot)) = (places.get(number), seen.get_mut(number)) else { continue };
             let claim: Claim = {
                 let (place, subject) = (place.clone(), self.subject.clone());
                 let (ground, policies, now) = (self.ground.clone(), self.policies.clone(), self.now);
@@ -75,21 +87,21 @@ impl Round<'_> {
             };
             let mail = self.mail(recipients, claim);
             let Some(observation) = place.visit(self.subject, self.ground, Some(mail)).await else {
-                *slot = place.unfinished(self.ground);
-                return Err(not_sent("there was no time left for it; it may have arrived all the same"));
+                let why = "There was no time left for the test mail; it may have arrived.";
+                return Err(finding("out-of-time", why.to_owned()));
             };
-            let before = slot.report.test_mail.take();
-            *slot = place.judge(&observation, self.subject, self.ground, self.policies, self.now);
-            slot.report.test_mail = match (before, slot.report.test_mail.take()) {
-                (Some(before), Some(now)) => Some(format!("{before}; {now}")),
-                (before, now) => now.or(before),
-            };
+            let now = place.judge(&observation, self.subject, self.ground, self.policies, self.now);
+            let before = std::mem::replace(slot, now);
+            slot.after(before);
             if observation.mail.is_some() {
                 return Ok(());
             }
         }
         let whose = domain.map_or_else(String::new, |domain| format!(" for {domain}"));
-        Err(not_sent(&format!("no address{whose} passes with TLS")))
+        Err(finding(
+            "test-mail-not-sent",
+            format!("The test mail was not sent: no address{whose} passes with TLS."),
+        ))
     }
 
     fn mail(&self, recipients: &[String], claim: Claim) -> TestMail {
@@ -119,11 +131,6 @@ impl Round<'_> {
     }
 }
 
-fn not_sent(why: &str) -> Finding {
-    Finding {
-        verdict: Verdict::Fail,
-        code: "test-mail-not-sent".to_owned(),
-        reason: format!("The test mail was not sent: {why}."),
-        detail: String::new(),
-    }
+fn finding(code: &str, reason: String) -> Finding {
+    Finding { verdict: Verdict::Fail, code: code.to_owned(), reason, detail: String::new() }
 }

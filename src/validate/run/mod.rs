@@ -12,12 +12,13 @@ mod subject;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::sleep_until;
+use tokio::time::Instant;
 
 pub use ground::{Error, Ground, MAX_VISITS, MAX_VISITS_AT_ONE};
 pub use subject::Subject;
@@ -52,6 +53,7 @@ pub async fn run(
         tasks.spawn(async move { (number, connector::test(Arc::new(subject), ground, now, teller).await) });
     }
     drop(teller);
+    let mut over = alarm(end);
     let mut reports = BTreeMap::new();
     let mut so_far: BTreeMap<String, Vec<AddressReport>> = BTreeMap::new();
     loop {
@@ -69,7 +71,7 @@ pub async fn run(
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                 None => break,
             },
-            () = sleep_until(end) => break,
+            _ = &mut over => break,
         }
     }
     while let Ok((connector, address)) = told.try_recv() {
@@ -82,6 +84,19 @@ pub async fn run(
     }
     tasks.detach_all();
     reports.into_values().collect()
+}
+
+/// Rings at that time. It has a thread of its own: the runtime's clock stands still while all of its
+/// threads compute.
+fn alarm(end: Instant) -> oneshot::Receiver<()> {
+    let (bell, rung) = oneshot::channel();
+    let left = end.saturating_duration_since(Instant::now());
+    thread::spawn(move || {
+        thread::sleep(left);
+        // Nobody listens when all was done before.
+        let _ = bell.send(());
+    });
+    rung
 }
 
 /// What is known of a connector before it was tested.
@@ -120,5 +135,34 @@ impl Unfinished {
             findings,
             addresses,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock rings although every thread of the runtime computes.
+    #[test]
+    fn nobody_who_computes_stops_the_clock() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let busy = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let rang_while_busy = runtime.block_on(async {
+            for _ in 0..4 {
+                let busy = busy.clone();
+                tokio::spawn(async move {
+                    while busy.load(std::sync::atomic::Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            alarm(Instant::now() + Duration::from_millis(50)).await.is_ok()
+        });
+        busy.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert!(rang_while_busy);
     }
 }

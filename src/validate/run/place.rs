@@ -49,6 +49,18 @@ pub(super) struct Seen {
     pub(super) is_away: bool,
 }
 
+impl Seen {
+    /// Adds what a mail before this one showed at the same place: the worse of the two counts.
+    pub(super) fn after(&mut self, before: Seen) {
+        let Some(mail) = before.report.test_mail.clone() else { return };
+        let now = self.report.test_mail.take();
+        if before.report.verdict > self.report.verdict {
+            self.report = before.report;
+        }
+        self.report.test_mail = Some(now.map_or(mail.clone(), |now| format!("{mail}; {now}")));
+    }
+}
+
 /// What is known of a chain that was presented.
 struct Chain<'d> {
     demand: &'d Demand,

@@ -8,12 +8,13 @@ use tokio::sync::Semaphore;
 
 use super::ground::own_anchors;
 use crate::model::outbound::Route;
-use crate::model::{Outbound, Requirement};
+use crate::model::{Host, Outbound, Requirement};
 use crate::snapshot::Snapshot;
 use crate::validate::demands::demands;
 use crate::validate::options::Recipient;
 use crate::validate::report::{Finding, Verdict};
 use crate::validate::route::{Destination, destinations};
+use crate::validate::sight::FOR_RECIPIENT;
 use crate::validate::trust::Anchors;
 
 /// What is demanded of a host, and whom to trust there.
@@ -57,6 +58,12 @@ impl Subject {
                 let destination = Destination::Domain(domain.clone());
                 if !destinations.contains(&destination) {
                     destinations.push(destination);
+                    findings.push(Finding {
+                        verdict: Verdict::Pass,
+                        code: FOR_RECIPIENT.to_owned(),
+                        reason: format!("For the test mail the hosts of {domain} were tested too."),
+                        detail: String::new(),
+                    });
                 }
             }
         }
@@ -93,6 +100,14 @@ impl Subject {
         findings.extend(apart);
         let seats = Semaphore::new(MAX_VISITS_OF_ONE);
         Subject { name: connector.name.to_string(), own, joined, destinations, findings, recipients, seats }
+    }
+
+    /// Whether the DNS has to be asked at all.
+    pub fn needs_dns(&self) -> bool {
+        self.destinations.iter().any(|destination| match destination {
+            Destination::Domain(_) => true,
+            Destination::SmartHosts(hosts) => hosts.iter().any(|hop| matches!(hop.host(), Host::Name(_))),
+        })
     }
 
     /// What is demanded when the MTA asks for this next-hop.
