@@ -82,8 +82,8 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
     if let Some(more) = warnings.len().checked_sub(MAX_PRINTED).filter(|&more| more > 0) {
         talk(format_args!("and {} more", counted(more, "warning")));
     }
-    if result.is_ok() {
-        switched_on(settings, &agreements, now);
+    if let Ok(ready) = &result {
+        switched_on(settings, &agreements, &ready.snapshot, now);
     }
     let file = settings.config.display();
     let warned = counted(warnings.len(), "warning");
@@ -96,13 +96,13 @@ pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure
 
 /// Says of connectors in force that their partner failed when it was tested last: the time to know
 /// that is before the reload. It is about the partner, and no warning about the files.
-fn switched_on(settings: &Settings, agreements: &Agreements, now: Timestamp) {
+fn switched_on(settings: &Settings, agreements: &Agreements, snapshot: &Arc<Snapshot>, now: Timestamp) {
     let enforced = || agreements.outbound.iter().filter(|connector| connector.mode == Mode::Enforce);
     // Whoever may not read the results is not told of that by a check of the files.
     if enforced().next().is_none() || Store::open(&settings.state_dir()).is_forbidden() {
         return;
     }
-    let validated = Validated::open(&settings.state_dir(), now, agreements);
+    let validated = Validated::with(&settings.state_dir(), now, Some(snapshot.clone()));
     for shown in
         enforced().map(|connector| validated.outbound(connector)).filter(|shown| shown.state == "failed")
     {

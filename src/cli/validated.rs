@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -33,7 +34,7 @@ pub(super) struct Validated {
     store: Store,
     now: Timestamp,
     /// `None` where nobody has smart hosts, or the connectors contradict each other.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Arc<Snapshot>>,
     /// What has to be said before the first connector is asked for; none when nothing has, any more.
     forbidden: Cell<Option<Forbidden>>,
     unknown: bool,
@@ -93,10 +94,15 @@ pub struct Shown {
 }
 
 impl Validated {
-    /// Opens the results under a state directory.
+    /// Opens the results under a state directory, for whoever has compiled no snapshot.
     pub(super) fn open(state_directory: &Path, now: Timestamp, agreements: &Agreements) -> Self {
         let shared = agreements.outbound.iter().any(|connector| connector.route != Route::Mx);
         let snapshot = shared.then(|| snapshot::compile(agreements, 0, String::new()).ok()).flatten();
+        Self::with(state_directory, now, snapshot.map(Arc::new))
+    }
+
+    /// The same with the snapshot of all connectors.
+    pub(super) fn with(state_directory: &Path, now: Timestamp, snapshot: Option<Arc<Snapshot>>) -> Self {
         let store = Store::open(state_directory);
         let forbidden = Forbidden::of(&store, state_directory);
         let unknown = forbidden.is_some();
@@ -105,7 +111,7 @@ impl Validated {
 
     /// Whether an outbound connector is validated.
     pub(super) fn outbound(&self, connector: &Outbound) -> Shown {
-        self.shown(connector.name.as_str(), &settings::of_outbound(connector, self.snapshot.as_ref()))
+        self.shown(connector.name.as_str(), &settings::of_outbound(connector, self.snapshot.as_deref()))
     }
 
     /// Whether an inbound connector is; `None` when it registers no certificate files, and so has

@@ -103,15 +103,12 @@ pub fn between(last: Option<&Record>, now: &ConnectorReport) -> Vec<Change> {
         changes.hosts(before, now);
     }
     for address in &now.addresses {
-        let old = before.and_then(|before| before.addresses.iter().find(|old| same_place(old, address)));
+        let old =
+            before.and_then(|before| before.addresses.iter().find(|old| old.place() == address.place()));
         let last = last.and_then(|last| seen::last(last, address));
         changes.address(old, last, address, now.at);
     }
     changes.all
-}
-
-fn same_place(a: &AddressReport, b: &AddressReport) -> bool {
-    (&a.host, a.address, a.port) == (&b.host, b.address, b.port)
 }
 
 fn words(verdict: Verdict) -> &'static str {
@@ -172,7 +169,7 @@ impl Changes<'_> {
                 self.add(Some(host), address.address, Kind::HostAdded, address.verdict, text);
             } else if address.address.is_some()
                 && !hidden(host)
-                && !before.addresses.iter().any(|old| same_place(old, address))
+                && !before.addresses.iter().any(|old| old.place() == address.place())
             {
                 let text = "has a new address".to_owned();
                 self.add(Some(host), address.address, Kind::AddressAdded, address.verdict, text);
@@ -185,7 +182,7 @@ impl Changes<'_> {
                 self.add(Some(host), address.address, Kind::HostRemoved, now.verdict, text);
             } else if address.address.is_some()
                 && !hidden(host)
-                && !now.addresses.iter().any(|new| same_place(new, address))
+                && !now.addresses.iter().any(|new| new.place() == address.place())
             {
                 let text = "has lost an address".to_owned();
                 self.add(Some(host), address.address, Kind::AddressRemoved, now.verdict, text);

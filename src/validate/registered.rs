@@ -117,12 +117,7 @@ fn objection(
 fn warnings(certificate: &Certificate, now: Timestamp) -> Vec<Finding> {
     let mut warnings = Vec::new();
     let mut warn = |code: &str, reason: String| {
-        warnings.push(Finding {
-            verdict: Verdict::Warn,
-            code: code.to_owned(),
-            reason,
-            detail: String::new(),
-        });
+        warnings.push(Finding::new(Verdict::Warn, code, reason, ""));
     };
     let left = certificate.not_after().duration_since(now);
     if certificate.valid_at(now).is_ok() && left <= SOON {

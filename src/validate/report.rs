@@ -95,6 +95,18 @@ pub struct Finding {
     pub detail: String,
 }
 
+impl Finding {
+    /// Of a code, with its words; the detail is empty where there is none.
+    pub fn new(
+        verdict: Verdict,
+        code: &str,
+        reason: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Finding {
+        Finding { verdict, code: code.to_owned(), reason: reason.into(), detail: detail.into() }
+    }
+}
+
 /// The result for one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressReport {
@@ -175,6 +187,11 @@ impl AddressReport {
             mta_sts: None,
             test_mail: None,
         }
+    }
+
+    /// What makes it the same place in another run.
+    pub fn place(&self) -> (&str, Option<IpAddr>, u16) {
+        (&self.host, self.address, self.port)
     }
 
     /// Whether it is about a certificate file, and not about an address.

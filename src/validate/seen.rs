@@ -53,7 +53,7 @@ impl Seen {
     }
 
     fn is_at(&self, place: &AddressReport) -> bool {
-        (&self.host, self.address, self.port) == (&place.host, place.address, place.port)
+        (self.host.as_str(), self.address, self.port) == place.place()
     }
 }
 
@@ -70,9 +70,8 @@ pub fn carried(before: &Record, now: &ConnectorReport) -> Vec<Seen> {
 
 /// What is known of a place from the last result, or from before.
 pub fn last<'r>(record: &'r Record, place: &AddressReport) -> Option<Last<'r>> {
-    let same =
-        |old: &&AddressReport| (&old.host, old.address, old.port) == (&place.host, place.address, place.port);
-    let of_report = record.report.addresses.iter().find(same).map(|old| Last {
+    let of_report = record.report.addresses.iter().find(|old| old.place() == place.place());
+    let of_report = of_report.map(|old| Last {
         at: record.report.at,
         certificate: old.certificate.as_ref(),
         not_after: old.not_after,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::report::{AddressReport, ConnectorReport, Finding, Verdict};
 
 /// The code of what there was no time for.
-const OUT_OF_TIME: &str = "out-of-time";
+pub const OUT_OF_TIME: &str = "out-of-time";
 
 /// The code of hosts that were looked at for a recipient of the test mail alone.
 pub const FOR_RECIPIENT: &str = "recipient-domain";

@@ -20,7 +20,7 @@ pub const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 const RSA_BITS: usize = 2048;
 
 fn finding(code: &str, reason: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding { verdict: Verdict::Warn, code: code.to_owned(), reason: reason.into(), detail: detail.into() }
+    Finding::new(Verdict::Warn, code, reason, detail)
 }
 
 /// All warnings about an address, gravest first, but for what the decision says already: `decided` is

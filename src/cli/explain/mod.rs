@@ -52,7 +52,7 @@ pub(super) fn run(direction: &Direction, settings: &Settings, out: &mut Output) 
     match direction {
         Direction::Outbound(options) => {
             let (snapshot, agreements) = whole(settings)?;
-            let validated = Validated::open(&settings.state_dir(), Timestamp::now(), &agreements);
+            let validated = Validated::with(&settings.state_dir(), Timestamp::now(), Some(snapshot.clone()));
             let validation = |name: &str| {
                 let connector =
                     agreements.outbound.iter().find(|connector| connector.name.as_str() == name)?;

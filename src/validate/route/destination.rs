@@ -49,30 +49,20 @@ pub fn destinations(connector: &Outbound) -> (Vec<Destination>, Vec<Finding>) {
             1 => String::new(),
             count => format!(" and {} more", count - 1),
         };
-        findings.push(Finding {
-            verdict: Verdict::Warn,
-            code: "no-domain-to-test".to_owned(),
-            reason: format!(
-                "The pattern {first}{more} names no domain of its own, so its mail was not tested."
-            ),
-            detail: "Add a domain that is covered by it to `domains` to have it tested.".to_owned(),
-        });
+        findings.push(Finding::new(
+            Verdict::Warn,
+            "no-domain-to-test",
+            format!("The pattern {first}{more} names no domain of its own, so its mail was not tested."),
+            "Add a domain that is covered by it to `domains` to have it tested.",
+        ));
     }
     if left_out > 0 {
-        findings.push(Finding {
-            verdict: Verdict::Warn,
-            code: "too-many-domains".to_owned(),
-            reason: format!("Only the first {MAX_DOMAINS} domains were tested, {left_out} were not."),
-            detail: String::new(),
-        });
+        let reason = format!("Only the first {MAX_DOMAINS} domains were tested, {left_out} were not.");
+        findings.push(Finding::new(Verdict::Warn, "too-many-domains", reason, ""));
     }
     if domains.is_empty() && findings.is_empty() {
-        findings.push(Finding {
-            verdict: Verdict::Warn,
-            code: "no-domain-to-test".to_owned(),
-            reason: "Every domain of the connector is excepted, so nothing was tested.".to_owned(),
-            detail: String::new(),
-        });
+        let reason = "Every domain of the connector is excepted, so nothing was tested.";
+        findings.push(Finding::new(Verdict::Warn, "no-domain-to-test", reason, ""));
     }
     (domains, findings)
 }

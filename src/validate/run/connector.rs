@@ -17,6 +17,7 @@ use crate::validate::dns;
 use crate::validate::observation::Target;
 use crate::validate::report::{AddressReport, ConnectorReport, Finding, Verdict};
 use crate::validate::route::{self, Destination, Found, Hop};
+use crate::validate::sight::OUT_OF_TIME;
 use crate::validate::strictest::combined;
 
 /// Addresses of one connector that are visited; the others are counted and said. Ours: a partner
@@ -46,12 +47,8 @@ pub(super) async fn test(
     let (ways, mut addresses) = ways(hops, &ground).await;
     let (places, left_out) = places(ways);
     if left_out > 0 {
-        findings.push(Finding {
-            verdict: Verdict::Warn,
-            code: "too-many-addresses".to_owned(),
-            reason: format!("Only the first {MAX_ADDRESSES} addresses were tested, {left_out} were not."),
-            detail: String::new(),
-        });
+        let reason = format!("Only the first {MAX_ADDRESSES} addresses were tested, {left_out} were not.");
+        findings.push(Finding::new(Verdict::Warn, "too-many-addresses", reason, ""));
     }
     let places: Vec<Arc<Place>> = places.into_iter().map(Arc::new).collect();
     let policies = Arc::new(policies);
@@ -115,12 +112,8 @@ fn out_of_time(destination: &Destination) -> Finding {
         Destination::Domain(domain) => domain.to_string(),
         Destination::SmartHosts(_) => "the smart hosts".to_owned(),
     };
-    Finding {
-        verdict: Verdict::Fail,
-        code: "out-of-time".to_owned(),
-        reason: format!("The DNS did not say in time where mail for {whom} goes."),
-        detail: String::new(),
-    }
+    let reason = format!("The DNS did not say in time where mail for {whom} goes.");
+    Finding::new(Verdict::Fail, OUT_OF_TIME, reason, "")
 }
 
 /// The policies of the domains that have MX records of their own.

@@ -18,6 +18,7 @@ use crate::validate::options::Recipient;
 use crate::validate::probe::{Claim, TestMail};
 use crate::validate::report::{Finding, Verdict};
 use crate::validate::route::Destination;
+use crate::validate::sight::OUT_OF_TIME;
 
 /// Bytes of a message's name.
 const NAME: usize = 12;
@@ -88,7 +89,7 @@ impl Round<'_> {
             let mail = self.mail(recipients, claim);
             let Some(observation) = place.visit(self.subject, self.ground, Some(mail)).await else {
                 let why = "There was no time left for the test mail; it may have arrived.";
-                return Err(finding("out-of-time", why.to_owned()));
+                return Err(Finding::new(Verdict::Fail, OUT_OF_TIME, why, ""));
             };
             let now = place.judge(&observation, self.subject, self.ground, self.policies, self.now);
             let before = std::mem::replace(slot, now);
@@ -98,10 +99,8 @@ impl Round<'_> {
             }
         }
         let whose = domain.map_or_else(String::new, |domain| format!(" for {domain}"));
-        Err(finding(
-            "test-mail-not-sent",
-            format!("The test mail was not sent: no address{whose} passes with TLS."),
-        ))
+        let reason = format!("The test mail was not sent: no address{whose} passes with TLS.");
+        Err(Finding::new(Verdict::Fail, "test-mail-not-sent", reason, ""))
     }
 
     fn mail(&self, recipients: &[String], claim: Claim) -> TestMail {
@@ -129,8 +128,4 @@ impl Round<'_> {
             claim: Some(claim),
         }
     }
-}
-
-fn finding(code: &str, reason: String) -> Finding {
-    Finding { verdict: Verdict::Fail, code: code.to_owned(), reason, detail: String::new() }
 }

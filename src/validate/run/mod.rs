@@ -1,8 +1,9 @@
 //! A run: every connector that is asked for, at the same time, and never longer than it may take.
 //!
 //! Connectors, hosts and addresses are looked at side by side, with a bound on what is under way
-//! ([`MAX_VISITS`] connections, [`MAX_VISITS_AT_ONE`] of them to one address; the DNS has its own). What is not done when the time is over is
-//! reported as a failure that says so: nobody is waited for, and nothing is taken for granted.
+//! ([`MAX_VISITS`] connections, [`MAX_VISITS_AT_ONE`] of them to one address; the DNS has its own).
+//! What is not done when the time is over is reported as a failure that says so: nobody is waited
+//! for, and nothing is taken for granted.
 
 mod connector;
 mod ground;
@@ -24,6 +25,7 @@ pub use ground::{Error, Ground, MAX_VISITS, MAX_VISITS_AT_ONE};
 pub use subject::Subject;
 
 use super::report::{AddressReport, ConnectorReport, Finding, Verdict};
+use super::sight::OUT_OF_TIME;
 
 /// How long after the time is over those are waited for that are about to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -56,12 +58,13 @@ pub async fn run(
     let mut over = alarm(end);
     let mut reports = BTreeMap::new();
     let mut so_far: BTreeMap<String, Vec<AddressReport>> = BTreeMap::new();
+    let mut hear = |(connector, address): (String, AddressReport)| {
+        progress(&connector, &address);
+        so_far.entry(connector).or_default().push(address);
+    };
     loop {
         tokio::select! {
-            Some((connector, address)) = told.recv() => {
-                progress(&connector, &address);
-                so_far.entry(connector).or_default().push(address);
-            }
+            Some(address) = told.recv() => hear(address),
             done = tasks.join_next() => match done {
                 Some(Ok((number, report))) => {
                     pending.remove(&number);
@@ -74,9 +77,8 @@ pub async fn run(
             _ = &mut over => break,
         }
     }
-    while let Ok((connector, address)) = told.try_recv() {
-        progress(&connector, &address);
-        so_far.entry(connector).or_default().push(address);
+    while let Ok(address) = told.try_recv() {
+        hear(address);
     }
     for (number, unfinished) in pending {
         let addresses = so_far.remove(&unfinished.name).unwrap_or_default();
@@ -117,15 +119,11 @@ impl Unfinished {
 
     fn report(self, addresses: Vec<AddressReport>, ground: &Ground, now: Timestamp) -> ConnectorReport {
         let mut findings = self.findings;
-        findings.push(Finding {
-            verdict: Verdict::Fail,
-            code: "out-of-time".to_owned(),
-            reason: format!(
-                "Not tested to the end in the {} s that this run had; the partner may be slow, or `--timeout` too short.",
-                ground.options.timeout.as_secs()
-            ),
-            detail: String::new(),
-        });
+        let reason = format!(
+            "Not tested to the end in the {} s that this run had; the partner may be slow, or `--timeout` too short.",
+            ground.options.timeout.as_secs()
+        );
+        findings.push(Finding::new(Verdict::Fail, OUT_OF_TIME, reason, ""));
         ConnectorReport {
             connector: self.name,
             verdict: Verdict::Fail,

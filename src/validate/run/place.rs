@@ -17,6 +17,7 @@ use crate::validate::probe::{Plan, TestMail, probe};
 use crate::validate::report::{AddressReport, Verdict};
 use crate::validate::revocation::{self, Revocation};
 use crate::validate::route::Hop;
+use crate::validate::sight::OUT_OF_TIME;
 use crate::validate::strictest::{Capability, strictest};
 use crate::validate::trust::{self, Trust};
 
@@ -188,7 +189,7 @@ impl Place {
                 &self.target.host,
                 self.target.port,
                 Verdict::Fail,
-                "out-of-time",
+                OUT_OF_TIME,
                 &format!(
                     "not tested to the end in the {} s that this run had; it may be slow, or `--timeout` too short",
                     ground.options.timeout.as_secs()

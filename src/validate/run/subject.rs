@@ -58,23 +58,15 @@ impl Subject {
                 let destination = Destination::Domain(domain.clone());
                 if !destinations.contains(&destination) {
                     destinations.push(destination);
-                    findings.push(Finding {
-                        verdict: Verdict::Pass,
-                        code: FOR_RECIPIENT.to_owned(),
-                        reason: format!("For the test mail the hosts of {domain} were tested too."),
-                        detail: String::new(),
-                    });
+                    let reason = format!("For the test mail the hosts of {domain} were tested too.");
+                    findings.push(Finding::new(Verdict::Pass, FOR_RECIPIENT, reason, ""));
                 }
             }
         }
         let mut demand = |requirement: &Requirement| {
             let anchors = own_anchors(requirement.anchors(), now).unwrap_or_else(|error| {
-                findings.push(Finding {
-                    verdict: Verdict::Fail,
-                    code: "ca-file".to_owned(),
-                    reason: "The connector's own trust anchors cannot be used.".to_owned(),
-                    detail: error.to_string(),
-                });
+                let reason = "The connector's own trust anchors cannot be used.";
+                findings.push(Finding::new(Verdict::Fail, "ca-file", reason, error.to_string()));
                 None
             });
             Demand { requirement: requirement.clone(), anchors }
@@ -87,14 +79,14 @@ impl Subject {
                 Ok(requirement) => {
                     joined.insert(host, demand(&requirement));
                 }
-                Err(reason) => apart.push(Finding {
-                    verdict: Verdict::Fail,
-                    code: "smart-host-shared".to_owned(),
-                    reason: format!(
+                Err(reason) => apart.push(Finding::new(
+                    Verdict::Fail,
+                    "smart-host-shared",
+                    format!(
                         "Other connectors use the smart host {host} too, and {reason}: the connector cannot be enforced."
                     ),
-                    detail: String::new(),
-                }),
+                    "",
+                )),
             }
         }
         findings.extend(apart);
