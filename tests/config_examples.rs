@@ -277,7 +277,7 @@ fn what_is_written_is_taken() {
 
     let bank = &loaded.agreements.outbound[0];
     assert_eq!(
-        bank.domains.iter().map(Pattern::to_string).collect::<Vec<_>>(),
+        bank.domains.iter().map(|pattern| pattern.to_string()).collect::<Vec<_>>(),
         ["*.contoso.com", ".xn--bcher-kva.example"]
     );
     assert_eq!(

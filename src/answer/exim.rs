@@ -37,11 +37,11 @@ pub enum Reply<'s> {
 }
 
 impl Answered for Reply<'_> {
-    fn payload(&self) -> Cow<'_, str> {
+    fn words(&self) -> (&'static str, Cow<'_, str>) {
         match self {
-            Reply::Policy(policy) => Cow::Borrowed(&policy.answer),
-            Reply::Default => Cow::Borrowed(DEFAULT),
-            Reply::Temp(refusal) => Cow::Owned(deferral(&refusal.to_string())),
+            Reply::Policy(policy) => ("", Cow::Borrowed(&policy.answer)),
+            Reply::Default => ("", Cow::Borrowed(DEFAULT)),
+            Reply::Temp(refusal) => ("", Cow::Owned(deferral(&refusal.to_string()))),
         }
     }
 
@@ -191,7 +191,7 @@ pub fn certificate<'s>(snapshot: &'s Snapshot, question: &Question<'_>) -> Judge
     let applies = applies.into_iter().next();
     let verdict = match (reply, &applies) {
         (Reply::Policy(policy), Some(applied)) => {
-            let requirement = policy.joined.as_ref().unwrap_or(&applied.connector.agreement.requirement);
+            let requirement = policy.joined.as_deref().unwrap_or(&applied.connector.agreement.requirement);
             judge(policy, requirement, question)
         }
         (Reply::Temp(refusal), _) => Err(Refused::Question(refusal)),

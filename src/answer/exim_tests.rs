@@ -20,7 +20,7 @@ fn snapshot(connectors: Vec<Outbound>) -> Snapshot {
 }
 
 fn told(snapshot: &Snapshot, domain: &str) -> String {
-    out(snapshot, domain.as_bytes()).reply.payload().into_owned()
+    out(snapshot, domain.as_bytes()).reply.payload()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_certificate_is_judged_for_the_delivery_that_asks() {
     let ask = |domain: &str, answer: &str, der: &[u8]| {
         let question =
             Question { domain: domain.as_bytes(), host: b"mx.host.example", answer: answer.as_bytes(), der };
-        certificate(&snapshot, &question).payload().into_owned()
+        certificate(&snapshot, &question).payload()
     };
     let changed = format!("no: {}", Refused::Changed);
     let objection = "no: certificate name mx.other.example does not match mx.bank.example";

@@ -22,7 +22,7 @@ use crate::model::certificate::PresentedName;
 use crate::model::inbound::{Action, CertificateRequirement, TlsRequirement, in_ranges};
 use crate::model::requirement::TlsVersion;
 use crate::model::{Inbound, PatternSet};
-use crate::snapshot::{InboundSide, Snapshot};
+use crate::snapshot::{IdentifiedBy, InboundSide, Snapshot};
 
 /// What is decided about a mail, and from what.
 #[derive(Debug)]
@@ -113,8 +113,10 @@ impl Because {
 pub struct Judged<'s> {
     /// The connector.
     pub connector: &'s Inbound,
-    /// The pattern or range that identified the mail.
-    pub identified_by: String,
+    /// Its index in the list of all.
+    pub number: usize,
+    /// What identified the mail.
+    pub identified_by: IdentifiedBy<'s>,
     /// What is not met, in the order of the parts; empty when all is.
     pub violations: Vec<Violation>,
 }
@@ -219,7 +221,7 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
     } else {
         None
     };
-    let judge = |side: &InboundSide| {
+    let judge = |side: &'s InboundSide| {
         let domain = match &identity {
             Identity::Domain(name) => Some(name.as_ref()),
             Identity::Literal | Identity::Unusable => None,
@@ -229,6 +231,7 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
             let connector = snapshot.inbound().get(identified.connector)?;
             in_scope(connector, state, mail).then(|| Judged {
                 connector,
+                number: identified.connector,
                 identified_by: identified.by,
                 violations: violations(connector, mail, now),
             })
@@ -277,6 +280,9 @@ fn without_overridden(mut judged: Vec<Judged<'_>>) -> Vec<Judged<'_>> {
         a.connector.overrides.iter().any(|name| name == b.connector.name.as_str())
     };
     let count = judged.len();
+    if count < 2 {
+        return judged;
+    }
     let mut standing: Vec<Option<bool>> = vec![None; count];
     // Without cycles, each round settles at least one.
     for _ in 0..count {

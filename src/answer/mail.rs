@@ -135,7 +135,7 @@ fn identity_of(text: &str) -> Identity<'_> {
 impl ClientCertificate<'_> {
     /// The digests that are SHA-256, and whether one was sent that is not.
     pub fn digests(&self) -> (Vec<Fingerprint>, bool) {
-        let mut known = Vec::with_capacity(2);
+        let mut known = Vec::new();
         let mut other = false;
         for sent in [self.fingerprint, self.key_fingerprint] {
             match Fingerprint::from_postfix(sent) {

@@ -31,6 +31,8 @@ pub mod text;
 use std::borrow::Cow;
 use std::fmt;
 
+use smallvec::SmallVec;
+
 pub use inbound::inbound;
 pub use leaf::Leaf;
 pub use mail::{ClientCertificate, Mail, ProtocolState};
@@ -74,8 +76,13 @@ pub enum Refusal {
 
 /// An answer to a question about outbound mail, whoever asks.
 pub trait Answered {
+    /// What is sent, without the framing of the protocol: a word, which may be empty, and the rest.
+    fn words(&self) -> (&'static str, Cow<'_, str>);
     /// What is sent, without the framing of the protocol.
-    fn payload(&self) -> Cow<'_, str>;
+    fn payload(&self) -> String {
+        let (word, rest) = self.words();
+        format!("{word}{rest}")
+    }
     /// The verdict in a decision line.
     fn verdict(&self) -> &'static str;
     /// Why there is none, where the question is to blame.
@@ -85,12 +92,12 @@ pub trait Answered {
 impl Answered for Reply<'_> {
     /// `OK` always has a value and `NOTFOUND` its space: Postfix up to 3.7 takes a bare `OK` for
     /// "not found" (dict_sockmap.c).
-    fn payload(&self) -> Cow<'_, str> {
+    fn words(&self) -> (&'static str, Cow<'_, str>) {
         match self {
-            Reply::Ok(value) => Cow::Owned(format!("OK {value}")),
-            Reply::NotFound => Cow::Borrowed("NOTFOUND "),
-            Reply::Perm(reason) => Cow::Owned(format!("PERM {reason}")),
-            Reply::Temp(reason) => Cow::Owned(format!("TEMP {reason}")),
+            Reply::Ok(value) => ("OK ", Cow::Borrowed(value)),
+            Reply::NotFound => ("NOTFOUND ", Cow::Borrowed("")),
+            Reply::Perm(reason) => ("PERM ", Cow::Owned(reason.to_string())),
+            Reply::Temp(reason) => ("TEMP ", Cow::Owned(reason.to_string())),
         }
     }
 
@@ -118,7 +125,7 @@ pub struct Lookup<'s, R = Reply<'s>> {
     /// What is sent.
     pub reply: R,
     /// The enforcing connectors that made it.
-    pub applies: Vec<Applied<'s>>,
+    pub applies: SmallVec<[Applied<'s>; 1]>,
     /// The reporting connectors that would have.
     pub report: Vec<Reported<'s, R>>,
 }
@@ -126,7 +133,7 @@ pub struct Lookup<'s, R = Reply<'s>> {
 impl<'s, R> Lookup<'s, R> {
     fn of(reply: R) -> Lookup<'s, R> {
         // Empty vectors allocate nothing.
-        Lookup { reply, applies: Vec::new(), report: Vec::new() }
+        Lookup { reply, applies: SmallVec::new(), report: Vec::new() }
     }
 }
 

@@ -17,7 +17,7 @@ fn conflicts(connectors: Vec<Outbound>) -> Vec<Conflict> {
 }
 
 fn reply(snapshot: &Snapshot, key: &str) -> String {
-    tls(snapshot, key.as_bytes()).reply.payload().into_owned()
+    tls(snapshot, key.as_bytes()).reply.payload()
 }
 
 fn partners() -> Snapshot {
@@ -175,8 +175,7 @@ fn a_reporting_connector_decides_beside_and_never_instead() {
     let snapshot = partners();
     let lookup = tls(&snapshot, b"example.com");
     assert_eq!(lookup.reply.payload(), "OK encrypt");
-    let would: Vec<String> =
-        lookup.report.iter().map(|report| report.would_reply.payload().into_owned()).collect();
+    let would: Vec<String> = lookup.report.iter().map(|report| report.would_reply.payload()).collect();
     assert_eq!(would, ["OK secure match=mx.example.com"]);
     let lookup = tls(&snapshot, b"a.example.com");
     assert_eq!(lookup.reply.payload(), "NOTFOUND ");

@@ -14,7 +14,7 @@ use crate::snapshot::{Snapshot, compile};
 
 /// The next-hops that Postfix asks for on the way to a domain (transport(5)).
 fn next_hops(snapshot: &Snapshot, domain: &str) -> Vec<String> {
-    let way = transport(snapshot, format!("u@{domain}").as_bytes()).reply.payload().into_owned();
+    let way = transport(snapshot, format!("u@{domain}").as_bytes()).reply.payload();
     let hops = way.strip_prefix("OK ").and_then(|way| way.split_once(':')).map_or("", |(_, hops)| hops);
     if hops.is_empty() {
         return vec![domain.to_owned()];
@@ -31,7 +31,7 @@ fn told(snapshot: &Snapshot, domain: &str) -> Result<Option<Requirement>, ()> {
         Reply::Policy(policy) if policy.gap.is_some() => Err(()),
         Reply::Policy(policy) => {
             let own = || lookup.applies.first().unwrap().connector.agreement.requirement.clone();
-            Ok(Some(policy.joined.clone().unwrap_or_else(own)))
+            Ok(Some(policy.joined.as_deref().cloned().unwrap_or_else(own)))
         }
     }
 }

@@ -92,12 +92,12 @@ fn certificate_of(name: &str) -> Vec<u8> {
 }
 
 fn out(snapshot: &Snapshot) -> String {
-    exim::out(snapshot, b"partner.example").reply.payload().into_owned()
+    exim::out(snapshot, b"partner.example").reply.payload()
 }
 
 /// What a carrier says.
 fn said(snapshot: &Snapshot, carrier: Carrier, shown: &[u8]) -> String {
-    let policy = tls(snapshot, b"partner.example").reply.payload().into_owned();
+    let policy = tls(snapshot, b"partner.example").reply.payload();
     let word = |line: &str, key: &str| {
         let found = line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
         found.unwrap_or_default().to_owned()
@@ -105,7 +105,7 @@ fn said(snapshot: &Snapshot, carrier: Carrier, shown: &[u8]) -> String {
     match carrier {
         Carrier::TlsLevel => policy.split(' ').nth(1).unwrap().to_owned(),
         Carrier::TlsAttribute(key) => word(&policy, key),
-        Carrier::Transport => transport(snapshot, b"user@partner.example").reply.payload().into_owned(),
+        Carrier::Transport => transport(snapshot, b"user@partner.example").reply.payload(),
         Carrier::Key(key) => word(&out(snapshot), key),
         Carrier::Certificate => {
             let answer = out(snapshot);

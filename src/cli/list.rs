@@ -78,7 +78,7 @@ impl<'c> Entry<'c> {
             name: name.as_str(),
             direction: Direction::Outbound.word(),
             mode: mode.word(),
-            domains: domains.iter().map(ToString::to_string).collect(),
+            domains: domains.iter().map(|pattern| pattern.to_string()).collect(),
             addresses: Vec::new(),
             tls: Some(requirement.level().word().to_owned()),
             requirement: requirement.to_string(),

@@ -13,7 +13,7 @@ use super::{mta, notes};
 use crate::model::mta::{Mta, PostfixVersion};
 use crate::model::names::Names;
 use crate::model::outbound::Route;
-use crate::model::{Domain, Level, Mode, NextHop, Outbound, Pattern, PatternSet, Place};
+use crate::model::{Domain, Level, Mode, NextHop, Outbound, Pattern, PatternList, PatternSet, Place};
 use crate::snapshot::Direction;
 
 /// The legal keys.
@@ -77,7 +77,7 @@ pub(super) fn read(
     let validate_recipients = recipients(reading, table, &domains, &except);
     let notes = notes::read(reading, table, source);
 
-    let partner = domains.iter().any(|pattern| *pattern != Pattern::Any);
+    let partner = domains.iter().any(|pattern| pattern != Pattern::Any);
     if let (Some(requirement), Some(item)) = (&requirement, table.find("tls"))
         && matches!(requirement.level(), Level::May | Level::Dane)
         && partner
@@ -127,25 +127,25 @@ pub(super) fn patterns_of(reading: &mut Reading, table: &Table<'_>, key: &'stati
     patterns::each(reading, &texts, patterns::domain)
 }
 
-fn domains(reading: &mut Reading, table: &Table<'_>, source: &Source, mention: &mut Mention) -> Vec<Pattern> {
+fn domains(reading: &mut Reading, table: &Table<'_>, source: &Source, mention: &mut Mention) -> PatternList {
     match (table.find("domains"), table.find("domains_file")) {
         (Some(_), Some(file)) => {
             let help = "keep one of the two; a second connector can have the other";
             reading.problem(file.key_place, "`domains` and `domains_file` exclude each other", help);
-            patterns_of(reading, table, "domains")
+            patterns_of(reading, table, "domains").into()
         }
-        (Some(_), None) => patterns_of(reading, table, "domains"),
+        (Some(_), None) => patterns_of(reading, table, "domains").into(),
         (None, Some(file)) => match patterns::list_file(reading, file, source) {
             Some((rank, patterns)) => {
                 mention.list = Some(rank);
                 patterns
             }
-            None => Vec::new(),
+            None => PatternList::default(),
         },
         (None, None) => {
             let help = "write the partner's domains, such as domains = [\"*.contoso.com\"], or domains_file";
             reading.problem(table.header, "`domains` is missing", help);
-            Vec::new()
+            PatternList::default()
         }
     }
 }
@@ -154,7 +154,7 @@ fn route(
     reading: &mut Reading,
     table: &Table<'_>,
     mta: &Mta,
-    domains: &[Pattern],
+    domains: &PatternList,
     names: Option<&Names>,
 ) -> Route {
     let Some(item) = table.find("route") else {
@@ -171,7 +171,7 @@ fn route(
     if hosts.len() > 1 {
         requirement::newer(reading, item, mta, PostfixVersion::NEXT_HOP_LIST);
     }
-    if domains.contains(&Pattern::Any) {
+    if domains.has_any() {
         reading.problem(
             item.key_place,
             "a connector for \"*\" cannot have smart hosts: Postfix would send mail to our own users there too",
@@ -211,7 +211,7 @@ const MAX_ADDRESS: usize = 254;
 fn recipients(
     reading: &mut Reading,
     table: &Table<'_>,
-    domains: &[Pattern],
+    domains: &PatternList,
     except: &[Pattern],
 ) -> Vec<String> {
     let Some(validate) = table.find("validate").and_then(|item| item.table(reading, VALIDATE)) else {
@@ -233,9 +233,12 @@ fn recipients(
             reading.problem(text.place, message, "write an address such as postmaster@contoso.com");
             continue;
         };
-        let covers = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.covers(domain.as_str()));
+        let excepted = || except.iter().any(|pattern| pattern.covers(domain.as_str()));
         // Domains with a problem of their own are not all known.
-        if reading.problems.is_empty() && !domains.is_empty() && (!covers(domains) || covers(except)) {
+        if reading.problems.is_empty()
+            && !domains.is_empty()
+            && (!domains.covers(domain.as_str()) || excepted())
+        {
             let message = format!("{} is in none of the connector's domains", shown(text.text));
             reading.problem(text.place, message, "name somebody at the partner, or add the domain");
             continue;

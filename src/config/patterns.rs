@@ -10,7 +10,7 @@ use super::problem::shown;
 use super::reading::{Reading, Role};
 use super::source::{Place, Source};
 use super::table::{Item, Text};
-use crate::model::{Pattern, pattern};
+use crate::model::{Pattern, PatternList, pattern};
 
 /// Why a text is refused, and what to write.
 pub(super) struct Refusal {
@@ -48,7 +48,16 @@ pub(super) fn each<T>(
 
 /// A pattern of domains: `x`, `*.x`, `.x` or `*`.
 pub(super) fn domain(text: &str) -> Result<Pattern, Refusal> {
-    if let Some(address) = address(text) {
+    listed(text, Pattern::parse)
+}
+
+/// A pattern of domains, read by `parse`.
+fn listed<P>(text: &str, parse: impl FnOnce(&str) -> Result<P, pattern::Error>) -> Result<P, Refusal> {
+    let parsed = parse(text);
+    // An address ends in a digit, or is no domain at all: most names need no second look.
+    if (parsed.is_err() || text.ends_with(|last: char| last.is_ascii_digit()))
+        && let Some(address) = address(text)
+    {
         return Err(Refusal::new(
             format!("{} is an address, not a domain", shown(text)),
             format!(
@@ -56,7 +65,7 @@ pub(super) fn domain(text: &str) -> Result<Pattern, Refusal> {
             ),
         ));
     }
-    Pattern::parse(text).map_err(|error| invalid(text, error))
+    parsed.map_err(|error| invalid(text, error))
 }
 
 /// A pattern of our own domains: as [`domain`], without `*`.
@@ -143,16 +152,15 @@ pub(super) fn list_file(
     reading: &mut Reading,
     item: Item<'_>,
     source: &Source,
-) -> Option<(usize, Vec<Pattern>)> {
+) -> Option<(usize, PatternList)> {
     let text = item.text(reading)?;
     let path = source.resolve(text.text);
     let (rank, list) = reading.text(&path, Role::List, Some(item.place))?;
     let before = reading.problems.len();
-    let mut patterns = Vec::new();
+    let mut patterns = PatternList::with_room(list.text.len());
     for (at, line) in lines(&list) {
-        match domain(line) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(refusal) => refusal.told(reading, Place::new(rank, at..at + line.len())),
+        if let Err(refusal) = listed(line, |line| patterns.parse(line)) {
+            refusal.told(reading, Place::new(rank, at..at + line.len()));
         }
     }
     if let Some(at) = unfinished(&list.text) {
@@ -181,7 +189,8 @@ pub(super) fn lines(list: &Arc<Source>) -> impl Iterator<Item = (usize, &str)> {
     list.text.split_inclusive('\n').filter_map(move |line| {
         let start = next;
         next += line.len();
-        let entry = line.split('#').next().unwrap_or_default();
+        let comment = line.bytes().position(|byte| byte == b'#');
+        let entry = line.get(..comment.unwrap_or(line.len())).unwrap_or_default();
         let indent = entry.len() - entry.trim_start().len();
         let entry = entry.trim();
         (!entry.is_empty()).then_some((start + indent, entry))

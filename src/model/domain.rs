@@ -94,6 +94,9 @@ pub fn normalise(text: &str) -> Result<Cow<'_, str>, Error> {
     if text.len() > 4 * MAX_NAME {
         return Err(Error::TooLong);
     }
+    if is_normal(text) {
+        return Ok(Cow::Borrowed(text));
+    }
     let name = if text.is_ascii() && !has_a_label(text) {
         if text.bytes().any(|b| b.is_ascii_uppercase()) {
             Cow::Owned(text.to_ascii_lowercase())
@@ -119,6 +122,28 @@ pub fn normalise(text: &str) -> Result<Cow<'_, str>, Error> {
     Ok(name)
 }
 
+/// Whether a text is sure to be in normal form, as nearly all names are: one look at each octet finds
+/// out. False may also mean that it takes a closer look.
+fn is_normal(text: &str) -> bool {
+    let (mut length, mut last) = (0, b'.');
+    for octet in text.bytes() {
+        match octet {
+            b'.' if length == 0 || length > MAX_LABEL || last == b'-' => return false,
+            b'.' => length = 0,
+            // At the start of a label, or two in a row: it may be one in ACE form.
+            b'-' if length == 0 || last == b'-' => return false,
+            octet if is_name_octet(octet) => length += 1,
+            _ => return false,
+        }
+        last = octet;
+    }
+    (1..=MAX_LABEL).contains(&length) && last != b'-' && text.len() <= MAX_NAME
+}
+
+fn is_name_octet(octet: u8) -> bool {
+    matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')
+}
+
 /// A label in ACE form needs its own check: it may decode to something that is no name.
 fn has_a_label(text: &str) -> bool {
     text.split('.').any(|label| label.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("xn--")))
@@ -138,7 +163,7 @@ fn validate(name: &str) -> Result<(), Error> {
         if label.len() > MAX_LABEL {
             return Err(Error::TooLong);
         }
-        if !label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
+        if !label.bytes().all(is_name_octet) {
             return Err(Error::Character);
         }
         if label.starts_with('-') || label.ends_with('-') {

@@ -76,8 +76,8 @@ impl<'a> Key<'a> {
                 }
             }
             None if text.contains(']') => return Err(Error::Bracket),
-            None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
             None => match text.rsplit_once(':') {
+                Some(_) if text.parse::<Ipv6Addr>().is_ok() => (text, None),
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
             },
@@ -102,9 +102,11 @@ impl<'a> KeyHost<'a> {
                 text.get(PREFIX..).unwrap_or_default().parse().map_err(|_| Error::Ipv6)?;
             return Ok(KeyHost::Address(IpAddr::V6(address).to_canonical()));
         }
-        match text.parse::<IpAddr>() {
-            Ok(address) => Ok(KeyHost::Address(address.to_canonical())),
-            Err(_) => Ok(KeyHost::Name(domain::normalise(text)?)),
+        // Every address has a colon, or a digit at its end; nearly no name has.
+        let like_address = text.contains(':') || text.ends_with(|last: char| last.is_ascii_digit());
+        match like_address.then(|| text.parse::<IpAddr>()) {
+            Some(Ok(address)) => Ok(KeyHost::Address(address.to_canonical())),
+            Some(Err(_)) | None => Ok(KeyHost::Name(domain::normalise(text)?)),
         }
     }
 }

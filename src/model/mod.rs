@@ -3,7 +3,7 @@
 //! Nothing here reads a file, opens a socket or asks the time; nothing here knows how a
 //! configuration is written or how an MTA wants to be answered. What is here is the meaning:
 //!
-//! - [`domain`] names as they are compared, and [`pattern`]s over them;
+//! - [`domain`] names as they are compared, and [`pattern`]s over them, a million in a [`pattern_list`];
 //! - [`host`] what a connection can be made to, and the next-hops that name it;
 //! - [`level`], [`names`], [`anchors`], [`tls`] and, of these, [`requirement`]: what an outbound
 //!   connector demands, with the one order of strength that "weaker" stands for everywhere;
@@ -26,6 +26,7 @@ pub mod name;
 pub mod names;
 pub mod outbound;
 pub mod pattern;
+pub mod pattern_list;
 pub mod requirement;
 #[cfg(test)]
 pub mod sample;
@@ -41,6 +42,7 @@ pub use mta::Mta;
 pub use name::ConnectorName;
 pub use outbound::Outbound;
 pub use pattern::{Pattern, PatternSet};
+pub use pattern_list::PatternList;
 pub use requirement::Requirement;
 
 /// Whether a connector takes part in answers.

@@ -4,7 +4,8 @@ use super::host::NextHop;
 use super::inbound::Registered;
 use super::mta::TransportName;
 use super::name::ConnectorName;
-use super::pattern::{Pattern, PatternSet};
+use super::pattern::PatternSet;
+use super::pattern_list::PatternList;
 use super::requirement::Requirement;
 use super::{Mode, Notes, Place};
 
@@ -16,7 +17,7 @@ pub struct Outbound {
     /// Whether it decides.
     pub mode: Mode,
     /// The partner's domains; never empty.
-    pub domains: Vec<Pattern>,
+    pub domains: PatternList,
     /// What it does not apply to, though `domains` cover it.
     pub except: PatternSet,
     /// Names of the wider connectors (or `main.cf`) that this one may be weaker than.

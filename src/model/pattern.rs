@@ -5,20 +5,21 @@
 //! key), `*` everything. Compiled they are [`Entry`]s, of which there are three kinds only, so
 //! that two spellings of the same set cannot slip past each other.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
 
 use super::domain::{self, Domain};
 
-/// A pattern as written, normalised.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Pattern {
+/// A pattern as written, normalised; where it is only looked at, of a borrowed name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern<N = Domain> {
     /// `x`: the name alone.
-    Exact(Domain),
+    Exact(N),
     /// `*.x`: the name and everything below it.
-    Tree(Domain),
+    Tree(N),
     /// `.x`: everything below the name.
-    Below(Domain),
+    Below(N),
     /// `*`: every name, and every address literal.
     Any,
 }
@@ -45,55 +46,91 @@ pub enum Error {
     Domain(#[from] domain::Error),
 }
 
+/// Takes a text apart; what the name is worth is not looked at.
+pub(super) fn split(text: &str) -> Result<Pattern<&str>, Error> {
+    if text == "*" {
+        return Ok(Pattern::Any);
+    }
+    let pattern = if let Some(rest) = text.strip_prefix("*.") {
+        Pattern::Tree(rest)
+    } else if let Some(rest) = text.strip_prefix('.') {
+        Pattern::Below(rest)
+    } else {
+        Pattern::Exact(text)
+    };
+    match pattern.domain() {
+        Some(name) if name.bytes().any(|octet| octet == b'*') => Err(Error::EmbeddedWildcard),
+        Some(_) | None => Ok(pattern),
+    }
+}
+
 impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
     /// [`Error`] when it is not one of `x`, `*.x`, `.x`, `*`.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        if text == "*" {
-            return Ok(Pattern::Any);
-        }
-        let (make, rest): (fn(Domain) -> Pattern, &str) = if let Some(rest) = text.strip_prefix("*.") {
-            (Pattern::Tree, rest)
-        } else if let Some(rest) = text.strip_prefix('.') {
-            (Pattern::Below, rest)
-        } else {
-            (Pattern::Exact, text)
-        };
-        if rest.contains('*') {
-            return Err(Error::EmbeddedWildcard);
-        }
-        Ok(make(Domain::parse(rest)?))
-    }
-
-    /// The name it is about; none for `*`.
-    pub fn domain(&self) -> Option<&Domain> {
-        match self {
-            Pattern::Exact(domain) | Pattern::Tree(domain) | Pattern::Below(domain) => Some(domain),
-            Pattern::Any => None,
-        }
+        Ok(split(text)?.try_map(Domain::parse)?)
     }
 
     /// What it compiles to: one entry, or two for `*.x`.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let (first, second) = match self {
-            Pattern::Exact(domain) => (Entry::Name(domain.as_str()), None),
-            Pattern::Tree(domain) => (Entry::Name(domain.as_str()), Some(Entry::Suffix(domain.as_str()))),
-            Pattern::Below(domain) => (Entry::Suffix(domain.as_str()), None),
-            Pattern::Any => (Entry::Any, None),
-        };
-        std::iter::once(first).chain(second)
-    }
-
-    /// Whether it covers a normalised name.
-    pub fn covers(&self, name: &str) -> bool {
-        self.entries().any(|entry| entry.covers(Entry::Name(name)))
+        self.names().compiled()
     }
 
     /// Whether every name that `other` covers is covered.
     pub fn includes(&self, other: &Pattern) -> bool {
         other.entries().all(|part| self.entries().any(|entry| entry.covers(part)))
+    }
+}
+
+impl<N> Pattern<N> {
+    /// The name it is about; none for `*`.
+    pub fn domain(&self) -> Option<&N> {
+        match self {
+            Pattern::Exact(name) | Pattern::Tree(name) | Pattern::Below(name) => Some(name),
+            Pattern::Any => None,
+        }
+    }
+
+    /// The same form of another name.
+    pub(super) fn try_map<M, E>(self, change: impl FnOnce(N) -> Result<M, E>) -> Result<Pattern<M>, E> {
+        Ok(match self {
+            Pattern::Exact(name) => Pattern::Exact(change(name)?),
+            Pattern::Tree(name) => Pattern::Tree(change(name)?),
+            Pattern::Below(name) => Pattern::Below(change(name)?),
+            Pattern::Any => Pattern::Any,
+        })
+    }
+}
+
+impl<N: Borrow<str>> Pattern<N> {
+    /// The pattern with its name borrowed.
+    pub fn names(&self) -> Pattern<&str> {
+        match self {
+            Pattern::Exact(name) => Pattern::Exact(name.borrow()),
+            Pattern::Tree(name) => Pattern::Tree(name.borrow()),
+            Pattern::Below(name) => Pattern::Below(name.borrow()),
+            Pattern::Any => Pattern::Any,
+        }
+    }
+
+    /// Whether it covers a normalised name.
+    pub fn covers(&self, name: &str) -> bool {
+        self.names().compiled().any(|entry| entry.covers(Entry::Name(name)))
+    }
+}
+
+impl<'a> Pattern<&'a str> {
+    /// What a pattern of a normalised name compiles to: one entry, or two for `*.x`.
+    pub fn compiled(self) -> impl Iterator<Item = Entry<'a>> {
+        let (first, second) = match self {
+            Pattern::Exact(name) => (Entry::Name(name), None),
+            Pattern::Tree(name) => (Entry::Name(name), Some(Entry::Suffix(name))),
+            Pattern::Below(name) => (Entry::Suffix(name), None),
+            Pattern::Any => (Entry::Any, None),
+        };
+        std::iter::once(first).chain(second)
     }
 }
 
@@ -115,12 +152,12 @@ impl Entry<'_> {
     }
 }
 
-impl fmt::Display for Pattern {
+impl<N: Borrow<str>> fmt::Display for Pattern<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Pattern::Exact(domain) => write!(f, "{domain}"),
-            Pattern::Tree(domain) => write!(f, "*.{domain}"),
-            Pattern::Below(domain) => write!(f, ".{domain}"),
+        match self.names() {
+            Pattern::Exact(name) => f.write_str(name),
+            Pattern::Tree(name) => write!(f, "*.{name}"),
+            Pattern::Below(name) => write!(f, ".{name}"),
             Pattern::Any => f.write_str("*"),
         }
     }
@@ -187,7 +224,8 @@ impl PatternSet {
             Entry::Suffix(name) => (name, &self.suffixes),
             Entry::Any => return self.any,
         };
-        self.any || own.contains(name) || domain::parents(name).any(|parent| self.suffixes.contains(parent))
+        let below = || domain::parents(name).any(|parent| self.suffixes.contains(parent));
+        self.any || own.contains(name) || (!self.suffixes.is_empty() && below())
     }
 
     /// Whether a normalised name is covered.

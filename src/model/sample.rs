@@ -38,7 +38,7 @@ pub fn outbound(name: &str, domains: &[&str], demand: &str) -> Outbound {
     Outbound {
         name: ConnectorName::parse(name).expect("a name of a test"),
         mode: Mode::Enforce,
-        domains: patterns(domains),
+        domains: patterns(domains).into(),
         except: PatternSet::default(),
         overrides: Vec::new(),
         requirement: requirement(demand),

@@ -10,6 +10,8 @@
 //!
 //! Postfix's own reader is laxer (it takes leading zeros); nothing that Postfix writes needs that.
 
+use std::io::Write as _;
+
 use super::Error;
 
 /// One netstring at the start of a buffer.
@@ -65,9 +67,17 @@ fn decode_length(buffer: &[u8], limit: usize) -> Result<Option<(usize, usize)>, 
 
 /// Appends `payload` to `out` as a netstring.
 pub fn encode(payload: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(payload.len().to_string().as_bytes());
-    out.push(b':');
-    out.extend_from_slice(payload);
+    encode_parts(&[payload], out);
+}
+
+/// As [`encode`], with a payload in parts.
+pub fn encode_parts(payload: &[&[u8]], out: &mut Vec<u8>) {
+    let length: usize = payload.iter().map(|part| part.len()).sum();
+    // Writing to a vector does not fail.
+    let _ = write!(out, "{length}:");
+    for part in payload {
+        out.extend_from_slice(part);
+    }
     out.push(b',');
 }
 

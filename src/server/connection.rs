@@ -12,10 +12,11 @@
 //!
 //! Logs nothing; says how it ended.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -106,14 +107,8 @@ pub(super) async fn converse<D: Dialect>(
     seat: &Seat,
     limits: &Limits,
 ) -> End {
-    let mut connection = Connection {
-        stream,
-        seat,
-        limits,
-        input: Vec::new(),
-        output: Vec::new(),
-        sleep: Box::pin(sleep_until(Instant::now() + limits.idle)),
-    };
+    let mut connection =
+        Connection { stream, seat, limits, input: Vec::new(), output: Vec::new(), waker: None, sleep: None };
     match connection.converse(dialect).await {
         Ok(()) => End::Closed,
         Err(end) => end,
@@ -126,7 +121,10 @@ struct Connection<'a> {
     limits: &'a Limits,
     input: Vec<u8>,
     output: Vec<u8>,
-    sleep: Pin<Box<Sleep>>,
+    /// Who was last told to wake us.
+    waker: Option<Waker>,
+    /// The next deadline or an earlier one; none while nobody has waited.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection<'_> {
@@ -193,32 +191,48 @@ impl Connection<'_> {
 
     async fn wait(&mut self, deadline: Instant) -> Woken {
         self.input.reserve(READ);
-        // The timer is moved only when it would be late: it may ring early, and then is set anew.
-        // So a request costs no change of timers.
-        if deadline < self.sleep.deadline() {
-            self.sleep.as_mut().reset(deadline);
+        poll_fn(|context| self.poll(context, deadline)).await
+    }
+
+    /// What happens first. It is polled for every request, so nothing is told to wake us again that
+    /// would wake us anyway.
+    fn poll(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<Woken> {
+        if let Some(leave) = self.seat.leave() {
+            return Poll::Ready(Woken::Leave(leave));
         }
-        loop {
-            tokio::select! {
-                biased;
-                () = self.seat.asked_to_leave() => {
-                    return Woken::Leave(self.seat.leave().unwrap_or(Leave::Seat));
-                }
-                read = self.stream.read_buf(&mut self.input) => {
-                    return match read {
-                        Ok(0) => Woken::Eof,
-                        Ok(count) => Woken::Bytes(count),
-                        Err(error) => Woken::Failed(error),
-                    };
-                }
-                () = self.sleep.as_mut() => {
-                    if Instant::now() >= deadline {
-                        return Woken::Deadline;
-                    }
-                    self.sleep.as_mut().reset(deadline);
-                }
+        let read = pin!(self.stream.read_buf(&mut self.input)).poll(context);
+        if let Poll::Ready(read) = read {
+            return Poll::Ready(match read {
+                Ok(0) => Woken::Eof,
+                Ok(count) => Woken::Bytes(count),
+                Err(error) => Woken::Failed(error),
+            });
+        }
+        let known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        if !known {
+            self.waker = Some(context.waker().clone());
+            self.seat.wake_by(context.waker().clone());
+            if let Some(leave) = self.seat.leave() {
+                return Poll::Ready(Woken::Leave(leave));
             }
         }
+        let fresh = self.sleep.is_none();
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if known && !fresh && deadline >= sleep.deadline() && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        // The timer is moved only when it would be late: it may ring early, and then is set anew.
+        // So a request costs no change of timers.
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        while sleep.as_mut().poll(context).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(Woken::Deadline);
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 
     /// Answers every request that is complete; `fresh` bytes were just received. Whether there was
@@ -272,7 +286,17 @@ impl Connection<'_> {
         if self.output.is_empty() {
             return Ok(());
         }
-        let sent = within(self.limits.write, self.stream.write_all(&self.output)).await;
+        // Nearly always there is room, and nothing to wait for.
+        let written = match self.stream.try_write(&self.output) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(End::Broken(error.kind())),
+        };
+        let rest = self.output.get(written..).unwrap_or_default();
+        let sent = match rest {
+            [] => Some(Ok(())),
+            rest => within(self.limits.write, self.stream.write_all(rest)).await,
+        };
         self.output.clear();
         if self.output.capacity() > OUTPUT_HIGH {
             self.output = Vec::new();

@@ -1,6 +1,7 @@
 //! How often each connector decided what, for `status`.
 //!
-//! Counted from the start of the daemon, over reloads; a connector that is no longer configured is
+//! The usual verdicts of the generation that is served are in its [`Tally`]; the rest, and what was
+//! before, in the [`Counters`]. Counted from the start of the daemon, over reloads; a connector that is no longer configured is
 //! forgotten, so that the numbers stay bounded by the configuration. A reporting connector is
 //! counted with what it would have decided, and apart from what it decided when it was enforcing.
 //! Replies without any enforcing connector are counted together under the empty name.
@@ -16,6 +17,9 @@ use crate::snapshot::Snapshot;
 /// Counts of verdicts, by their word and [`Part`]; there are sixteen of them.
 type Verdicts = Vec<(&'static str, Part, u64)>;
 
+/// By the name of the connector.
+type Decisions = HashMap<String, Verdicts, foldhash::fast::RandomState>;
+
 /// What part a connector had in a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -25,10 +29,35 @@ pub(super) enum Part {
     Reported,
 }
 
+/// What is counted of one generation without a lock or a look-up by name: the verdicts that nearly all
+/// answers are. An address in memory for each connector, so that counting costs less than answering.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// `ok` by each outbound connector.
+    outbound: Vec<AtomicU64>,
+    /// `pass` by each inbound connector.
+    inbound: Vec<AtomicU64>,
+    /// `notfound`, and `pass`, without any.
+    nobody: [AtomicU64; 2],
+}
+
+/// A verdict that is given all the time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Usual {
+    /// `ok` by the outbound connector of this number.
+    Ok(usize),
+    /// `pass` by the inbound connector of this number.
+    Pass(usize),
+    /// `notfound` without any.
+    NotFound,
+    /// `pass` without any.
+    Unidentified,
+}
+
 /// All that is counted of answers.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    decisions: Mutex<HashMap<String, Verdicts, foldhash::fast::RandomState>>,
+    decisions: Mutex<Decisions>,
     panics: AtomicU64,
 }
 
@@ -42,17 +71,61 @@ pub(super) struct Count {
     count: u64,
 }
 
+impl Tally {
+    /// Nothing counted yet.
+    pub(super) fn of(snapshot: &Snapshot) -> Tally {
+        let zeros = |count| std::iter::repeat_with(AtomicU64::default).take(count).collect();
+        Tally {
+            outbound: zeros(snapshot.outbound().len()),
+            inbound: zeros(snapshot.inbound().len()),
+            nobody: Default::default(),
+        }
+    }
+
+    /// Counts one.
+    pub(super) fn count(&self, verdict: Usual) {
+        let [notfound, unidentified] = &self.nobody;
+        let counter = match verdict {
+            Usual::Ok(number) => self.outbound.get(number),
+            Usual::Pass(number) => self.inbound.get(number),
+            Usual::NotFound => Some(notfound),
+            Usual::Unidentified => Some(unidentified),
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Every counter with the connector and the verdict that it stands for.
+    fn counters<'s>(
+        &'s self,
+        snapshot: &'s Snapshot,
+    ) -> impl Iterator<Item = (&'s str, &'static str, &'s AtomicU64)> {
+        let outbound = snapshot.outbound().iter().map(|connector| connector.agreement.name.as_str());
+        let inbound = snapshot.inbound().iter().map(|connector| connector.name.as_str());
+        let nobody = ["notfound", "pass"].into_iter().zip(&self.nobody);
+        let outbound = outbound.zip(&self.outbound).map(|(name, counter)| (name, "ok", counter));
+        let inbound = inbound.zip(&self.inbound).map(|(name, counter)| (name, "pass", counter));
+        outbound.chain(inbound).chain(nobody.map(|(verdict, counter)| ("", verdict, counter)))
+    }
+}
+
 impl Counters {
     /// Counts a verdict of a connector, or one without any under the empty name.
     pub(super) fn count(&self, connector: &str, verdict: &'static str, part: Part) {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdicts = match decisions.get_mut(connector) {
-            Some(verdicts) => verdicts,
-            None => decisions.entry(connector.to_owned()).or_default(),
-        };
-        match verdicts.iter_mut().find(|(word, was, _)| (*word, *was) == (verdict, part)) {
-            Some((.., count)) => *count = count.saturating_add(1),
-            None => verdicts.push((verdict, part, 1)),
+        add(&mut decisions, connector, verdict, part, 1);
+    }
+
+    /// Takes over what was counted of a generation. To be called when it is no longer served, and again
+    /// when nobody uses it any more.
+    pub(super) fn settle(&self, snapshot: &Snapshot, tally: &Tally) {
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        for (connector, verdict, counter) in tally.counters(snapshot) {
+            let count = counter.swap(0, Ordering::Relaxed);
+            if count > 0 {
+                add(&mut decisions, connector, verdict, Part::Decided, count);
+            }
         }
     }
 
@@ -75,11 +148,17 @@ impl Counters {
         decisions.retain(|name, _| name.is_empty() || known.contains(name.as_str()));
     }
 
-    /// Every count, by connector and verdict.
-    pub(super) fn decisions(&self) -> Vec<Count> {
-        let decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = decisions.iter().flat_map(|(connector, verdicts)| {
-            verdicts.iter().map(|&(verdict, part, count)| Count {
+    /// Every count, by connector and verdict, with those of the generation that is served.
+    pub(super) fn decisions(&self, snapshot: &Snapshot, tally: &Tally) -> Vec<Count> {
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (connector, verdict, counter) in tally.counters(snapshot) {
+            let count = counter.load(Ordering::Relaxed);
+            if count > 0 {
+                add(&mut decisions, connector, verdict, Part::Decided, count);
+            }
+        }
+        let counts = decisions.into_iter().flat_map(|(connector, verdicts)| {
+            verdicts.into_iter().map(move |(verdict, part, count)| Count {
                 connector: connector.clone(),
                 verdict,
                 reporting: part == Part::Reported,
@@ -89,5 +168,16 @@ impl Counters {
         let mut counts: Vec<Count> = counts.collect();
         counts.sort();
         counts
+    }
+}
+
+fn add(decisions: &mut Decisions, connector: &str, verdict: &'static str, part: Part, more: u64) {
+    let verdicts = match decisions.get_mut(connector) {
+        Some(verdicts) => verdicts,
+        None => decisions.entry(connector.to_owned()).or_default(),
+    };
+    match verdicts.iter_mut().find(|(word, was, _)| (*word, *was) == (verdict, part)) {
+        Some((.., count)) => *count = count.saturating_add(more),
+        None => verdicts.push((verdict, part, more)),
     }
 }

@@ -52,7 +52,9 @@ impl Dialect for Exim {
 impl Exim {
     fn out(&self, current: &Current, request: &OutRequest<'_>, output: &mut Vec<u8>) {
         let lookup = answer::out(&current.snapshot, &request.domain);
-        output.extend_from_slice(lookup.reply.payload().as_bytes());
+        let (word, rest) = lookup.reply.words();
+        output.extend_from_slice(word.as_bytes());
+        output.extend_from_slice(rest.as_bytes());
         output.push(b'\n');
         let asked = (b"out".as_slice(), request.domain.as_ref());
         decision::lookup(&self.0, current, asked, &lookup);

@@ -155,7 +155,7 @@ fn serve(
     let status_line = reload::status_line(&snapshot);
     let service = Arc::new(Service {
         log: settings.log,
-        current: ArcSwap::from_pointee(Current { snapshot, settings }),
+        current: ArcSwap::from_pointee(Current::new(snapshot, settings)),
         journal: Arc::clone(journal),
         counters: Counters::default(),
         repeats: Repeats::default(),

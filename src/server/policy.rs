@@ -22,7 +22,7 @@ impl Dialect for Policy {
     /// Requests end with a line, and are broken by what ends lines elsewhere. What else may be
     /// wrong with a line is seen at its end.
     fn can_end(fresh: &[u8]) -> bool {
-        fresh.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\0'))
+        memchr::memchr3(b'\n', b'\r', b'\0', fresh).is_some()
     }
 
     async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {

@@ -9,9 +9,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use foldhash::fast::RandomState;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long one that was asked to leave has before the next is asked.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -20,17 +22,20 @@ const PATIENCE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Pool {
     seats: Arc<Semaphore>,
-    taken: Mutex<HashMap<u64, Arc<Place>>>,
+    taken: Mutex<HashMap<u64, Arc<Place>, RandomState>>,
     next: AtomicU64,
     stalled: Duration,
+    /// What the times of phases are counted from.
+    start: Instant,
 }
 
 /// What is known of a connection from outside.
 #[derive(Debug)]
 struct Place {
-    phase: Mutex<Phase>,
+    /// A [`Phase`] as [`Pool::encode`] has it: it changes twice with each request, and is seldom read.
+    phase: AtomicU64,
     leave: AtomicU8,
-    wake: Notify,
+    waker: Mutex<Option<Waker>>,
 }
 
 /// What a connection is doing, and since when.
@@ -53,6 +58,9 @@ pub(super) enum Leave {
     Shutdown,
 }
 
+/// The phase of one that answers; every other is larger.
+const BUSY: u64 = 0;
+
 const STAY: u8 = 0;
 const SEAT: u8 = 1;
 const SHUTDOWN: u8 = 2;
@@ -70,7 +78,8 @@ impl Pool {
     /// A pool of so many seats.
     pub(super) fn new(seats: usize, stalled: Duration) -> Arc<Pool> {
         let seats = Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Pool { seats, taken: Mutex::default(), next: AtomicU64::new(0), stalled })
+        let start = Instant::now();
+        Arc::new(Pool { seats, taken: Mutex::default(), next: AtomicU64::new(0), stalled, start })
     }
 
     /// Waits for a seat. When all are taken, others are asked to leave until one is free.
@@ -97,9 +106,9 @@ impl Pool {
     fn sit(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let place = Arc::new(Place {
-            phase: Mutex::new(Phase::Busy),
+            phase: AtomicU64::new(BUSY),
             leave: AtomicU8::new(STAY),
-            wake: Notify::new(),
+            waker: Mutex::new(None),
         });
         self.places().insert(number, Arc::clone(&place));
         Seat { pool: Arc::clone(self), number, place, _permit: permit }
@@ -109,7 +118,7 @@ impl Pool {
     pub(super) fn dismiss_one(&self, now: Instant) -> bool {
         let places = self.places();
         let waiting = places.values().filter(|place| place.leave.load(Ordering::Relaxed) == STAY);
-        let rank = |place: &Place| match place.phase() {
+        let rank = |place: &Place| match self.phase(place) {
             Phase::Busy => None,
             Phase::Partial(since) if now.saturating_duration_since(since) < self.stalled => None,
             Phase::Partial(since) => Some((0, since)),
@@ -132,38 +141,62 @@ impl Pool {
         self.places().len()
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Place>>> {
+    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Place>, RandomState>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The nanoseconds from the start, times two, plus two; odd when partial.
+    fn encode(&self, phase: Phase) -> u64 {
+        let (since, partial) = match phase {
+            Phase::Busy => return BUSY,
+            Phase::Partial(since) => (since, 1),
+            Phase::Idle(since) => (since, 0),
+        };
+        let passed = since.saturating_duration_since(self.start);
+        // Enough for 290 years.
+        let nanoseconds = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
+        2 * nanoseconds + 2 + partial
+    }
+
+    fn phase(&self, place: &Place) -> Phase {
+        let encoded = place.phase.load(Ordering::Relaxed);
+        let Some(twice) = encoded.checked_sub(2) else {
+            return Phase::Busy;
+        };
+        let since = self.start + Duration::from_nanos(twice / 2);
+        if twice % 2 == 1 { Phase::Partial(since) } else { Phase::Idle(since) }
     }
 }
 
 impl Place {
-    fn phase(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ask(&self, reason: u8) {
+        // Before the waker is looked for: whoever leaves one behind looks for a reason after that.
+        self.leave.fetch_max(reason, Ordering::SeqCst);
+        if let Some(waker) = self.waker().as_ref() {
+            waker.wake_by_ref();
+        }
     }
 
-    fn ask(&self, reason: u8) {
-        self.leave.fetch_max(reason, Ordering::Relaxed);
-        self.wake.notify_one();
+    fn waker(&self) -> std::sync::MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Seat {
     /// Says what the connection is doing now.
     pub(super) fn enter(&self, phase: Phase) {
-        *self.place.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        self.place.phase.store(self.pool.encode(phase), Ordering::Relaxed);
     }
 
-    /// Waits until the connection is asked to leave.
-    pub(super) async fn asked_to_leave(&self) {
-        while self.leave().is_none() {
-            self.place.wake.notified().await;
-        }
+    /// From now on this one is woken when the connection is asked to leave. It may have been asked
+    /// before: look at [`Seat::leave`] after this.
+    pub(super) fn wake_by(&self, waker: Waker) {
+        *self.place.waker() = Some(waker);
     }
 
     /// Why the connection is to leave, if it is.
     pub(super) fn leave(&self) -> Option<Leave> {
-        match self.place.leave.load(Ordering::Relaxed) {
+        match self.place.leave.load(Ordering::SeqCst) {
             SHUTDOWN => Some(Leave::Shutdown),
             SEAT => Some(Leave::Seat),
             _ => None,
@@ -191,6 +224,8 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use std::task::Poll;
+
     use super::*;
 
     const STALLED: Duration = Duration::from_millis(500);
@@ -241,6 +276,16 @@ mod tests {
     }
 
     #[test]
+    fn a_phase_is_what_was_entered() {
+        let (pool, seats) = three();
+        let since = pool.start + Duration::from_nanos(123_456_789);
+        for phase in [Phase::Busy, Phase::Partial(since), Phase::Idle(since), Phase::Idle(pool.start)] {
+            seats[0].enter(phase);
+            assert_eq!(pool.phase(&seats[0].place), phase);
+        }
+    }
+
+    #[test]
     fn a_shutdown_is_final_and_a_seat_can_be_kept() {
         let (pool, seats) = three();
         let now = Instant::now();
@@ -260,7 +305,11 @@ mod tests {
         let [first, second, third] = seats;
         second.enter(Phase::Idle(Instant::now()));
         let leaver = tokio::spawn(async move {
-            second.asked_to_leave().await;
+            std::future::poll_fn(|context| {
+                second.wake_by(context.waker().clone());
+                if second.leave().is_some() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
         });
         let _seat = pool.seat().await;
         leaver.await.unwrap();

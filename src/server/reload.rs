@@ -222,7 +222,7 @@ impl Reloader {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
-        let new = Arc::new(Current { snapshot: loaded.snapshot, settings: loaded.settings });
+        let new = Arc::new(Current::new(loaded.snapshot, loaded.settings));
         self.service.current.store(Arc::clone(&new));
         *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
         let snapshot = &new.snapshot;
@@ -240,9 +240,9 @@ impl Reloader {
         warn_of(&loaded.warnings);
         let mut changes = told(changes);
         changes.extend(self.what_waits(&new.settings, &loaded.listen));
-        self.service.counters.keep(snapshot);
         self.retire(&new.snapshot);
-        release(old);
+        self.release(old);
+        self.service.counters.keep(&new.snapshot);
         Outcome { ok: true, refused: false, internal: false, generation, changes, problems: Vec::new() }
     }
 
@@ -300,6 +300,18 @@ impl Reloader {
             .collect()
     }
 
+    /// Frees a generation here, once no request uses it any more: freeing a million names takes longer
+    /// than answering for them.
+    fn release(&self, old: Arc<Current>) {
+        let counters = &self.service.counters;
+        counters.settle(&old.snapshot, &old.tally);
+        let deadline = std::time::Instant::now() + RELEASE;
+        while Arc::strong_count(&old) > 1 && std::time::Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        counters.settle(&old.snapshot, &old.tally);
+    }
+
     /// Removes files of the generation before last that are needed no more.
     fn retire(&mut self, snapshot: &Snapshot) {
         let published = publish::paths(snapshot);
@@ -316,14 +328,4 @@ fn panicked() -> Failure {
 
 fn not_published(error: &PublishError) -> Failure {
     Failure::internal(error.to_string(), "the user that connectord runs as must be allowed to write there")
-}
-
-/// Frees a generation here, once no request uses it any more: freeing a million names takes longer
-/// than answering for them.
-fn release(old: Arc<Current>) {
-    let deadline = std::time::Instant::now() + RELEASE;
-    while Arc::strong_count(&old) > 1 && std::time::Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(1));
-    }
-    drop(old);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::counters::Counters;
+use super::counters::{Counters, Tally};
 use super::limits::Limits;
 use super::log::Journal;
 use super::repeats::Repeats;
@@ -33,6 +33,15 @@ pub(super) struct Current {
     pub(super) snapshot: Arc<Snapshot>,
     /// The daemon's own settings.
     pub(super) settings: ServerSettings,
+    /// How often the usual was answered from it.
+    pub(super) tally: Tally,
+}
+
+impl Current {
+    /// A generation from which nothing was answered yet.
+    pub(super) fn new(snapshot: Arc<Snapshot>, settings: ServerSettings) -> Current {
+        Current { tally: Tally::of(&snapshot), snapshot, settings }
+    }
 }
 
 impl Service {
@@ -66,10 +75,7 @@ impl Service {
             crate::snapshot::compile(&agreements, 1, String::new()).expect("nothing contradicts nothing");
         let style = super::log::line::Style { json: false, time: false };
         Service {
-            current: ArcSwap::from_pointee(Current {
-                snapshot: Arc::new(snapshot),
-                settings: ServerSettings::default(),
-            }),
+            current: ArcSwap::from_pointee(Current::new(Arc::new(snapshot), ServerSettings::default())),
             journal: Journal::start(style, std::io::sink()).expect("a thread can be started"),
             log: LogLevel::Info,
             counters: Counters::default(),

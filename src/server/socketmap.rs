@@ -26,7 +26,8 @@ impl Dialect for Socketmap {
         let request = Request::parse(frame.payload);
         let current = self.0.current.load();
         let lookup = answer::socketmap(&current.snapshot, request.map, request.key);
-        netstring::encode(lookup.reply.payload().as_bytes(), output);
+        let (word, rest) = lookup.reply.words();
+        netstring::encode_parts(&[word.as_bytes(), rest.as_bytes()], output);
         let asked = (request.map, request.key.unwrap_or_default());
         decision::lookup(&self.0, &current, asked, &lookup);
         if let Some(reason) = lookup.reply.refusal() {

@@ -65,7 +65,7 @@ impl Sources {
             last_reload,
             listeners: self.places.clone(),
             connections: self.pool.taken(),
-            decisions: self.service.counters.decisions(),
+            decisions: self.service.counters.decisions(&current.snapshot, &current.tally),
             log_lost: self.service.journal.lost(),
             panics: self.service.counters.panics(),
         }

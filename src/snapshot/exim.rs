@@ -33,7 +33,7 @@ pub struct EximPolicy {
     /// The transport that it names.
     pub transport: Transport,
     /// What it demands, where that is not the connector's own requirement: the join at smart hosts.
-    pub joined: Option<Requirement>,
+    pub joined: Option<Box<Requirement>>,
 }
 
 /// The transports of contrib/exim.
@@ -175,7 +175,7 @@ impl EximPolicy {
             Ok(answer) => (answer, None),
             Err(gap) => (deferral(&format!("connector {connectors}: {gap}")), Some(gap)),
         };
-        EximPolicy { answer, gap, transport, joined }
+        EximPolicy { answer, gap, transport, joined: joined.map(Box::new) }
     }
 }
 

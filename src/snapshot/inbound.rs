@@ -4,16 +4,18 @@
 //! lookup here returns every connector, in the order written, each once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
-use super::index::{Duplicate, Index};
+use super::index::{Duplicate, Hit, Index};
 use super::outbound::position;
 use super::{Conflict, Direction};
 use crate::model::inbound::in_ranges;
-use crate::model::pattern::Entry;
-use crate::model::{Agreements, ConnectorName, Inbound, Mode};
+use crate::model::pattern_list::Size;
+use crate::model::{Agreements, ConnectorName, Inbound, Mode, Pattern};
 
 /// The inbound connectors of one mode, for lookup.
 pub struct InboundSide {
@@ -25,11 +27,48 @@ pub struct InboundSide {
 
 /// A connector that a mail is about, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identified {
+pub struct Identified<'s> {
     /// Its index in the snapshot's inbound connectors.
     pub connector: usize,
-    /// The pattern or the range that identified it, as written when normalised.
-    pub by: String,
+    /// What identified it.
+    pub by: IdentifiedBy<'s>,
+}
+
+/// What a mail was identified by; shown as written when normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentifiedBy<'s> {
+    /// A pattern of the sender's domain.
+    Domain(Hit<'s>),
+    /// A range of client addresses.
+    Range(IpNet),
+}
+
+impl fmt::Display for IdentifiedBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdentifiedBy::Domain(hit) => write!(f, "{hit}"),
+            IdentifiedBy::Range(range) => write!(f, "{range}"),
+        }
+    }
+}
+
+/// The index of the senders' domains of these connectors, and what two of them claim.
+fn domains<'i>(chosen: impl Iterator<Item = (u32, &'i Inbound)> + Clone) -> (Index, Vec<Duplicate>) {
+    let mut size = Size::default();
+    let patterns = |inbound: &'i Inbound| inbound.identify.domains.iter();
+    for entry in chosen.clone().flat_map(|(_, inbound)| patterns(inbound)).flat_map(Pattern::entries) {
+        size.add(entry);
+    }
+    let mut index = Index::with_room(size);
+    let mut duplicates = Vec::new();
+    for (number, inbound) in chosen {
+        for pattern in patterns(inbound) {
+            for entry in pattern.entries() {
+                duplicates.extend(index.add(number, pattern.names(), entry).err());
+            }
+        }
+    }
+    (index, duplicates)
 }
 
 impl InboundSide {
@@ -37,10 +76,7 @@ impl InboundSide {
     pub(super) fn build(agreements: &Agreements, mode: Mode, conflicts: &mut Vec<Conflict>) -> Self {
         let all = &agreements.inbound;
         let chosen = || (0_u32..).zip(all).filter(move |(_, inbound)| inbound.mode == mode);
-        let (index, duplicates) = Index::build(chosen().flat_map(|(number, inbound)| {
-            let patterns = inbound.identify.domains.iter();
-            patterns.flat_map(move |pattern| pattern.entries().map(move |entry| (number, pattern, entry)))
-        }));
+        let (index, duplicates) = domains(chosen());
         let name = |number: u32| -> &ConnectorName {
             &all.get(position(number)).expect("the index returns the numbers it was given").name
         };
@@ -88,25 +124,26 @@ impl InboundSide {
 
     /// Every connector that mail from this domain and client is about, in the order written.
     /// `domain` is normalised; `None` where the sender has an address literal or nothing usable.
-    pub fn identify(&self, all: &[Inbound], domain: Option<&str>, client: Option<IpAddr>) -> Vec<Identified> {
-        let mut found: BTreeMap<u32, String> = BTreeMap::new();
+    pub fn identify<'s>(
+        &'s self,
+        all: &[Inbound],
+        domain: Option<&str>,
+        client: Option<IpAddr>,
+    ) -> Vec<Identified<'s>> {
+        let mut found: SmallVec<[(u32, IdentifiedBy<'s>); 4]> = SmallVec::new();
+        let mut add = |owner: u32, by| {
+            if !found.iter().any(|(known, _)| *known == owner) {
+                found.push((owner, by));
+            }
+        };
         match domain {
-            Some(name) => {
-                for hit in self.index.chain(name) {
-                    found.entry(hit.owner).or_insert_with(|| hit.to_string());
-                }
-            }
-            None => {
-                if let Some(hit) = self.index.any() {
-                    found.entry(hit.owner).or_insert_with(|| Entry::Any.to_string());
-                }
-            }
+            Some(name) => self.index.chain(name).for_each(|hit| add(hit.owner, IdentifiedBy::Domain(hit))),
+            None => self.index.any().into_iter().for_each(|hit| add(hit.owner, IdentifiedBy::Domain(hit))),
         }
         if let Some(client) = client {
-            for (range, owner) in self.ranges_of(client) {
-                found.entry(owner).or_insert_with(|| range.to_string());
-            }
+            self.ranges_of(client).for_each(|(range, owner)| add(owner, IdentifiedBy::Range(range)));
         }
+        found.sort_unstable_by_key(|(owner, _)| *owner);
         found
             .into_iter()
             .map(|(number, by)| Identified { connector: position(number), by })

@@ -13,8 +13,10 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
 
 use crate::model::pattern::{Entry, Pattern};
+use crate::model::pattern_list::Size;
 
 /// Octets before the text of an entry: the owner (four), the form (one), the length (one).
 const HEADER: usize = 6;
@@ -32,7 +34,7 @@ pub struct Index {
 /// An entry that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit<'a> {
-    /// Whose it is: the number given to [`Index::build`].
+    /// Whose it is: the number given to [`Index::add`].
     pub owner: u32,
     /// What was found.
     pub entry: Entry<'a>,
@@ -62,83 +64,68 @@ pub struct Duplicate {
 }
 
 impl Index {
-    /// Compiles patterns. Of duplicates the first is kept and all are returned; one owner may
-    /// repeat itself.
-    pub fn build<'a>(
-        patterns: impl Iterator<Item = (u32, &'a Pattern, Entry<'a>)>,
-    ) -> (Index, Vec<Duplicate>) {
-        let mut arena = Vec::new();
-        let mut any: Option<u32> = None;
-        let mut depths = 0_u128;
-        let mut duplicates = Vec::new();
-        let mut count = 0_usize;
-        for (owner, pattern, entry) in patterns {
-            let text = match entry {
-                Entry::Name(name) => name,
-                Entry::Suffix(name) => {
-                    depths |= depth_bit(name.split('.').count());
-                    name
-                }
-                Entry::Any => {
-                    match any {
-                        Some(first) if first != owner => {
-                            duplicates.push(Duplicate { first, second: owner, pattern: pattern.to_string() });
-                        }
-                        _ => any = Some(owner),
-                    }
-                    continue;
-                }
-            };
-            let dot = matches!(entry, Entry::Suffix(_));
-            let length =
-                u8::try_from(text.len() + usize::from(dot)).expect("a domain has at most 253 octets");
-            arena.extend_from_slice(&owner.to_le_bytes());
-            arena.push(u8::from(matches!(pattern, Pattern::Tree(_))));
-            arena.push(length);
-            if dot {
-                arena.push(b'.');
-            }
-            arena.extend_from_slice(text.as_bytes());
-            count += 1;
-        }
-        arena.shrink_to_fit();
-        let mut index = Index {
-            arena,
-            table: HashTable::with_capacity(count),
+    /// An index with room for entries of this size: a block that grows leaves its smaller selves
+    /// behind.
+    pub fn with_room(size: Size) -> Index {
+        Index {
+            arena: Vec::with_capacity(size.octets + HEADER * size.entries),
+            table: HashTable::with_capacity(size.entries),
             hasher: RandomState::default(),
-            depths,
-            any,
-        };
-        index.fill(&mut duplicates);
-        (index, duplicates)
+            depths: 0,
+            any: None,
+        }
     }
 
-    /// The second pass: a table of exactly the capacity needed.
-    fn fill(&mut self, duplicates: &mut Vec<Duplicate>) {
-        let mut offset = 0_usize;
-        while let Some((hit, text)) = self.at(offset) {
-            let next = offset + HEADER + text.len();
-            let hash = self.hasher.hash_one(text.as_bytes());
-            match self.find(text).map(|first| first.owner) {
-                Some(first) if first != hit.owner => {
-                    duplicates.push(Duplicate { first, second: hit.owner, pattern: hit.to_string() });
-                }
-                Some(_) => {}
-                None => {
-                    // Configuration is limited to 256 MiB in all, far below 4 GiB.
-                    let stored = u32::try_from(offset).expect("the arena is below 4 GiB");
-                    let (arena, hasher) = (&self.arena, &self.hasher);
-                    self.table.insert_unique(hash, stored, |&other| hasher.hash_one(octets_at(arena, other)));
-                }
+    /// Adds an entry that a pattern compiles to.
+    ///
+    /// # Errors
+    /// [`Duplicate`] when another owner has it; then the other keeps it. One owner may repeat itself.
+    pub fn add(&mut self, owner: u32, pattern: Pattern<&str>, entry: Entry<'_>) -> Result<(), Duplicate> {
+        let duplicate = |first| Duplicate { first, second: owner, pattern: pattern.to_string() };
+        let name = match entry {
+            Entry::Name(name) => name,
+            Entry::Suffix(name) => {
+                self.depths |= depth_bit(name.split('.').count());
+                name
             }
-            offset = next;
+            Entry::Any => {
+                let first = *self.any.get_or_insert(owner);
+                return if first == owner { Ok(()) } else { Err(duplicate(first)) };
+            }
+        };
+        // Configuration is limited to 256 MiB in all, far below 4 GiB.
+        let start = self.arena.len();
+        let offset = u32::try_from(start).expect("the arena is below 4 GiB");
+        let length = name.len() + usize::from(is_suffix(entry));
+        self.arena.extend_from_slice(&owner.to_le_bytes());
+        self.arena.push(u8::from(matches!(pattern, Pattern::Tree(_))));
+        self.arena.push(u8::try_from(length).expect("a domain has at most 253 octets"));
+        if is_suffix(entry) {
+            self.arena.push(b'.');
+        }
+        self.arena.extend_from_slice(name.as_bytes());
+        let Index { arena, table, hasher, .. } = self;
+        let text = octets_at(arena, offset);
+        let hash = hasher.hash_one(text);
+        let equal = |&other: &u32| octets_at(arena, other) == text;
+        let hash_of = |&other: &u32| hasher.hash_one(octets_at(arena, other));
+        match table.entry(hash, equal, hash_of) {
+            Slot::Vacant(slot) => {
+                slot.insert(offset);
+                Ok(())
+            }
+            Slot::Occupied(slot) => {
+                let first = owner_at(arena, *slot.get());
+                // It is in the arena for nothing: the walk over all entries would find it there.
+                arena.truncate(start);
+                if first == owner { Ok(()) } else { Err(duplicate(first)) }
+            }
         }
     }
 
     fn at(&self, offset: usize) -> Option<(Hit<'_>, &str)> {
-        let header = self.arena.get(offset..offset + HEADER)?;
-        let [a, b, c, d, tree, _] = header.try_into().ok()?;
-        let text = std::str::from_utf8(octets_at(&self.arena, u32::try_from(offset).ok()?)).ok()?;
+        let (&[a, b, c, d, tree, length], rest) = self.arena.get(offset..)?.split_first_chunk::<HEADER>()?;
+        let text = std::str::from_utf8(rest.get(..usize::from(length))?).ok()?;
         let entry = match text.strip_prefix('.') {
             Some(name) => Entry::Suffix(name),
             None => Entry::Name(text),
@@ -148,6 +135,9 @@ impl Index {
 
     /// Looks up `x` or `.x` as stored.
     fn find(&self, text: &str) -> Option<Hit<'_>> {
+        if self.table.is_empty() {
+            return None;
+        }
         let text = text.as_bytes();
         let offset =
             self.table.find(self.hasher.hash_one(text), |&offset| octets_at(&self.arena, offset) == text)?;
@@ -198,12 +188,19 @@ impl Index {
 
     fn suffixes<'s>(&'s self, name: &str) -> impl Iterator<Item = Hit<'s>> {
         // A suffix of n labels is only looked up when there is one of that depth.
-        let dots = name.bytes().filter(|&b| b == b'.').count();
-        name.match_indices('.').enumerate().filter_map(move |(passed, (at, _))| {
-            if self.depths & depth_bit(dots - passed) == 0 {
-                return None;
+        let dots = |name: &str| name.bytes().filter(|&octet| octet == b'.').count();
+        let mut depth = if self.depths == 0 { 0 } else { dots(name) };
+        let mut rest = name;
+        std::iter::from_fn(move || {
+            while depth > 0 {
+                let dot = rest.bytes().position(|octet| octet == b'.')?;
+                let (suffix, wanted) = (rest.get(dot..)?, self.depths & depth_bit(depth) != 0);
+                (rest, depth) = (rest.get(dot + 1..)?, depth - 1);
+                if let Some(hit) = wanted.then(|| self.find(suffix)).flatten() {
+                    return Some(hit);
+                }
             }
-            self.find(name.get(at..)?)
+            None
         })
     }
 
@@ -224,14 +221,24 @@ fn depth_bit(labels: usize) -> u128 {
     1_u128 << labels.min(127)
 }
 
+fn is_suffix(entry: Entry<'_>) -> bool {
+    matches!(entry, Entry::Suffix(_))
+}
+
 fn octets_at(arena: &[u8], offset: u32) -> &[u8] {
-    usize::try_from(offset)
-        .ok()
-        .and_then(|start| {
-            let length = usize::from(*arena.get(start + HEADER - 1)?);
-            arena.get(start + HEADER..start + HEADER + length)
-        })
-        .expect("offsets are of entries that were stored whole")
+    let (header, rest) = stored(arena, offset);
+    let [.., length] = header;
+    rest.get(..usize::from(*length)).expect("an entry was stored whole")
+}
+
+fn owner_at(arena: &[u8], offset: u32) -> u32 {
+    let (&[a, b, c, d, ..], _) = stored(arena, offset);
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn stored(arena: &[u8], offset: u32) -> (&[u8; HEADER], &[u8]) {
+    let at = usize::try_from(offset).ok();
+    at.and_then(|at| arena.get(at..)?.split_first_chunk()).expect("offsets are of entries")
 }
 
 #[cfg(test)]
@@ -240,13 +247,15 @@ mod tests {
     use super::*;
 
     fn index(patterns: &[(u32, &str)]) -> (Index, Vec<Duplicate>) {
-        let parsed: Vec<(u32, Pattern)> =
-            patterns.iter().map(|(owner, text)| (*owner, Pattern::parse(text).unwrap())).collect();
-        Index::build(
-            parsed
-                .iter()
-                .flat_map(|(owner, pattern)| pattern.entries().map(move |entry| (*owner, pattern, entry))),
-        )
+        let mut index = Index::with_room(Size::default());
+        let mut duplicates = Vec::new();
+        for (owner, text) in patterns {
+            let pattern = Pattern::parse(text).unwrap();
+            for entry in pattern.entries() {
+                duplicates.extend(index.add(*owner, pattern.names(), entry).err());
+            }
+        }
+        (index, duplicates)
     }
 
     fn chain(index: &Index, name: &str) -> Vec<(u32, String)> {
@@ -287,7 +296,7 @@ mod tests {
             index(&[(1, "*.a.b"), (2, "a.b"), (1, ".a.b"), (3, "*.a.b"), (4, "*"), (5, "*")]);
         let found: Vec<(u32, u32, &str)> =
             duplicates.iter().map(|d| (d.first, d.second, d.pattern.as_str())).collect();
-        assert_eq!(found, [(4, 5, "*"), (1, 2, "a.b"), (1, 3, "*.a.b"), (1, 3, "*.a.b")]);
+        assert_eq!(found, [(1, 2, "a.b"), (1, 3, "*.a.b"), (1, 3, "*.a.b"), (4, 5, "*")]);
     }
 
     #[test]

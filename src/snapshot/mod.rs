@@ -21,7 +21,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use hosts::{HostAnswer, Hosts};
-pub use inbound::{Identified, InboundSide};
+pub use inbound::{Identified, IdentifiedBy, InboundSide};
 pub use outbound::{Connector, OutboundSide};
 
 use crate::model::requirement::{Anchors, CaFile};

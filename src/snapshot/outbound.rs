@@ -5,15 +5,20 @@
 
 use super::exim::EximPolicy;
 use super::hosts::Hosts;
-use super::index::{Hit, Index};
+use super::index::{Duplicate, Hit, Index};
 use super::{Conflict, Direction, render, shadowing};
-use crate::model::{Agreements, Mode, Outbound};
+use crate::model::{Agreements, Mode, Outbound, PatternList};
 use crate::protocol::socketmap::REPLY_LIMIT;
 
 /// A connector with the replies it stands for.
 pub struct Connector {
-    /// What was agreed; its domains are in the index and not here.
-    pub agreement: Outbound,
+    /// Its index in the list of all connectors.
+    pub number: usize,
+    /// Whether it excepts anything at all: most do not, and then its agreement is not looked at.
+    has_except: bool,
+    /// What was agreed; its domains are in the index and not here. Apart from what answers are made
+    /// of: those of ten thousand connectors then fit into a processor's cache.
+    pub agreement: Box<Outbound>,
     /// The value for the map `tls`.
     pub policy: String,
     /// The value for the map `transport`.
@@ -82,10 +87,12 @@ pub(super) fn connectors(
             place,
         } = outbound;
         connectors.push(Connector {
-            agreement: Outbound {
+            number,
+            has_except: !except.is_empty(),
+            agreement: Box::new(Outbound {
                 name: name.clone(),
                 mode: *mode,
-                domains: Vec::new(),
+                domains: PatternList::default(),
                 except: except.clone(),
                 overrides: overrides.clone(),
                 requirement: requirement.clone(),
@@ -95,7 +102,7 @@ pub(super) fn connectors(
                 validate_recipients: validate_recipients.clone(),
                 notes: notes.clone(),
                 place: place.clone(),
-            },
+            }),
             policy,
             transport,
             exim: EximPolicy::of(outbound, hosts, mta),
@@ -110,7 +117,7 @@ impl OutboundSide {
         let all = &agreements.outbound;
         let chosen = || numbered(all).filter(move |(_, outbound)| outbound.mode == mode);
         for (number, outbound) in chosen().filter(|_| mode != Mode::Off) {
-            let mut entries = outbound.domains.iter().flat_map(|pattern| pattern.entries());
+            let mut entries = outbound.domains.entries();
             if entries.all(|entry| outbound.except.covers(entry)) {
                 conflicts.push(Conflict {
                     direction: Direction::Outbound,
@@ -122,14 +129,7 @@ impl OutboundSide {
                 });
             }
         }
-        let (index, duplicates) = Index::build(chosen().flat_map(|(number, outbound)| {
-            outbound.domains.iter().flat_map(move |pattern| {
-                pattern
-                    .entries()
-                    .filter(|&entry| !outbound.except.covers(entry))
-                    .map(move |entry| (number, pattern, entry))
-            })
-        }));
+        let (index, duplicates) = domains(chosen());
         for duplicate in super::inbound::without_repeats(duplicates) {
             let (first, second) = (at(all, duplicate.first), at(all, duplicate.second));
             conflicts.push(super::inbound::duplicate(
@@ -159,10 +159,8 @@ impl OutboundSide {
     /// except it.
     pub fn find<'s>(&'s self, connectors: &[Connector], name: &str) -> Option<Hit<'s>> {
         self.index.chain(name).find(|hit| {
-            connectors.get(position(hit.owner)).is_some_and(|connector| {
-                let except = &connector.agreement.except;
-                except.is_empty() || !except.covers_name(name)
-            })
+            let connector = connectors.get(position(hit.owner));
+            connector.is_some_and(|own| !own.has_except || !own.agreement.except.covers_name(name))
         })
     }
 
@@ -172,8 +170,23 @@ impl OutboundSide {
     }
 }
 
+/// The index of the domains of these connectors, and what two of them claim.
+fn domains<'o>(chosen: impl Iterator<Item = (u32, &'o Outbound)> + Clone) -> (Index, Vec<Duplicate>) {
+    let size = chosen.clone().map(|(_, outbound)| outbound.domains.size()).sum();
+    let mut index = Index::with_room(size);
+    let mut duplicates = Vec::new();
+    for (number, outbound) in chosen {
+        for pattern in outbound.domains.iter() {
+            for entry in pattern.compiled().filter(|&entry| !outbound.except.covers(entry)) {
+                duplicates.extend(index.add(number, pattern, entry).err());
+            }
+        }
+    }
+    (index, duplicates)
+}
+
 /// Connectors with the numbers that the index knows them by.
-pub(super) fn numbered(all: &[Outbound]) -> impl Iterator<Item = (u32, &Outbound)> {
+pub(super) fn numbered(all: &[Outbound]) -> impl Iterator<Item = (u32, &Outbound)> + Clone {
     (0_u32..).zip(all)
 }
 

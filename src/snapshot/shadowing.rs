@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::index::{Hit, Index};
 use super::outbound::{at, position};
 use super::{Conflict, Direction};
@@ -32,7 +34,7 @@ struct Check<'a> {
     all: &'a [Outbound],
     main_cf: Requirement,
     /// Pairs compared already, where the domain makes no difference.
-    known: HashMap<Pair, bool>,
+    known: HashMap<Pair, bool, RandomState>,
     weak: BTreeMap<Pair, Found>,
 }
 
@@ -40,7 +42,7 @@ struct Check<'a> {
 pub(super) fn check(index: &Index, agreements: &Agreements, conflicts: &mut Vec<Conflict>) {
     let main_cf = Requirement::of_main_cf(agreements.mta.level);
     let mut check =
-        Check { all: &agreements.outbound, main_cf, known: HashMap::new(), weak: BTreeMap::new() };
+        Check { all: &agreements.outbound, main_cf, known: HashMap::default(), weak: BTreeMap::new() };
     for hit in index.entries() {
         check.entry(index, &hit);
     }

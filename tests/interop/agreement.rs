@@ -169,7 +169,7 @@ fn every_cell(release: Release) {
     }
     let mut predictions = BTreeMap::new();
     for connector in &loaded.agreements.outbound {
-        let domain = connector.domains[0].domain().unwrap().as_str();
+        let domain = connector.domains.iter().next().unwrap().domain().copied().unwrap();
         let cell = cells[domain].clone();
         let mut observation = observations[&cell.0].clone();
         if cell.1 == ADDRESS {

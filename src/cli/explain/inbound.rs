@@ -185,7 +185,7 @@ impl<'s> Connector<'s> {
         });
         Connector {
             connector: judged.connector.name.as_str(),
-            identified_by: judged.identified_by.clone(),
+            identified_by: judged.identified_by.to_string(),
             violations: violations.collect(),
             would_reply: judged.action().into_owned(),
             file,

@@ -207,17 +207,11 @@ fn tls_meaning(snapshot: &Snapshot, key: &str, reply: &Reply<'_>) -> String {
 
 impl<'s> Step<'s> {
     fn new<R: Answered>(map: &'static str, key: &str, lookup: Lookup<'s, R>, meaning: String) -> Self {
-        let reply = lookup.reply.payload().into_owned();
+        let reply = lookup.reply.payload();
         let applies = lookup.applies.iter().map(Applies::of).collect();
         let report = lookup.report.iter().map(|reported| {
             let Applies { connector, pattern, file, line, .. } = Applies::of(&reported.applied);
-            Report {
-                connector,
-                would_reply: reported.would_reply.payload().into_owned(),
-                pattern,
-                file,
-                line,
-            }
+            Report { connector, would_reply: reported.would_reply.payload(), pattern, file, line }
         });
         let report = report.collect();
         Step { map, key: key.to_owned(), reply, applies, report, meaning }

@@ -90,17 +90,24 @@ impl<'c> Selection<'c> {
 
     /// The partners' domains in few words.
     pub(super) fn domains(&self) -> words::Domains<'c> {
-        let outbound =
-            self.outbound.iter().map(|test| (test.connector.name.as_str(), &test.connector.domains));
-        let inbound = self.inbound.iter().map(|inbound| (inbound.name.as_str(), &inbound.identify.domains));
-        outbound.chain(inbound).map(|(name, domains)| (name, few(domains))).collect::<BTreeMap<_, _>>()
+        let outbound = self
+            .outbound
+            .iter()
+            .map(|test| (test.connector.name.as_str(), few(test.connector.domains.iter())));
+        let inbound = self
+            .inbound
+            .iter()
+            .map(|inbound| (inbound.name.as_str(), few(inbound.identify.domains.iter().map(Pattern::names))));
+        outbound.chain(inbound).collect::<BTreeMap<_, _>>()
     }
 }
 
-fn few(domains: &[Pattern]) -> String {
-    let (shown, rest) = domains.split_at(domains.len().min(SHOWN));
-    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
-    let more = if rest.is_empty() { String::new() } else { format!(" +{}", rest.len()) };
+fn few<'p>(mut domains: impl Iterator<Item = Pattern<&'p str>>) -> String {
+    let shown: Vec<String> = domains.by_ref().take(SHOWN).map(|pattern| pattern.to_string()).collect();
+    let more = match domains.count() {
+        0 => String::new(),
+        rest => format!(" +{rest}"),
+    };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -164,7 +171,7 @@ impl Recipients {
 
 fn covers(connector: &Outbound, domain: &Domain) -> bool {
     let name = domain.as_str();
-    connector.domains.iter().any(|pattern| pattern.covers(name)) && !connector.except.covers_name(name)
+    connector.domains.covers(name) && !connector.except.covers_name(name)
 }
 
 /// An address that can stand in an SMTP command as it is: ASCII, and its characters end neither the

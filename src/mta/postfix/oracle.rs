@@ -131,7 +131,7 @@ fn agreements(drafts: &[Draft], own: &[&str]) -> Agreements {
         outbound.push(Outbound {
             name: ConnectorName::parse(name).unwrap(),
             mode: *mode,
-            domains: patterns,
+            domains: patterns.into(),
             except: set(except),
             overrides: names.iter().cloned().chain(["main.cf".to_owned()]).collect(),
             requirement: requirement(*kind),

@@ -11,6 +11,8 @@
 //!
 //! Knows nothing of what the values mean: addresses, states and certificate names are the answer's to read.
 
+use memchr::{memchr, memchr2};
+
 use super::super::Error;
 
 /// The longest request with the empty line that ends it. Ours; Postfix's are below 1 KiB unless an address is very long.
@@ -102,7 +104,7 @@ pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
     let window = buffer.get(..REQUEST_LIMIT).unwrap_or(buffer);
     let mut attributes = Attributes::default();
     let mut consumed = 0;
-    for (number, piece) in window.split_inclusive(|&byte| byte == b'\n').enumerate() {
+    for (number, piece) in lines(window).enumerate() {
         consumed += piece.len();
         if piece == b"\n" {
             return match number {
@@ -125,6 +127,16 @@ pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
         return Err(Error::RequestTooLong { limit: REQUEST_LIMIT });
     }
     Ok(None)
+}
+
+/// The lines with their ends; the last one may have none.
+fn lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, behind) = rest.split_at_checked(end).filter(|(line, _)| !line.is_empty())?;
+        rest = behind;
+        Some(line)
+    })
 }
 
 impl<'a> Attributes<'a> {
@@ -161,12 +173,10 @@ fn split(line: &[u8]) -> Result<Option<Attribute<'_>>, Error> {
 
 fn refuse_forbidden(bytes: &[u8]) -> Result<(), Error> {
     // `contains` looks at many bytes at a time, and nearly all lines have neither.
-    if !bytes.contains(&b'\r') && !bytes.contains(&b'\0') {
-        return Ok(());
-    }
-    match bytes.iter().find(|byte| matches!(byte, b'\r' | b'\0')) {
+    match memchr2(b'\r', b'\0', bytes).and_then(|at| bytes.get(at)) {
+        None => Ok(()),
         Some(b'\r') => Err(Error::CarriageReturn),
-        _ => Err(Error::Nul),
+        Some(_) => Err(Error::Nul),
     }
 }
 

@@ -8,13 +8,14 @@
 //! `decisions = "all"`, or at debug; `because=` says why a mail was not looked at.
 
 use std::borrow::Cow;
+use std::fmt::{self, Display};
 
-use super::super::counters::Part;
+use super::super::counters::{Part, Usual};
 use super::super::service::{Current, Service};
 use super::line::Line;
 use crate::answer::exim::{self, Question};
-use crate::answer::inbound::{Because, Decision, Judged};
-use crate::answer::{Answered, Applied, Lookup, Mail, Refusal};
+use crate::answer::inbound::{Because, Decision, Judged, Verdict};
+use crate::answer::{Answered, Applied, By, Lookup, Mail, Refusal};
 use crate::model::Mode;
 use crate::model::certificate::Fingerprint;
 use crate::protocol::escape;
@@ -34,15 +35,21 @@ pub(in crate::server) fn lookup<R: Answered>(
 ) {
     let took_part = !(lookup.applies.is_empty() && lookup.report.is_empty());
     let verdict = lookup.reply.verdict();
+    let count = |connector, verdict, part| service.counters.count(connector, verdict, part);
     for applied in &lookup.applies {
-        service.counters.count(name(applied), verdict, Part::Decided);
+        match verdict {
+            "ok" => current.tally.count(Usual::Ok(applied.connector.number)),
+            verdict => count(name(applied), verdict, Part::Decided),
+        }
     }
     for reported in &lookup.report {
-        let would_be = reported.would_reply.verdict();
-        service.counters.count(name(&reported.applied), would_be, Part::Reported);
+        count(name(&reported.applied), reported.would_reply.verdict(), Part::Reported);
     }
     if lookup.applies.is_empty() {
-        service.counters.count("", verdict, Part::Decided);
+        match verdict {
+            "notfound" => current.tally.count(Usual::NotFound),
+            verdict => count("", verdict, Part::Decided),
+        }
     }
     let Some(level) = service.decision_level(&current.settings, took_part) else {
         return;
@@ -50,18 +57,34 @@ pub(in crate::server) fn lookup<R: Answered>(
     service.journal.line(level, "decision", |line| {
         line.text("direction", Direction::Outbound.word());
         line.peer("map", map).peer("key", key);
-        let applies = lookup.applies.iter().map(|applied| (name(applied), applied.by.to_string()));
-        let report =
-            lookup.report.iter().map(|reported| (name(&reported.applied), reported.applied.by.to_string()));
-        let reporting = connectors(line, applies.collect(), report.collect());
-        line.text("verdict", verdict).text("reply", &lookup.reply.payload());
+        let applies = lookup.applies.iter().map(|applied| (name(applied), &applied.by));
+        let report = lookup.report.iter().map(|reported| (name(&reported.applied), &reported.applied.by));
+        let reporting = connectors(line, applies, report);
+        line.text("verdict", verdict).list("reply", [shown(&lookup.reply)]);
         line.number("generation", current.snapshot.generation());
         if reporting {
-            let replies: Vec<_> =
-                lookup.report.iter().map(|reported| reported.would_reply.payload()).collect();
-            line.text("would_reply", &replies.join("; "));
+            line.joined(
+                "would_reply",
+                "; ",
+                lookup.report.iter().map(|reported| shown(&reported.would_reply)),
+            );
         }
     });
+}
+
+/// A reply in a line, without a copy of it.
+struct Shown<'r>(&'static str, Cow<'r, str>);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown(word, rest) = self;
+        write!(f, "{word}{rest}")
+    }
+}
+
+fn shown<R: Answered>(reply: &R) -> Shown<'_> {
+    let (word, rest) = reply.words();
+    Shown(word, rest)
 }
 
 fn name<'s>(applied: &Applied<'s>) -> &'s str {
@@ -86,22 +109,30 @@ pub(in crate::server) struct Tags<'a> {
 }
 
 /// Counts and logs the decision about a mail, which was answered with `reply`.
-pub(in crate::server) fn mail(
+pub(in crate::server) fn mail<'s>(
     service: &Service,
     current: &Current,
     tags: Tags<'_>,
     mail: &Mail<'_>,
-    decision: &Decision<'_>,
+    decision: &'s Decision<'s>,
     reply: &str,
 ) {
     let took_part = !(decision.applies.is_empty() && decision.report.is_empty());
-    for (part, all) in [(Part::Decided, &decision.applies), (Part::Reported, &decision.report)] {
-        for judged in all {
-            service.counters.count(judged.connector.name.as_str(), judged.verdict().word(), part);
+    let count = |connector, verdict: Verdict, part| service.counters.count(connector, verdict.word(), part);
+    for judged in &decision.applies {
+        match judged.verdict() {
+            Verdict::Pass => current.tally.count(Usual::Pass(judged.number)),
+            verdict => count(judged.connector.name.as_str(), verdict, Part::Decided),
         }
     }
+    for judged in &decision.report {
+        count(judged.connector.name.as_str(), judged.verdict(), Part::Reported);
+    }
     if decision.applies.is_empty() {
-        service.counters.count("", decision.verdict.word(), Part::Decided);
+        match decision.verdict {
+            Verdict::Pass => current.tally.count(Usual::Unidentified),
+            verdict => count("", verdict, Part::Decided),
+        }
     }
     let Some(level) = service.decision_level(&current.settings, took_part) else {
         return;
@@ -111,17 +142,12 @@ pub(in crate::server) fn mail(
         line.peer("state", mail.state);
         // The null sender is identified by the HELO name.
         line.peer("key", if mail.sender.is_empty() { mail.helo } else { mail.sender });
-        let pair = |judged: &Judged<'_>| (judged.connector.name.to_string(), judged.identified_by.clone());
-        let reporting = connectors(
-            line,
-            decision.applies.iter().map(pair).collect(),
-            decision.report.iter().map(pair).collect(),
-        );
+        let pair = |judged: &'s Judged<'s>| (judged.connector.name.as_str(), &judged.identified_by);
+        let reporting = connectors(line, decision.applies.iter().map(pair), decision.report.iter().map(pair));
         line.text("verdict", decision.verdict.word()).text("reply", reply);
         line.number("generation", current.snapshot.generation());
         if reporting {
-            let actions: Vec<_> = decision.report.iter().map(Judged::action).collect();
-            line.text("would_reply", &actions.join("; "));
+            line.joined("would_reply", "; ", decision.report.iter().map(Judged::action));
         }
         if decision.because != Because::Connectors {
             line.text("because", decision.because.word());
@@ -171,8 +197,8 @@ pub(in crate::server) fn certificate(
     service.journal.line(level, "decision", |line| {
         line.text("direction", Direction::Outbound.word());
         line.text("map", "cert").peer("key", question.domain);
-        let applies = judged.applies.iter().map(|applied| (name(applied), applied.by.to_string()));
-        connectors(line, applies.collect(), Vec::new());
+        let applies = judged.applies.iter().map(|applied| (name(applied), &applied.by));
+        connectors(line, applies, std::iter::empty::<(&str, &By<'_>)>());
         line.text("verdict", judged.verdict()).text("reply", reply);
         line.number("generation", current.snapshot.generation());
         line.peer("host", question.host);
@@ -180,27 +206,27 @@ pub(in crate::server) fn certificate(
     });
 }
 
-/// Writes who took part: the enforcing connectors, or else the reporting ones. Whether any reports.
-fn connectors<N: AsRef<str>>(
+/// Writes who took part, each by name and pattern: the enforcing connectors, or else the reporting ones.
+/// Whether any reports.
+fn connectors<'s, P: Display>(
     line: &mut Line<'_>,
-    applies: Vec<(N, String)>,
-    report: Vec<(N, String)>,
+    applies: impl Iterator<Item = (&'s str, P)> + Clone,
+    report: impl Iterator<Item = (&'s str, P)> + Clone,
 ) -> bool {
-    let joined = |parts: &mut dyn Iterator<Item = &str>| parts.collect::<Vec<_>>().join(",");
-    let mut list = |mode: Mode, pairs: &[(N, String)]| {
-        line.text("connector", &joined(&mut pairs.iter().map(|(name, _)| name.as_ref())));
-        line.text("pattern", &joined(&mut pairs.iter().map(|(_, pattern)| pattern.as_str())));
-        line.text("mode", mode.word());
-    };
-    match (applies.is_empty(), report.is_empty()) {
-        (true, true) => {}
-        (true, false) => list(Mode::Report, &report),
-        (false, _) => list(Mode::Enforce, &applies),
+    let (enforcing, reporting) = (applies.clone().next().is_some(), report.clone().next().is_some());
+    if enforcing {
+        line.list("connector", applies.clone().map(|(name, _)| name));
+        line.list("pattern", applies.map(|(_, pattern)| pattern));
+        line.text("mode", Mode::Enforce.word());
+        if reporting {
+            line.list("report", report.map(|(name, _)| name));
+        }
+    } else if reporting {
+        line.list("connector", report.clone().map(|(name, _)| name));
+        line.list("pattern", report.map(|(_, pattern)| pattern));
+        line.text("mode", Mode::Report.word());
     }
-    if !applies.is_empty() && !report.is_empty() {
-        line.text("report", &joined(&mut report.iter().map(|(name, _)| name.as_ref())));
-    }
-    !report.is_empty()
+    reporting
 }
 
 /// What the client showed: the TLS version, whether its certificate is trusted, the common name,

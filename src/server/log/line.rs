@@ -5,6 +5,7 @@
 //! JSON: `{"time":..,"level":..,"event":..,KEY:VALUE,..}`, printable ASCII as well; `time` is there
 //! when the text has one. Levels are `error`, `warn`, `info`, `debug`, `trace`; times RFC 3339, UTC.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use jiff::Timestamp;
@@ -63,6 +64,40 @@ impl<'b> Line<'b> {
         self
     }
 
+    /// Texts of our own, with commas between.
+    pub(in crate::server) fn list(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = impl Display>,
+    ) -> &mut Self {
+        self.joined(key, ",", values)
+    }
+
+    /// Texts of our own, with this between.
+    pub(in crate::server) fn joined(
+        &mut self,
+        key: &str,
+        between: &str,
+        values: impl IntoIterator<Item = impl Display>,
+    ) -> &mut Self {
+        self.key(key);
+        let start = self.out.len();
+        for value in values {
+            if self.out.len() > start {
+                self.out.extend_from_slice(between.as_bytes());
+            }
+            // Writing to a vector does not fail.
+            let _ = write!(self.out, "{value}");
+        }
+        let written = self.out.get(start..).unwrap_or_default();
+        // Most texts stand there as they have to; only the others are taken out again.
+        if self.json || written.len() > OWN_LIMIT || !is_bare(written) {
+            let written = self.out.split_off(start);
+            self.string(&written, OWN_LIMIT);
+        }
+        self
+    }
+
     /// Bytes of a peer.
     pub(in crate::server) fn peer(&mut self, key: &str, value: &[u8]) -> &mut Self {
         self.key(key);
@@ -102,17 +137,26 @@ impl<'b> Line<'b> {
             return json_string(self.out, value, limit);
         }
         // Nearly everything is plain, and copied at once; `Escaped` goes byte by byte.
-        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        if value.len() > limit || !value.iter().all(plain) {
+        if value.len() > limit || !value.iter().all(is_plain) {
             let _ = write!(self.out, "{}", Escaped(value, limit));
-        } else if value.is_empty() || value.iter().any(|byte| matches!(byte, b' ' | b'=')) {
-            self.out.push(b'"');
+        } else if is_bare(value) {
             self.out.extend_from_slice(value);
-            self.out.push(b'"');
         } else {
+            self.out.push(b'"');
             self.out.extend_from_slice(value);
+            self.out.push(b'"');
         }
     }
+}
+
+/// Whether it needs no escape.
+fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+}
+
+/// Whether it needs neither escapes nor quotation marks.
+fn is_bare(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|byte| is_plain(byte) && !matches!(byte, b' ' | b'='))
 }
 
 fn now() -> String {
@@ -178,7 +222,22 @@ mod tests {
                 line.text("key", text);
             });
             assert_eq!(line, format!("info event key={}\n", Escaped(text.as_bytes(), OWN_LIMIT)));
+            let listed = written(false, |line| {
+                line.list("key", [text]);
+            });
+            assert_eq!(listed, line);
         }
+    }
+
+    #[test]
+    fn lists() {
+        let lists = |json| {
+            written(json, |line| {
+                line.list("none", [""; 0]).list("two", ["a", "b"]).joined("quoted", "; ", ["a", "b=\n"]);
+            })
+        };
+        assert_eq!(lists(false), "info event none=\"\" two=a,b quoted=\"a; b=\\x0a\"\n");
+        assert!(lists(true).ends_with("\"none\":\"\",\"two\":\"a,b\",\"quoted\":\"a; b=\\u000a\"}\n"));
     }
 
     #[test]

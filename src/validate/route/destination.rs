@@ -29,16 +29,15 @@ pub fn destinations(connector: &Outbound) -> (Vec<Destination>, Vec<Finding>) {
     let mut domains = Vec::new();
     let mut left_out = 0_usize;
     let mut without = Vec::new();
-    for pattern in &connector.domains {
+    for pattern in connector.domains.iter() {
         match pattern {
-            Pattern::Exact(domain) | Pattern::Tree(domain) => {
-                if connector.except.covers_name(domain.as_str()) || !seen.insert(domain) {
+            Pattern::Exact(name) | Pattern::Tree(name) => {
+                if connector.except.covers_name(name) || !seen.insert(name) {
                     continue;
                 }
-                if domains.len() < MAX_DOMAINS {
-                    domains.push(Destination::Domain(domain.clone()));
-                } else {
-                    left_out += 1;
+                match Domain::parse(name) {
+                    Ok(domain) if domains.len() < MAX_DOMAINS => domains.push(Destination::Domain(domain)),
+                    Ok(_) | Err(_) => left_out += 1,
                 }
             }
             Pattern::Below(_) | Pattern::Any => without.push(pattern),
