@@ -10,7 +10,7 @@ use super::problem::shown;
 use super::reading::{Reading, Role};
 use super::source::{Place, Source};
 use super::table::{Item, Text};
-use crate::model::{Pattern, pattern};
+use crate::model::{Pattern, domain, pattern};
 
 /// Why a text is refused, and what to write.
 pub(super) struct Refusal {
@@ -114,10 +114,12 @@ pub(super) fn certificate_name(text: &str) -> Result<Pattern, Refusal> {
     }
 }
 
+/// The address that a text names, also one that a dot at its end or digits of another script hide:
+/// no question is ever answered for it as for a domain.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches("*.").trim_start_matches(['.', '[']).trim_end_matches(']');
     let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
-    bare.parse().ok()
+    bare.parse().ok().or_else(|| domain::normalise(bare).ok()?.parse().ok())
 }
 
 fn invalid(text: &str, error: pattern::Error) -> Refusal {

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::domain::{self, Domain};
 
@@ -102,9 +102,15 @@ impl<'a> KeyHost<'a> {
                 text.get(PREFIX..).unwrap_or_default().parse().map_err(|_| Error::Ipv6)?;
             return Ok(KeyHost::Address(IpAddr::V6(address).to_canonical()));
         }
-        match text.parse::<IpAddr>() {
-            Ok(address) => Ok(KeyHost::Address(address.to_canonical())),
-            Err(_) => Ok(KeyHost::Name(domain::normalise(text)?)),
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(KeyHost::Address(address.to_canonical()));
+        }
+        let name = domain::normalise(text)?;
+        // A dot at the end or digits of another script hide an address only until they are taken
+        // off: what we say of it then comes back as one, in Postfix's question.
+        match name.parse::<Ipv4Addr>() {
+            Ok(address) => Ok(KeyHost::Address(IpAddr::V4(address))),
+            Err(_) => Ok(KeyHost::Name(name)),
         }
     }
 }
@@ -219,6 +225,9 @@ mod tests {
             ("[192.0.2.10]", address("192.0.2.10"), false),
             ("[192.0.2.10]:25", address("192.0.2.10"), false),
             ("192.0.2.10", address("192.0.2.10"), true),
+            ("192.0.2.10.", address("192.0.2.10"), true),
+            ("[192.0.2.10.]:25", address("192.0.2.10"), false),
+            ("\u{ff11}92.0.2.10", address("192.0.2.10"), true),
             ("[IPv6:2001:db8::10]", address("2001:db8::10"), false),
             ("[ipv6:2001:db8::10]:25", address("2001:db8::10"), false),
             ("[2001:db8::10]:2525", address("2001:db8::10"), false),
@@ -269,6 +278,7 @@ mod tests {
             ("contoso.com", "contoso.com"),
             ("contoso.com:2525", "contoso.com:2525"),
             ("192.0.2.1", "[192.0.2.1]"),
+            ("192.0.2.1.", "[192.0.2.1]"),
             ("[IPv6:2001:db8::1]:25", "[2001:db8::1]:25"),
             ("2001:db8::1", "[2001:db8::1]"),
         ] {
