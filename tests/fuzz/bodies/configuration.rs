@@ -62,7 +62,9 @@ pub fn configuration(data: &[u8]) {
 /// Whether a path in it may lead out of the directory: what is there is no input, and may be anything.
 fn leads_away(data: &[u8]) -> bool {
     let has = |part: &[u8]| data.windows(part.len()).any(|window| window == part);
-    let names_files = ["include", "file", "certificates"].iter().any(|key| has(key.as_bytes()));
+    // Or a key that is one of these when its escapes are undone.
+    let keys = ["include", "file", "certificates", "\\u", "\\U", "\\x"];
+    let names_files = keys.iter().any(|key| has(key.as_bytes()));
     names_files && ["..", "\"/", "'/", "\\", "\n/"].iter().any(|way| has(way.as_bytes()))
 }
 
