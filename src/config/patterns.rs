@@ -10,7 +10,7 @@ use super::problem::shown;
 use super::reading::{Reading, Role};
 use super::source::{Place, Source};
 use super::table::{Item, Text};
-use crate::model::{Pattern, PatternList, pattern};
+use crate::model::{Pattern, PatternList, domain, pattern};
 
 /// Why a text is refused, and what to write.
 pub(super) struct Refusal {
@@ -54,8 +54,9 @@ pub(super) fn domain(text: &str) -> Result<Pattern, Refusal> {
 /// A pattern of domains, read by `parse`.
 fn listed<P>(text: &str, parse: impl FnOnce(&str) -> Result<P, pattern::Error>) -> Result<P, Refusal> {
     let parsed = parse(text);
-    // An address ends in a digit, or is no domain at all: most names need no second look.
-    if (parsed.is_err() || text.ends_with(|last: char| last.is_ascii_digit()))
+    // An address ends in a digit, and maybe a dot, or is no domain at all: most names need no second
+    // look. Digits of another script count as such.
+    if (parsed.is_err() || !text.ends_with(|last: char| last.is_ascii_alphabetic()))
         && let Some(address) = address(text)
     {
         return Err(Refusal::new(
@@ -123,10 +124,12 @@ pub(super) fn certificate_name(text: &str) -> Result<Pattern, Refusal> {
     }
 }
 
+/// The address that a text names, also one that a dot at its end or digits of another script hide:
+/// no question is ever answered for it as for a domain.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches("*.").trim_start_matches(['.', '[']).trim_end_matches(']');
     let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
-    bare.parse().ok()
+    bare.parse().ok().or_else(|| domain::normalise(bare).ok()?.parse().ok())
 }
 
 fn invalid(text: &str, error: pattern::Error) -> Refusal {

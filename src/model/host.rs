@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::domain::{self, Domain};
 
@@ -102,11 +102,19 @@ impl<'a> KeyHost<'a> {
                 text.get(PREFIX..).unwrap_or_default().parse().map_err(|_| Error::Ipv6)?;
             return Ok(KeyHost::Address(IpAddr::V6(address).to_canonical()));
         }
-        // Every address has a colon, or a digit at its end; nearly no name has.
-        let like_address = text.contains(':') || text.ends_with(|last: char| last.is_ascii_digit());
-        match like_address.then(|| text.parse::<IpAddr>()) {
-            Some(Ok(address)) => Ok(KeyHost::Address(address.to_canonical())),
-            Some(Err(_)) | None => Ok(KeyHost::Name(domain::normalise(text)?)),
+        if text.contains(':')
+            && let Ok(address) = text.parse::<IpAddr>()
+        {
+            return Ok(KeyHost::Address(address.to_canonical()));
+        }
+        let name = domain::normalise(text)?;
+        // A dot at the end or digits of another script hide an address only until they are taken
+        // off: what we say of it then comes back as one, in Postfix's question. (Every address ends in
+        // a digit, and nearly no name does.)
+        let like_address = name.ends_with(|last: char| last.is_ascii_digit());
+        match like_address.then(|| name.parse::<Ipv4Addr>()) {
+            Some(Ok(address)) => Ok(KeyHost::Address(IpAddr::V4(address))),
+            Some(Err(_)) | None => Ok(KeyHost::Name(name)),
         }
     }
 }
@@ -221,6 +229,9 @@ mod tests {
             ("[192.0.2.10]", address("192.0.2.10"), false),
             ("[192.0.2.10]:25", address("192.0.2.10"), false),
             ("192.0.2.10", address("192.0.2.10"), true),
+            ("192.0.2.10.", address("192.0.2.10"), true),
+            ("[192.0.2.10.]:25", address("192.0.2.10"), false),
+            ("\u{ff11}92.0.2.10", address("192.0.2.10"), true),
             ("[IPv6:2001:db8::10]", address("2001:db8::10"), false),
             ("[ipv6:2001:db8::10]:25", address("2001:db8::10"), false),
             ("[2001:db8::10]:2525", address("2001:db8::10"), false),
@@ -271,6 +282,7 @@ mod tests {
             ("contoso.com", "contoso.com"),
             ("contoso.com:2525", "contoso.com:2525"),
             ("192.0.2.1", "[192.0.2.1]"),
+            ("192.0.2.1.", "[192.0.2.1]"),
             ("[IPv6:2001:db8::1]:25", "[2001:db8::1]:25"),
             ("2001:db8::1", "[2001:db8::1]"),
         ] {
