@@ -91,7 +91,7 @@ fn demands(loaded: &config::Loaded) -> Vec<(String, String, usize, String)> {
 }
 
 #[test]
-fn every_example_loads() {
+fn c12_every_example_loads() {
     for example in examples() {
         let checked = load::check(&example.main, 1, now());
         if let Err(problems) = checked.result {
@@ -101,7 +101,7 @@ fn every_example_loads() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_in_every_table() {
+fn c2_an_unknown_key_is_refused_in_every_table() {
     let mut tables = 0;
     for example in examples() {
         for file in &example.files {
@@ -139,7 +139,7 @@ fn an_unknown_key_is_refused_in_every_table() {
 /// Every connector that is left must demand what it demands in the whole file. For that the examples
 /// write mandatory keys behind the optional ones that strengthen.
 #[test]
-fn a_file_cut_anywhere_is_refused_or_means_the_same() {
+fn c4_a_file_cut_anywhere_is_refused_or_means_the_same() {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for worker in 0..workers {
@@ -188,7 +188,7 @@ fn is_inside_comment(text: &[u8]) -> bool {
 
 /// The keys of the parser, each at the beginning of a line below the header of its table.
 #[test]
-fn every_key_stands_in_an_example() {
+fn c12_every_key_stands_in_an_example() {
     let examples = examples();
     let mut table = String::new();
     let mut written = Vec::new();

@@ -120,7 +120,7 @@ proptest! {
 
     /// I1: the answer is the most specific connector's, or stronger where a host is shared.
     #[test]
-    fn never_weaker_than_a_scan(all in connectors()) {
+    fn i1_z3_never_weaker_than_a_scan(all in connectors()) {
         let Some(snapshot) = load(&all) else { return Err(TestCaseError::reject("contradictory")); };
         for name in NAMES {
             let wanted = scan(&all, name).map(|connector| &connector.requirement);
@@ -145,7 +145,7 @@ proptest! {
 
     /// I7: the order in the file means nothing.
     #[test]
-    fn order_changes_nothing(all in connectors(), seed in any::<u64>()) {
+    fn i7_z3_order_changes_nothing(all in connectors(), seed in any::<u64>()) {
         let mut other = all.clone();
         other.sort_by_key(|connector| seed.rotate_left(u32::from(*connector.name.as_str().as_bytes().last().unwrap())));
         let (one, two) = (load(&all), load(&other));
@@ -161,7 +161,7 @@ proptest! {
 
     /// I8: adding a connector without `overrides` weakens no answer.
     #[test]
-    fn adding_never_weakens(all in connectors(), mut added in connector(9)) {
+    fn i8_z3_adding_never_weakens(all in connectors(), mut added in connector(9)) {
         added.overrides.clear();
         let mut more = all.clone();
         more.push(added);
@@ -206,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_get_a_reply_of_the_closed_vocabulary(key in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn i3_any_bytes_get_a_reply_of_the_closed_vocabulary(key in proptest::collection::vec(any::<u8>(), 0..80)) {
         let snapshot = load(&[outbound("c0", &["*"], "secure a.b")]).unwrap();
         let reply = tls(&snapshot, &key).reply.payload().into_owned();
         prop_assert!(reply == "OK secure match=a.b" || reply.starts_with("PERM ") || reply == "NOTFOUND ");

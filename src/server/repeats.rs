@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_do_not_silence_each_other() {
+    fn l11_kinds_do_not_silence_each_other() {
         let repeats = Repeats::default();
         let now = Instant::now();
         assert_eq!(repeats.turn_at("a", now), Some(Turn { suppressed: None }));

@@ -73,7 +73,7 @@ fn every_command_that_reads_the_configuration_ends_alike() {
 }
 
 #[test]
-fn an_unreadable_configuration_is_a_matter_of_permission() {
+fn f18_an_unreadable_configuration_is_a_matter_of_permission() {
     let bench = Bench::new(CONFIGURATION);
     fs::set_permissions(bench.path("connectord.toml"), fs::Permissions::from_mode(0o000)).unwrap();
     let ended = bench.run_unprivileged(&["check"]).expect(77);

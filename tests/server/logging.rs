@@ -70,7 +70,7 @@ fn decisions_as_json() {
 }
 
 #[test]
-fn which_decisions_are_logged() {
+fn i12_which_decisions_are_logged() {
     for (settings, count) in [
         ("decisions = \"none\"", 0),
         ("decisions = \"connector\"", 4),
@@ -90,7 +90,7 @@ fn which_decisions_are_logged() {
 }
 
 #[test]
-fn what_a_peer_sends_cannot_forge_a_line() {
+fn p_what_a_peer_sends_cannot_forge_a_line() {
     let mut daemon = Setup::new(&with_server("decisions = \"all\"")).start();
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     tls(&mut stream, "x\ninfo decision forged=1 \"quoted\" \u{1b}[31m").unwrap();

@@ -292,7 +292,7 @@ fn trust_anchors_that_cannot_be_published_show_in_the_status() {
 }
 
 #[test]
-fn trust_anchors_are_published_before_they_are_named() {
+fn r8_trust_anchors_are_published_before_they_are_named() {
     let authority = |name: &str| {
         let mut params = rcgen::CertificateParams::default();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
