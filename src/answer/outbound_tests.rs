@@ -6,7 +6,7 @@ use super::{Answered as _, socketmap, tls, transport};
 use crate::model::mta::PostfixVersion;
 use crate::model::sample::{agreements, outbound, patterns, requirement, smart_hosts};
 use crate::model::{Mode, Outbound, PatternSet};
-use crate::snapshot::{Conflict, Snapshot, compile};
+use crate::snapshot::{Conflict, Snapshot, compile, postfix_reader};
 
 fn snapshot(connectors: Vec<Outbound>) -> Snapshot {
     compile(&agreements(connectors, Vec::new()), 7, String::new()).unwrap()
@@ -17,7 +17,10 @@ fn conflicts(connectors: Vec<Outbound>) -> Vec<Conflict> {
 }
 
 fn reply(snapshot: &Snapshot, key: &str) -> String {
-    tls(snapshot, key.as_bytes()).reply.payload().into_owned()
+    let payload = tls(snapshot, key.as_bytes()).reply.payload().into_owned();
+    // S14: of every reply here.
+    assert_eq!(postfix_reader::reply(&payload), Ok(()), "{key}: {payload}");
+    payload
 }
 
 fn partners() -> Snapshot {

@@ -9,7 +9,7 @@ use crate::model::pattern::Pattern;
 use crate::model::requirement::Requirement;
 use crate::model::sample::{agreements, outbound, patterns, smart_hosts};
 use crate::model::{Outbound, PatternSet};
-use crate::snapshot::{Snapshot, compile, render};
+use crate::snapshot::{Snapshot, compile, postfix_reader, render};
 
 const DEMANDS: [&str; 9] = [
     "may",
@@ -85,6 +85,7 @@ pub(super) fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
     let lookup = tls(snapshot, key.as_bytes());
     let payload = lookup.reply.payload().into_owned();
     assert_eq!(lookup.applies.is_empty(), payload == "NOTFOUND ", "{key}");
+    assert_eq!(postfix_reader::reply(&payload), Ok(()), "{key}: {payload}");
     let policy = payload.strip_prefix("OK ")?;
     let connectors = snapshot.outbound().iter().map(|connector| &connector.agreement.requirement);
     let hosts = [true, false].into_iter().flat_map(|bare| {
@@ -211,6 +212,22 @@ proptest! {
         let reply = tls(&snapshot, &key).reply.payload().into_owned();
         prop_assert!(reply == "OK secure match=a.b" || reply.starts_with("PERM ") || reply == "NOTFOUND ");
         prop_assert!(reply.bytes().all(|b| (0x20..0x7f).contains(&b)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// S14: whatever is replied, Postfix can read it.
+    #[test]
+    fn s14_postfix_reads_every_reply(all in connectors(), other in "[a-z.:@/0-9\\[\\]*-]{0,12}") {
+        let Some(snapshot) = load(&all) else { return Err(TestCaseError::reject("contradictory")); };
+        let addresses = NAMES.iter().map(|name| format!("bob@{name}"));
+        for key in keys().into_iter().chain(addresses).chain(["*".to_owned(), other]) {
+            for reply in [tls(&snapshot, key.as_bytes()).reply, transport(&snapshot, key.as_bytes()).reply] {
+                postfix_reader::reply(&reply.payload()).map_err(|error| TestCaseError::fail(format!("{key}: {error}")))?;
+            }
+        }
     }
 }
 

@@ -6,8 +6,13 @@ mod client;
 mod daemon;
 mod exhaustion;
 mod exim;
+mod flood;
 mod logging;
+mod memory;
+#[path = "../../src/snapshot/postfix_reader.rs"]
+mod postfix_reader;
 mod reload;
 mod shutdown;
+mod socketmap;
 mod start;
 mod wire;
