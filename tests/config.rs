@@ -116,6 +116,23 @@ fn c8_c9_what_may_not_be_read_is_said() {
     assert_eq!(problems.cause(), Cause::Permission, "{problems}");
 }
 
+/// Certificates and lists that root can read, and the service cannot.
+#[test]
+fn c8_what_the_service_may_not_read_of_certificates_and_lists_is_said() {
+    let connector = "version = 1\n[[outbound]]\nname = \"a\"\nmode = \"enforce\"\ntls = \"fingerprint\"\n";
+    let files = [("list", "domains_file = \"list\"\n"), ("a.pem", "certificates = [\"a.pem\"]\n")];
+    let pem = fs::read_to_string(root().join("../captures/certificates/cn-only.pem")).unwrap();
+    for closed in ["list", "a.pem"] {
+        let text: String = [connector, files[0].1, files[1].1].concat();
+        let directory = directory(&[("connectord.toml", &text), ("list", "a.example\n"), ("a.pem", &pem)]);
+        let main = directory.path().join("connectord.toml");
+        config::load(&main, now()).unwrap();
+        fs::set_permissions(directory.path().join(closed), fs::Permissions::from_mode(0o000)).unwrap();
+        let problems = as_nobody(|| config::load(&main, now())).unwrap_err().to_string();
+        assert!(problems.contains(&format!("{closed}`: permission denied")), "{problems}");
+    }
+}
+
 /// A directory that cannot be looked into may hold connectors: it is not the same as an empty one.
 #[test]
 fn c9_a_closed_directory_is_no_empty_one() {

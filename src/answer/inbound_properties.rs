@@ -100,6 +100,17 @@ proptest! {
         }
     }
 
+    /// F11: the time of day decides only about registered certificates, of which none is here.
+    #[test]
+    fn f11_another_time_is_another_answer_to_nobody(a in any_connector(0), b in any_connector(1), mail in any_mail(), years in -60..60_i64) {
+        if let Ok(snapshot) = compile(&agreements(Vec::new(), vec![a, b]), 1, String::new()) {
+            let now = jiff::Timestamp::from_second(1_795_000_000).unwrap();
+            let then = now + jiff::SignedDuration::from_hours(years * 365 * 24);
+            let [is, was] = [now, then].map(|time| super::inbound(&snapshot, &mail, time).action().to_owned());
+            prop_assert_eq!(is, was);
+        }
+    }
+
     /// I3: the vocabulary is closed, whatever the peer sends.
     #[test]
     fn i3_p_replies_hold_nothing_of_the_peer(

@@ -6,7 +6,10 @@ mod client;
 mod daemon;
 mod exhaustion;
 mod exim;
+mod faults;
+mod files;
 mod flood;
+mod generations;
 mod logging;
 mod memory;
 #[path = "../../src/snapshot/postfix_reader.rs"]

@@ -17,7 +17,7 @@ use super::daemon::{Daemon, Setup};
 
 /// The configuration of a generation: which of the two partners has the stricter connector
 /// alternates, and both replies say the number.
-fn numbered(generation: u64) -> String {
+pub fn numbered(generation: u64) -> String {
     let [x, y] = if generation.is_multiple_of(2) { ["encrypt", "secure"] } else { ["secure", "encrypt"] };
     let connector = |name: &str, level: &str| {
         let names = if level == "secure" { "match = [\"mx.partner.example\"]\n" } else { "" };
@@ -36,13 +36,13 @@ fn expected(name: &str, generation: u64) -> String {
     format!("OK {level} servername=g{generation}.example")
 }
 
-fn generation_of(reply: &str) -> u64 {
+pub fn generation_of(reply: &str) -> u64 {
     let (_, rest) = reply.split_once("servername=g").unwrap_or_else(|| panic!("{reply}"));
     rest.split_once('.').unwrap().0.parse().unwrap()
 }
 
 /// Asks for both partners without pause, in pairs, until told to stop; how many pairs were answered.
-fn ask_without_pause(path: &Path, stop: &AtomicBool, newest: &AtomicU64) -> u64 {
+pub fn ask_without_pause(path: &Path, stop: &AtomicBool, newest: &AtomicU64) -> u64 {
     let mut stream = connect(path);
     let pair = [lookup("tls", "x.example"), lookup("tls", "y.example")].concat();
     let mut last = 0;
