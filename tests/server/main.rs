@@ -12,6 +12,7 @@ mod flood;
 mod generations;
 mod logging;
 mod memory;
+mod policy;
 #[path = "../../src/snapshot/postfix_reader.rs"]
 mod postfix_reader;
 mod reload;
