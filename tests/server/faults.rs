@@ -101,7 +101,7 @@ fn f11_ten_years_later_everything_is_answered() {
     }
     let decade = "--monotonic 315360000 --boottime 315360000";
     let words = format!("set -- unshare --time --kill-child {decade} -- \"$@\";");
-    let daemon = Setup::new(CONFIGURATION).limits("request=50 idle=300").shell(&words).start();
+    let daemon = Setup::new(CONFIGURATION).limits("request=50 idle=1500").shell(&words).start();
     let path = daemon.path("run/socketmap.sock");
     let mut stream = connect(&path);
     assert_eq!(tls(&mut stream, "bank.example").as_deref(), Some(BANK));

@@ -42,7 +42,7 @@ pub fn generation_of(reply: &str) -> u64 {
 }
 
 /// Asks for both partners without pause, in pairs, until told to stop; how many pairs were answered.
-pub fn ask_without_pause(path: &Path, stop: &AtomicBool, newest: &AtomicU64) -> u64 {
+fn ask_without_pause(path: &Path, stop: &AtomicBool, newest: &AtomicU64) -> u64 {
     let mut stream = connect(path);
     let pair = [lookup("tls", "x.example"), lookup("tls", "y.example")].concat();
     let mut last = 0;
