@@ -56,6 +56,11 @@ impl Repeats {
         self.left_over_at(Instant::now())
     }
 
+    /// The same at the end, when there will be no other of any kind.
+    pub(super) fn all_left_over(&self) -> Vec<(&'static str, u64)> {
+        self.left_over_at(Instant::now() + INTERVAL)
+    }
+
     fn left_over_at(&self, now: Instant) -> Vec<(&'static str, u64)> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let old = kinds.iter_mut().filter(|(_, said)| now.saturating_duration_since(said.at) >= INTERVAL);

@@ -161,6 +161,19 @@ fn misbehave(daemon: &Daemon) {
     assert!(closes(&mut garbage));
 }
 
+/// A stop has no second in which the rest could follow.
+#[test]
+fn l11_a_stop_tells_what_was_left_over() {
+    let mut daemon = Setup::new(CONFIGURATION).start();
+    let mut stream = connect(&daemon.path("run/socketmap.sock"));
+    for _ in 0..100 {
+        assert!(tls(&mut stream, "a..b").unwrap().starts_with("PERM "));
+    }
+    assert_eq!(daemon.stop(), Some(0));
+    let (said, suppressed, _, counted) = told(&daemon.all_lines(), "lookup_refused", "warn lookup_refused");
+    assert_eq!(said + suppressed + counted, 100, "{:#?}", daemon.log.lines());
+}
+
 /// How often an event was said, how many of it each line left out, and how many lines told only that.
 fn told(lines: &[String], kind: &str, text: &str) -> (u64, u64, u64, u64) {
     let number = |line: &&String, key: &str| {

@@ -87,8 +87,8 @@ fn forgets(names: usize) {
 
 #[test]
 fn l7_names_that_nobody_listed_are_not_remembered() {
-    // Were they, a quarter of a million would not fit in the MiB that is allowed.
-    forgets(250_000);
+    // Were they, a hundred thousand would not fit in the MiB that is allowed.
+    forgets(100_000);
 }
 
 #[test]
