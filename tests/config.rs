@@ -50,7 +50,7 @@ fn difference(expected: &str, found: &str) -> String {
 }
 
 #[test]
-fn every_bad_configuration_is_explained() {
+fn c1_c3_c5_c6_c7_c8_c10_every_bad_configuration_is_explained() {
     let mut cases: Vec<PathBuf> =
         fs::read_dir(root().join("bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
@@ -98,7 +98,7 @@ fn as_nobody<T>(run: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-fn what_may_not_be_read_is_said() {
+fn c8_c9_what_may_not_be_read_is_said() {
     let files = [
         ("connectord.toml", "version = 1\ninclude = [\"closed.toml\", \"open.toml\"]\n"),
         ("closed.toml", "version = 1\n"),
@@ -116,9 +116,26 @@ fn what_may_not_be_read_is_said() {
     assert_eq!(problems.cause(), Cause::Permission, "{problems}");
 }
 
+/// Certificates and lists that root can read, and the service cannot.
+#[test]
+fn c8_what_the_service_may_not_read_of_certificates_and_lists_is_said() {
+    let connector = "version = 1\n[[outbound]]\nname = \"a\"\nmode = \"enforce\"\ntls = \"fingerprint\"\n";
+    let files = [("list", "domains_file = \"list\"\n"), ("a.pem", "certificates = [\"a.pem\"]\n")];
+    let pem = fs::read_to_string(root().join("../captures/certificates/cn-only.pem")).unwrap();
+    for closed in ["list", "a.pem"] {
+        let text: String = [connector, files[0].1, files[1].1].concat();
+        let directory = directory(&[("connectord.toml", &text), ("list", "a.example\n"), ("a.pem", &pem)]);
+        let main = directory.path().join("connectord.toml");
+        config::load(&main, now()).unwrap();
+        fs::set_permissions(directory.path().join(closed), fs::Permissions::from_mode(0o000)).unwrap();
+        let problems = as_nobody(|| config::load(&main, now())).unwrap_err().to_string();
+        assert!(problems.contains(&format!("{closed}`: permission denied")), "{problems}");
+    }
+}
+
 /// A directory that cannot be looked into may hold connectors: it is not the same as an empty one.
 #[test]
-fn a_closed_directory_is_no_empty_one() {
+fn c9_a_closed_directory_is_no_empty_one() {
     let cases = [
         ("closed/*.toml", "closed`: "),
         ("closed/d/*.toml", "closed/d`: "),
@@ -268,7 +285,7 @@ fn an_enforcing_connector_that_nobody_can_ask_about_is_told() {
 }
 
 #[test]
-fn what_everybody_can_write_is_refused_and_the_group_is_told() {
+fn c9_what_everybody_can_write_is_refused_and_the_group_is_told() {
     let main = "version = 1\ninclude = [\"sub/a.toml\"]\n";
     let cases = [
         ("connectord.toml", 0o646, "problem", "everybody can write this file"),
@@ -300,7 +317,7 @@ fn what_everybody_can_write_is_refused_and_the_group_is_told() {
 
 /// A FIFO without a writer, a device without an end: nothing waits and nothing is read.
 #[test]
-fn what_is_no_file_blocks_nothing() {
+fn c9_what_is_no_file_blocks_nothing() {
     let text = "version = 1\ninclude = [\"fifo\", \"/dev/zero\", \"loop\", \"dangling\", \"good.toml\"]\n";
     let directory = directory(&[("connectord.toml", text), ("good.toml", "version = 3\n")]);
     let path = directory.path();
@@ -326,7 +343,7 @@ fn what_is_no_file_blocks_nothing() {
 }
 
 #[test]
-fn a_file_over_the_limit_is_refused() {
+fn c1_a_file_over_the_limit_is_refused() {
     let directory = directory(&[("connectord.toml", "version = 1\n")]);
     let main = directory.path().join("connectord.toml");
     let comment = format!("version = 1\n#{}", "x".repeat((16 << 20) - 13));

@@ -1,97 +1,27 @@
-//! What is made of good configurations: the examples, whole, with a bogus key, and cut short.
+//! What is made of good configurations.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use connectord::answer::Answered as _;
 use connectord::config::{
     self, Decisions, Listen, ListenProtocol, LogFormat, LogLevel, ServerSettings, WeakerReload,
 };
 use connectord::load;
 use connectord::model::Pattern;
 use connectord::model::mta::PostfixVersion;
-use tempfile::TempDir;
 
 #[path = "config/fixture.rs"]
 #[allow(dead_code)] // each test file uses its part
 mod fixture;
-use fixture::{copy, directory, now, root};
-
-/// A main file of an example, and the files that it consists of.
-struct Example {
-    directory: TempDir,
-    main: PathBuf,
-    files: Vec<PathBuf>,
-}
-
-/// Every example there is, each in a directory of its own.
-fn examples() -> Vec<Example> {
-    fn toml_files(directory: &Path, files: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                toml_files(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
-                files.push(path);
-            }
-        }
-    }
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut examples = Vec::new();
-    for from in [root().join("good"), manifest.join("contrib/examples")] {
-        let mains = fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path());
-        for main in mains.filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
-            let directory = copy(&from);
-            let main = directory.path().join(main.file_name().unwrap());
-            let mut files = Vec::new();
-            toml_files(directory.path(), &mut files);
-            let includes = fs::read_to_string(&main).unwrap().contains("\ninclude");
-            files.retain(|path| *path == main || (includes && path.parent() != main.parent()));
-            files.sort();
-            examples.push(Example { directory, main, files });
-        }
-    }
-    assert!(examples.len() >= 4, "{} examples", examples.len());
-    examples
-}
-
-/// What a connector demands, without what is for people and where it stands.
-fn demands(loaded: &config::Loaded) -> Vec<(String, String, usize, String)> {
-    let outbound = loaded.agreements.outbound.iter().map(|connector| {
-        let demand = format!(
-            "{:?}",
-            (
-                connector.mode,
-                &connector.domains,
-                &connector.except,
-                &connector.overrides,
-                &connector.requirement,
-                &connector.route,
-                &connector.transport
-            )
-        );
-        (connector.name.to_string(), connector.place.file.to_string(), connector.place.line, demand)
-    });
-    let inbound = loaded.agreements.inbound.iter().map(|connector| {
-        let demand = format!(
-            "{:?}",
-            (
-                connector.mode,
-                &connector.identify,
-                &connector.recipients,
-                &connector.require,
-                connector.on_violation,
-                &connector.overrides
-            )
-        );
-        (connector.name.to_string(), connector.place.file.to_string(), connector.place.line, demand)
-    });
-    outbound.chain(inbound).collect()
-}
+#[path = "../src/snapshot/postfix_reader.rs"]
+mod postfix_reader;
+use fixture::{copy, directory, examples, now, root};
 
 #[test]
-fn every_example_loads() {
+fn c12_every_example_loads() {
     for example in examples() {
         let checked = load::check(&example.main, 1, now());
         if let Err(problems) = checked.result {
@@ -100,95 +30,47 @@ fn every_example_loads() {
     }
 }
 
+/// What is rendered for a Postfix has no part that is newer: such a key is refused where it stands.
 #[test]
-fn an_unknown_key_is_refused_in_every_table() {
-    let mut tables = 0;
-    for example in examples() {
-        for file in &example.files {
-            let text = fs::read_to_string(file).unwrap();
-            let lines: Vec<&str> = text.lines().collect();
-            for (i, line) in lines.iter().enumerate() {
-                let bogus = if line.starts_with('[') || line.starts_with("version") {
-                    "bogus_key = 1".to_owned()
-                } else {
-                    // A table that is written as part of a key.
-                    let key = line.split('=').next().unwrap_or_default().trim();
-                    match key.rsplit_once('.') {
-                        Some((table, _)) if !key.starts_with('#') => format!("{table}.bogus_key = 1"),
-                        _ => continue,
-                    }
-                };
-                tables += 1;
-                let mut changed = lines.clone();
-                changed.insert(i + 1, &bogus);
-                fs::write(file, changed.join("\n")).unwrap();
-                let problems = config::load(&example.main, now()).unwrap_err();
-                let found = problems
-                    .iter()
-                    .any(|problem| problem.message == "unknown key `bogus_key`" && problem.line == i + 2);
-                assert!(found, "after line {} of {}:\n{problems}", i + 1, file.display());
-            }
-            fs::write(file, &text).unwrap();
-        }
-        drop(example.directory);
-    }
-    assert!(tables > 60, "{tables} tables");
-}
-
-/// A file that is being written, or that a full disk cut short, is valid TOML at many lengths.
-/// Every connector that is left must demand what it demands in the whole file. For that the examples
-/// write mandatory keys behind the optional ones that strengthen.
-#[test]
-fn a_file_cut_anywhere_is_refused_or_means_the_same() {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for worker in 0..workers {
-            scope.spawn(move || {
-                // Each with copies of its own, of which it takes its share.
-                let examples = examples();
-                let all =
-                    examples.iter().flat_map(|example| example.files.iter().map(move |file| (example, file)));
-                for (example, file) in all.skip(worker).step_by(workers) {
-                    cut_everywhere(&example.main, file);
-                }
-            });
-        }
-    });
-}
-
-fn cut_everywhere(main: &Path, file: &Path) {
-    let whole = demands(&config::load(main, now()).unwrap());
-    let text = fs::read(file).unwrap();
-    let cut = |length: usize| {
-        fs::write(file, &text[..length]).unwrap();
-        config::load(main, now()).ok().map(|loaded| demands(&loaded))
-    };
+fn s15_no_attribute_is_newer_than_the_postfix_declared() {
+    // The key, the attribute that it becomes, and the first 3.x that takes it (postconf(5)).
+    let keys = [
+        ("protocols = \">=TLSv1.2\"", "protocols", 6),
+        ("servername = \"nexthop\"", "servername", 4),
+        ("ciphers = \"high\"", "ciphers", 0),
+        ("match = [\"a.b\"]", "match", 0),
+    ];
     let mut refused = 0;
-    for length in (0..text.len()).filter(|&length| !is_inside_comment(&text[..length])) {
-        let Some(left) = cut(length) else {
-            refused += 1;
-            continue;
-        };
-        let other = left.iter().find(|connector| !whole.contains(connector));
-        assert_eq!(other, None, "{} cut at {length}", file.display());
+    for minor in 0..13_u8 {
+        for (key, attribute, since) in keys {
+            let text = format!(
+                "version = 1\n[mta]\npostfix = \"3.{minor}\"\n[[outbound]]\nname = \"a\"\nmode = \"enforce\"\n\
+                 domains = [\"a.example\"]\ntls = \"verify\"\n{key}\n"
+            );
+            let directory = directory(&[("connectord.toml", &text)]);
+            match load::load(&directory.path().join("connectord.toml"), 1, now()) {
+                Ok(ready) => {
+                    let reply = connectord::answer::tls(&ready.snapshot, b"a.example").reply;
+                    let payload = reply.payload();
+                    let (_, attributes) =
+                        postfix_reader::policy(payload.strip_prefix("OK ").unwrap()).unwrap();
+                    assert_eq!(attributes.into_keys().collect::<Vec<_>>(), [attribute], "{payload}");
+                    assert!(minor >= since, "3.{minor}: {payload}");
+                }
+                Err(problems) => {
+                    refused += 1;
+                    assert!(minor < since, "3.{minor}: {problems}");
+                    assert!(problems.to_string().contains(":9:1: "), "{problems}");
+                }
+            }
+        }
     }
-    assert!(refused > 10, "{}", file.display());
-    fs::write(file, &text).unwrap();
-}
-
-/// Whether the second or a later byte of a comment comes next: there a cut changes nothing.
-fn is_inside_comment(text: &[u8]) -> bool {
-    let line = text.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut quoted = false;
-    line.iter().any(|&byte| {
-        quoted ^= byte == b'"';
-        byte == b'#' && !quoted
-    })
+    assert_eq!(refused, 6 + 4, "protocols and servername");
 }
 
 /// The keys of the parser, each at the beginning of a line below the header of its table.
 #[test]
-fn every_key_stands_in_an_example() {
+fn c12_every_key_stands_in_an_example() {
     let examples = examples();
     let mut table = String::new();
     let mut written = Vec::new();

@@ -66,7 +66,7 @@ proptest! {
 
     /// I7 and I8: order means nothing, and one more connector never makes a verdict milder.
     #[test]
-    fn requirements_only_add_up(a in any_connector(0), b in any_connector(1), mut c in any_connector(2), mail in any_mail()) {
+    fn i7_i8_z3_requirements_only_add_up(a in any_connector(0), b in any_connector(1), mut c in any_connector(2), mail in any_mail()) {
         c.overrides.clear();
         let load = |all: Vec<Inbound>| compile(&agreements(Vec::new(), all), 1, String::new()).ok();
         let two = load(vec![a.clone(), b.clone()]);
@@ -100,9 +100,20 @@ proptest! {
         }
     }
 
+    /// F11: the time of day decides only about registered certificates, of which none is here.
+    #[test]
+    fn f11_another_time_is_another_answer_to_nobody(a in any_connector(0), b in any_connector(1), mail in any_mail(), years in -60..60_i64) {
+        if let Ok(snapshot) = compile(&agreements(Vec::new(), vec![a, b]), 1, String::new()) {
+            let now = jiff::Timestamp::from_second(1_795_000_000).unwrap();
+            let then = now + jiff::SignedDuration::from_hours(years * 365 * 24);
+            let [is, was] = [now, then].map(|time| super::inbound(&snapshot, &mail, time).action().to_owned());
+            prop_assert_eq!(is, was);
+        }
+    }
+
     /// I3: the vocabulary is closed, whatever the peer sends.
     #[test]
-    fn replies_hold_nothing_of_the_peer(
+    fn i3_p_replies_hold_nothing_of_the_peer(
         sender in proptest::collection::vec(any::<u8>(), 0..40),
         name in proptest::collection::vec(any::<u8>(), 0..40),
         state in proptest::sample::select(vec![&b"MAIL"[..], b"RCPT", b"DATA", b"\x00"]),

@@ -75,7 +75,7 @@ pub(super) fn action(snapshot: &Snapshot, mail: &Mail<'_>) -> String {
 }
 
 #[test]
-fn tls_is_required_of_the_partner_alone() {
+fn p_tls_is_required_of_the_partner_alone() {
     let partner = snapshot(vec![connector("partner-in", &["*.partner.example"], require_tls())]);
     let refused = "530 5.7.0 connector partner-in: TLS is required";
     let table = [
@@ -133,7 +133,7 @@ fn without_connectors_nothing_is_objected_to() {
 }
 
 #[test]
-fn a_minimum_version_is_one() {
+fn p_a_minimum_version_is_one() {
     let require = Require { tls: Some(TlsRequirement::AtLeast(TlsVersion::Tls12)), ..Require::default() };
     let partner = snapshot(vec![connector("p", &["partner.example"], require)]);
     let table: [(&[u8], &str); 7] = [
@@ -151,7 +151,7 @@ fn a_minimum_version_is_one() {
 }
 
 #[test]
-fn a_trusted_certificate_needs_one_of_the_names() {
+fn p_a_trusted_certificate_needs_one_of_the_names() {
     let partner = snapshot(vec![connector(
         "p",
         &["partner.example"],
@@ -268,7 +268,7 @@ fn a_registered_certificate_is_recognised_by_either_digest() {
 }
 
 #[test]
-fn addresses_identify_and_are_required() {
+fn p_addresses_identify_and_are_required() {
     let ranges =
         |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<ipnet::IpNet>>();
     let mut from = connector("from", &[], require_tls());

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sender_belongs_to_the_domain_that_postfix_will_give_it() {
+    fn p_the_sender_belongs_to_the_domain_that_postfix_will_give_it() {
         let domain = |text: &'static str| Identity::Domain(Cow::Borrowed(text));
         let table = [
             ("bob@contoso.com", domain("contoso.com")),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounce_is_known_by_its_helo_name() {
+    fn p_a_bounce_is_known_by_its_helo_name() {
         let table: [(&[u8], Identity<'_>); 5] = [
             (b"Mail.Contoso.com", Identity::Domain(Cow::Borrowed("mail.contoso.com"))),
             (b"[192.0.2.1]", Identity::Literal),

@@ -6,7 +6,7 @@ use super::{Answered as _, socketmap, tls, transport};
 use crate::model::mta::PostfixVersion;
 use crate::model::sample::{agreements, outbound, patterns, requirement, smart_hosts};
 use crate::model::{Mode, Outbound, PatternSet};
-use crate::snapshot::{Conflict, Snapshot, compile};
+use crate::snapshot::{Conflict, Snapshot, compile, postfix_reader};
 
 fn snapshot(connectors: Vec<Outbound>) -> Snapshot {
     compile(&agreements(connectors, Vec::new()), 7, String::new()).unwrap()
@@ -17,7 +17,10 @@ fn conflicts(connectors: Vec<Outbound>) -> Vec<Conflict> {
 }
 
 fn reply(snapshot: &Snapshot, key: &str) -> String {
-    tls(snapshot, key.as_bytes()).reply.payload()
+    let payload = tls(snapshot, key.as_bytes()).reply.payload();
+    // S14: of every reply here.
+    assert_eq!(postfix_reader::reply(&payload), Ok(()), "{key}: {payload}");
+    payload
 }
 
 fn partners() -> Snapshot {
@@ -40,7 +43,7 @@ fn partners() -> Snapshot {
 }
 
 #[test]
-fn keys_get_the_requirement_of_their_connector() {
+fn s3_s4_s5_s6_s7_s11_s12_keys_get_the_requirement_of_their_connector() {
     let contoso = "OK secure match=contoso.com:.contoso.com:mail.filter.net";
     let host = "OK secure match=mail.host.example";
     let table = [
@@ -87,7 +90,7 @@ fn keys_get_the_requirement_of_their_connector() {
 }
 
 #[test]
-fn what_is_no_key_is_refused_and_never_not_found() {
+fn s8_s9_s10_what_is_no_key_is_refused_and_never_not_found() {
     let long_label = format!("{}.com", "a".repeat(64));
     let long = "a".repeat(10_000);
     let snapshot = partners();
@@ -122,7 +125,7 @@ fn what_is_no_key_is_refused_and_never_not_found() {
 }
 
 #[test]
-fn a_map_that_does_not_exist_is_not_no_policy() {
+fn s1_s2_a_map_that_does_not_exist_is_not_no_policy() {
     let snapshot = partners();
     let unknown = "PERM unknown map; this server has the maps tls and transport";
     type Case = (&'static [u8], Option<&'static [u8]>, &'static str);
@@ -183,7 +186,7 @@ fn a_reporting_connector_decides_beside_and_never_instead() {
 }
 
 #[test]
-fn connectors_at_one_smart_host_are_joined() {
+fn s7_connectors_at_one_smart_host_are_joined() {
     let mut strict = outbound("strict", &["strict.example"], "secure *.host.example");
     strict.route = smart_hosts(&["[mail.host.example]:587"]);
     let mut lax = outbound("lax", &["lax.example"], "encrypt");
@@ -217,7 +220,7 @@ fn a_star_covers_address_literals() {
 }
 
 #[test]
-fn one_domain_belongs_to_one_connector() {
+fn c5_one_domain_belongs_to_one_connector() {
     let found =
         conflicts(vec![outbound("a", &["*.x.example"], "encrypt"), outbound("b", &["x.example"], "encrypt")]);
     let messages: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
@@ -228,7 +231,7 @@ fn one_domain_belongs_to_one_connector() {
 }
 
 #[test]
-fn a_hidden_wider_connector_must_not_be_stronger() {
+fn c5_a_hidden_wider_connector_must_not_be_stronger() {
     // narrow demand, wide demand, whether it loads without `overrides`
     let table = [
         ("encrypt", "may", true),

@@ -9,7 +9,7 @@ use crate::model::pattern::Pattern;
 use crate::model::requirement::Requirement;
 use crate::model::sample::{agreements, outbound, patterns, smart_hosts};
 use crate::model::{Outbound, PatternSet};
-use crate::snapshot::{Snapshot, compile, render};
+use crate::snapshot::{Snapshot, compile, postfix_reader, render};
 
 const DEMANDS: [&str; 9] = [
     "may",
@@ -85,6 +85,7 @@ pub(super) fn demanded(snapshot: &Snapshot, key: &str) -> Option<Requirement> {
     let lookup = tls(snapshot, key.as_bytes());
     let payload = lookup.reply.payload();
     assert_eq!(lookup.applies.is_empty(), payload == "NOTFOUND ", "{key}");
+    assert_eq!(postfix_reader::reply(&payload), Ok(()), "{key}: {payload}");
     let policy = payload.strip_prefix("OK ")?;
     let connectors = snapshot.outbound().iter().map(|connector| &connector.agreement.requirement);
     let hosts = [true, false].into_iter().flat_map(|bare| {
@@ -120,7 +121,7 @@ proptest! {
 
     /// I1: the answer is the most specific connector's, or stronger where a host is shared.
     #[test]
-    fn never_weaker_than_a_scan(all in connectors()) {
+    fn i1_z3_never_weaker_than_a_scan(all in connectors()) {
         let Some(snapshot) = load(&all) else { return Err(TestCaseError::reject("contradictory")); };
         for name in NAMES {
             let wanted = scan(&all, name).map(|connector| &connector.requirement);
@@ -145,7 +146,7 @@ proptest! {
 
     /// I7: the order in the file means nothing.
     #[test]
-    fn order_changes_nothing(all in connectors(), seed in any::<u64>()) {
+    fn i7_z3_order_changes_nothing(all in connectors(), seed in any::<u64>()) {
         let mut other = all.clone();
         other.sort_by_key(|connector| seed.rotate_left(u32::from(*connector.name.as_str().as_bytes().last().unwrap())));
         let (one, two) = (load(&all), load(&other));
@@ -161,7 +162,7 @@ proptest! {
 
     /// I8: adding a connector without `overrides` weakens no answer.
     #[test]
-    fn adding_never_weakens(all in connectors(), mut added in connector(9)) {
+    fn i8_z3_adding_never_weakens(all in connectors(), mut added in connector(9)) {
         added.overrides.clear();
         let mut more = all.clone();
         more.push(added);
@@ -206,11 +207,27 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_get_a_reply_of_the_closed_vocabulary(key in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn i3_any_bytes_get_a_reply_of_the_closed_vocabulary(key in proptest::collection::vec(any::<u8>(), 0..80)) {
         let snapshot = load(&[outbound("c0", &["*"], "secure a.b")]).unwrap();
         let reply = tls(&snapshot, &key).reply.payload();
         prop_assert!(reply == "OK secure match=a.b" || reply.starts_with("PERM ") || reply == "NOTFOUND ");
         prop_assert!(reply.bytes().all(|b| (0x20..0x7f).contains(&b)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// S14: whatever is replied, Postfix can read it.
+    #[test]
+    fn s14_postfix_reads_every_reply(all in connectors(), other in "[a-z.:@/0-9\\[\\]*-]{0,12}") {
+        let Some(snapshot) = load(&all) else { return Err(TestCaseError::reject("contradictory")); };
+        let addresses = NAMES.iter().map(|name| format!("bob@{name}"));
+        for key in keys().into_iter().chain(addresses).chain(["*".to_owned(), other]) {
+            for reply in [tls(&snapshot, key.as_bytes()).reply, transport(&snapshot, key.as_bytes()).reply] {
+                postfix_reader::reply(&reply.payload()).map_err(|error| TestCaseError::fail(format!("{key}: {error}")))?;
+            }
+        }
     }
 }
 

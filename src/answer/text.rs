@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_never_longer_than_agreed() {
+    fn i3_a_text_is_never_longer_than_agreed() {
         let violation = Violation::NoName { wanted: "x".repeat(300) };
         let connector = ConnectorName::parse(&"n".repeat(64)).unwrap();
         let reply = reply("550 5.7.1", &connector, &violation);

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_exact() {
+    fn c7_ranges_are_exact() {
         let cases = [
             ("192.0.2.25", Some("192.0.2.25/32")),
             ("203.0.113.0/24", Some("203.0.113.0/24")),

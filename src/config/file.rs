@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_once_is_read_again() {
+    fn r4_a_file_that_changes_once_is_read_again() {
         let directory = directory();
         let path = directory.path().join("x");
         fs::write(&path, "half").unwrap();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_keeps_changing_is_refused() {
+    fn r4_a_file_that_keeps_changing_is_refused() {
         let directory = directory();
         let path = directory.path().join("x");
         fs::write(&path, "").unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_replaced_is_read_again() {
+    fn r4_a_file_that_is_replaced_is_read_again() {
         let directory = directory();
         let (path, other) = (directory.path().join("x"), directory.path().join("y"));
         fs::write(&path, "old").unwrap();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused_at_once() {
+    fn c9_what_is_no_file_is_refused_at_once() {
         let directory = directory();
         let path = directory.path().join("x");
         assert!(matches!(read(&path, 1), Err(Unreadable::Missing)));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_the_last_byte_read() {
+    fn c1_the_limit_is_the_last_byte_read() {
         let directory = directory();
         let path = directory.path().join("x");
         fs::write(&path, "12345").unwrap();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_else_can_write_is_told() {
+    fn c9_whoever_else_can_write_is_told() {
         let directory = directory();
         let path = directory.path().join("x");
         fs::write(&path, "").unwrap();

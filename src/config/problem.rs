@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_counted() {
+    fn c10_a_flood_is_counted() {
         let mut problems = Problems::default();
         for line in (1..=MAX_KEPT + 5).rev() {
             problems.add(problem(line));

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_that_postfix_sends_is_read() {
+    fn s7_every_spelling_that_postfix_sends_is_read() {
         let name = |text: &'static str| KeyHost::Name(Cow::Borrowed(text));
         let address = |text: &str| KeyHost::Address(text.parse().unwrap());
         let cases = [
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused() {
+    fn s7_s10_what_names_nothing_is_refused() {
         for text in [
             "",
             "[",

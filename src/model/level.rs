@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_the_one_written_down() {
+    fn i1_the_order_is_the_one_written_down() {
         // Row < column: `<`, row > column: `>`, equal: `=`, not comparable: `.`
         let table = [
             "=<<<<<<", // may

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_itself_is_accepted() {
+    fn n_the_limit_itself_is_accepted() {
         for limit in [0, 1, 9, 10, 10_000] {
             let mut wire = Vec::new();
             encode(&vec![b'k'; limit], &mut wire);
@@ -207,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_accepted_is_canonical(stream in streams()) {
+        fn n_what_is_accepted_is_canonical(stream in streams()) {
             let (frames, _) = pieces::decode_whole(&stream, owned);
             let mut again = Vec::new();
             for payload in &frames {
@@ -217,7 +217,7 @@ mod tests {
         }
 
         #[test]
-        fn cutting_changes_nothing(stream in streams(), cuts in prop::collection::vec(1..20usize, 1..30)) {
+        fn n_cutting_changes_nothing(stream in streams(), cuts in prop::collection::vec(1..20usize, 1..30)) {
             prop_assert_eq!(pieces::decode_cut(&stream, &cuts, owned), pieces::decode_whole(&stream, owned));
         }
 

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_split_at_the_first_space() {
+    fn s1_to_s9_frames_split_at_the_first_space() {
         let table: &[(&str, &[u8], &[u8], Option<&[u8]>)] = &[
             ("n1", b"20:outbound example.com,", b"outbound", Some(b"example.com")),
             ("n empty", b"0:,", b"", None),

@@ -123,3 +123,29 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a daemon when a loop of it has ended so.
+    async fn ended(work: impl Future<Output = io::Result<()>> + Send + 'static) -> Error {
+        let mut loops = JoinSet::new();
+        loops.spawn(std::future::pending());
+        loops.spawn(work);
+        let pools = [1, 1].map(|seats| Pool::new(seats, Duration::ZERO));
+        let mut listeners = Listeners { loops, stop: watch::channel(false).0, pools, marks: Vec::new() };
+        listeners.fail(Duration::from_secs(3600)).await
+    }
+
+    #[tokio::test]
+    async fn f13_a_loop_that_panics_ends_the_daemon() {
+        let error = ended(async { panic!("injected") }).await;
+        assert!(matches!(error, Error::TaskEnded("an accept loop")), "{error}");
+        assert_ne!(error.exit_code(), 0);
+        let error = ended(async { Ok(()) }).await;
+        assert!(matches!(error, Error::TaskEnded(_)), "{error}");
+        let error = ended(async { Err(io::ErrorKind::InvalidInput.into()) }).await;
+        assert_ne!(error.exit_code(), 0, "{error}");
+    }
+}

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_looks_again_at_what_was_just_written() {
+    fn r4_a_reload_looks_again_at_what_was_just_written() {
         let (now, old) = (SystemTime::now(), SystemTime::now() - HOUR);
         // By another host's clock it was written just now, and stays so however slow this one is.
         let young = now + HOUR;

@@ -180,6 +180,7 @@ fn serve(
         systemd::stopping();
         tracing::info!("stopping");
         listeners.close().await;
+        say_left_over(service.repeats.all_left_over());
         outcome
     })
 }
@@ -199,14 +200,18 @@ async fn reload_on(mut hangups: Asked, reloads: &Reloads) -> Error {
     }
 }
 
+fn say_left_over(left_over: Vec<(&'static str, u64)>) {
+    for (kind, count) in left_over {
+        tracing::warn!(kind, count, "suppressed");
+    }
+}
+
 /// Says what was left unsaid of peers, and looks whether the loading thread is there.
 async fn housekeeping(service: &Service, loader: &JoinHandle<()>) -> Error {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     loop {
         ticks.tick().await;
-        for (kind, count) in service.repeats.left_over() {
-            tracing::warn!(kind, count, "suppressed");
-        }
+        say_left_over(service.repeats.left_over());
         if loader.is_finished() {
             return Error::TaskEnded("the loading thread");
         }

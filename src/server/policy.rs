@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_xtext_counts_as_empty() {
+    fn p13_malformed_xtext_counts_as_empty() {
         let request = Request { ccert_subject: b"a+2Bb", ccert_issuer: b"c+2", ..Request::default() };
         let certificate = Certificate::of(&request);
         let mail = certificate.mail(&request);

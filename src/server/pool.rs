@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn stalled_requests_go_first_then_the_longest_idle() {
+    fn l1_stalled_requests_go_first_then_the_longest_idle() {
         let (pool, seats) = three();
         let start = Instant::now();
         let now = start + Duration::from_secs(60);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_between_request_and_reply_nor_while_a_request_arrives() {
+    fn l1_l3_nobody_goes_between_request_and_reply_nor_while_a_request_arrives() {
         let (pool, seats) = three();
         let now = Instant::now() + STALLED;
         seats[1].enter(Phase::Partial(now));

@@ -56,6 +56,11 @@ impl Repeats {
         self.left_over_at(Instant::now())
     }
 
+    /// The same at the end, when there will be no other of any kind.
+    pub(super) fn all_left_over(&self) -> Vec<(&'static str, u64)> {
+        self.left_over_at(Instant::now() + INTERVAL)
+    }
+
     fn left_over_at(&self, now: Instant) -> Vec<(&'static str, u64)> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let old = kinds.iter_mut().filter(|(_, said)| now.saturating_duration_since(said.at) >= INTERVAL);
@@ -88,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_do_not_silence_each_other() {
+    fn l11_kinds_do_not_silence_each_other() {
         let repeats = Repeats::default();
         let now = Instant::now();
         assert_eq!(repeats.turn_at("a", now), Some(Turn { suppressed: None }));

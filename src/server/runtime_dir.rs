@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_place_of_the_lock_is_not_followed() {
+    fn f4_a_link_in_place_of_the_lock_is_not_followed() {
         let parent = tempfile::tempdir().unwrap();
         let precious = parent.path().join("precious");
         fs::write(&precious, "precious").unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_everybody_may_write_to_is_refused() {
+    fn f7_a_directory_that_everybody_may_write_to_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o1777)).unwrap();
         let error = RuntimeDir::claim(parent.path()).unwrap_err();

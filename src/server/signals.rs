@@ -1,5 +1,8 @@
 //! SIGHUP reloads, SIGTERM and SIGINT stop, and a second one of these ends at once.
 //!
+//! SIGUSR1 and SIGUSR2 mean nothing here. Unhandled they would end the daemon, and scripts send them
+//! to daemons of other kinds, to have logs opened anew.
+//!
 //! The handlers are installed before anything else happens, so that a SIGHUP during start or
 //! shutdown kills nobody. What arrives early waits in a pipe: a SIGTERM during the first load
 //! stops the daemon once that is done, and several SIGHUPs are one.
@@ -9,7 +12,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::{flag, low_level};
 use tokio::net::UnixStream;
 
@@ -34,6 +37,10 @@ impl Signals {
             flag::register_conditional_shutdown(signal, IMPATIENT, Arc::clone(&stopping))?;
             flag::register(signal, Arc::clone(&stopping))?;
             low_level::pipe::register(signal, term.try_clone()?)?;
+        }
+        for signal in [SIGUSR1, SIGUSR2] {
+            // A flag that nobody asks for: the least that a handler can do.
+            flag::register(signal, Arc::default())?;
         }
         reload.set_nonblocking(true)?;
         stop.set_nonblocking(true)?;

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn made_with_its_mode_and_removed_at_the_end() {
+    fn f5_made_with_its_mode_and_removed_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         for mode in [0o600, 0o660, 0o666] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_was_replaced_is_not_removed() {
+    fn f4_f6_a_socket_that_was_replaced_is_not_removed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let socket = create(&path).unwrap();

@@ -68,10 +68,14 @@ pub(super) async fn keep_alive<T>() -> T {
     let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| *interval > Duration::ZERO) else {
         return std::future::pending().await;
     };
-    let mut ticks = tokio::time::interval(interval / 2);
+    at_each(interval / 2, || tell(&[NotifyState::Watchdog], None)).await
+}
+
+async fn at_each<T>(interval: Duration, mut ping: impl FnMut()) -> T {
+    let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
-        tell(&[NotifyState::Watchdog], None);
+        ping();
     }
 }
 
@@ -94,6 +98,34 @@ mod tests {
             let length = receiver.recv(&mut bytes).unwrap();
             assert_eq!(&bytes[..length], b"READY=1\n");
         }
+    }
+
+    #[test]
+    fn f16_a_blocked_loop_pings_nobody() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU64, Ordering};
+
+        const INTERVAL: Duration = Duration::from_millis(2);
+        let pings = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&pings);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async move {
+            tokio::spawn(at_each::<()>(INTERVAL, move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }));
+            while pings.load(Ordering::Relaxed) < 3 {
+                tokio::task::yield_now().await;
+            }
+            // Many intervals in which a connection, say, keeps this thread for itself.
+            let (before, begin) = (pings.load(Ordering::Relaxed), std::time::Instant::now());
+            while begin.elapsed() < 25 * INTERVAL {
+                std::hint::spin_loop();
+            }
+            assert_eq!(pings.load(Ordering::Relaxed), before);
+            while pings.load(Ordering::Relaxed) == before {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn another_way_is_a_change() {
 }
 
 #[test]
-fn inbound_connectors_are_compared_part_by_part() {
+fn r5_inbound_connectors_are_compared_part_by_part() {
     let tls = Require { tls: Some(TlsRequirement::Any), ..Require::default() };
     let base = partner("p", &["*.x.example"], tls);
     let with = |change: &dyn Fn(&mut Inbound)| {

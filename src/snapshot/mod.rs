@@ -13,6 +13,8 @@ mod inbound_diff;
 pub mod index;
 mod outbound;
 pub mod parts;
+#[cfg(test)]
+pub(crate) mod postfix_reader;
 pub mod render;
 mod shadowing;
 

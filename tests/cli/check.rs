@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::bench::{BAD, Bench, CONFIGURATION, assert_keys};
+use crate::daemon::Daemon;
 
 #[test]
 fn a_good_configuration_is_summed_up() {
@@ -73,9 +74,41 @@ fn every_command_that_reads_the_configuration_ends_alike() {
 }
 
 #[test]
-fn an_unreadable_configuration_is_a_matter_of_permission() {
+fn f18_an_unreadable_configuration_is_a_matter_of_permission() {
     let bench = Bench::new(CONFIGURATION);
     fs::set_permissions(bench.path("connectord.toml"), fs::Permissions::from_mode(0o000)).unwrap();
     let ended = bench.run_unprivileged(&["check"]).expect(77);
     assert!(ended.stderr.contains("permission denied"), "{ended:?}");
+}
+
+/// A check, a reload, a signal and a start say the same of the same files.
+#[test]
+fn c11_a_check_and_the_daemon_say_the_same() {
+    let five = include_str!("../config/bad/19-five-mistakes/connectord.toml");
+    for text in [BAD, "version = 1\nbogus = 1\n", "", five] {
+        let bench = Bench::new(CONFIGURATION);
+        let daemon = Daemon::start(&bench);
+        bench.write("connectord.toml", text);
+        let checked = bench.run(&["check", "--json"]).expect(78).json();
+        let reloaded = bench.run(&["reload", "--json"]).expect(78).json();
+        assert!(!checked["problems"].as_array().unwrap().is_empty(), "{checked}");
+        assert_eq!(checked["problems"], reloaded["problems"]);
+        let before = daemon.log().matches("error reload_problem ").count();
+        daemon.signal(nix::sys::signal::Signal::SIGHUP);
+        // A second reload on command comes behind the one that was signalled.
+        bench.run(&["reload"]).expect(78);
+        daemon.stop().expect(0);
+        let log = fs::read_to_string(bench.path("log")).unwrap();
+        let problems = checked["problems"].as_array().unwrap();
+        assert!(log.matches("error reload_problem ").count() > before, "{log}");
+        for problem in problems {
+            let place = format!("line={} column={} ", problem["line"], problem["column"]);
+            assert!(log.contains(&place), "{place} in {log}");
+        }
+        let start = bench.run(&["serve"]).expect(78).stderr;
+        let check = bench.run(&["check"]).expect(78).stderr;
+        // A check has warnings too.
+        let problems = check.split("warning: ").next().unwrap();
+        assert!(start.contains(problems.trim_end()), "{start}\nis not\n{problems}");
+    }
 }

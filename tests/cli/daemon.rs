@@ -73,10 +73,15 @@ impl<'b> Daemon<'b> {
         String::from_utf8(reply).unwrap()
     }
 
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.as_ref().unwrap().id();
+        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+    }
+
     /// Sends SIGTERM, and returns how it ended.
     pub fn stop(mut self) -> Ended {
+        self.signal(Signal::SIGTERM);
         let mut child = self.child.take().unwrap();
-        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
         let code = child.wait().unwrap().code();
         Ended { code, stdout: String::new(), stderr: self.log() }
     }

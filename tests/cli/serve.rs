@@ -79,7 +79,7 @@ fn keys() -> Vec<String> {
 }
 
 #[test]
-fn explain_outbound_is_what_the_socket_says() {
+fn i11_explain_outbound_is_what_the_socket_says() {
     let bench = Bench::new(CONFIGURATION);
     let daemon = Daemon::start(&bench);
     let ready = load::load(&bench.path("connectord.toml"), 0, Timestamp::now()).unwrap();
@@ -107,7 +107,7 @@ fn explain_outbound_is_what_the_socket_says() {
 }
 
 #[test]
-fn explain_inbound_is_what_the_socket_says() {
+fn i11_explain_inbound_is_what_the_socket_says() {
     let bench = Bench::new(CONFIGURATION);
     let daemon = Daemon::start(&bench);
     let ready = load::load(&bench.path("connectord.toml"), 0, Timestamp::now()).unwrap();
@@ -242,7 +242,7 @@ fn reload(bench: &Bench, arguments: &[&str], code: i32) -> Value {
 }
 
 #[test]
-fn a_reload_waits_and_tells() {
+fn r3_r5_a_reload_waits_and_tells() {
     let refuse = format!("{CONFIGURATION}\n[server]\nweaker_reload = \"refuse\"\n");
     let stronger = refuse
         .replace("domains = [\".example\"]\ntls = \"encrypt\"", "domains = [\".example\"]\ntls = \"verify\"");
@@ -332,7 +332,7 @@ fn a_start_that_cannot_be_says_why() {
 }
 
 #[test]
-fn a_second_instance_is_refused() {
+fn f3_a_second_instance_is_refused() {
     let bench = Bench::new(CONFIGURATION);
     let daemon = Daemon::start(&bench);
     let second = bench.run(&["serve"]).expect(73);
@@ -342,7 +342,7 @@ fn a_second_instance_is_refused() {
 }
 
 #[test]
-fn a_socket_of_somebody_else_is_not_taken() {
+fn f4_a_socket_of_somebody_else_is_not_taken() {
     let bench = Bench::new(CONFIGURATION);
     let _other = UnixListener::bind(bench.path("run/policy.sock")).unwrap();
     let ended = bench.run(&["serve"]).expect(73);
@@ -350,7 +350,7 @@ fn a_socket_of_somebody_else_is_not_taken() {
 }
 
 #[test]
-fn a_runtime_directory_of_somebody_else_is_a_matter_of_permission() {
+fn f7_a_runtime_directory_of_somebody_else_is_a_matter_of_permission() {
     let bench = Bench::new(CONFIGURATION);
     fs::set_permissions(bench.path("run"), fs::Permissions::from_mode(0o555)).unwrap();
     let ended = bench.run_unprivileged(&["serve"]).expect(77);

@@ -1,4 +1,4 @@
-//! Directories with configurations whose permissions do not depend on the umask.
+//! Directories with configurations whose permissions do not depend on the umask, and the examples.
 
 #![allow(clippy::unwrap_used)]
 
@@ -52,4 +52,42 @@ pub fn directory(files: &[(&str, &str)]) -> TempDir {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     }
     directory
+}
+
+/// A main file of an example, and the files that it consists of.
+pub struct Example {
+    pub directory: TempDir,
+    pub main: PathBuf,
+    pub files: Vec<PathBuf>,
+}
+
+/// Every example there is, each in a directory of its own.
+pub fn examples() -> Vec<Example> {
+    fn toml_files(directory: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                toml_files(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                files.push(path);
+            }
+        }
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut examples = Vec::new();
+    for from in [root().join("good"), manifest.join("contrib/examples")] {
+        let mains = fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path());
+        for main in mains.filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
+            let directory = copy(&from);
+            let main = directory.path().join(main.file_name().unwrap());
+            let mut files = Vec::new();
+            toml_files(directory.path(), &mut files);
+            let includes = fs::read_to_string(&main).unwrap().contains("\ninclude");
+            files.retain(|path| *path == main || (includes && path.parent() != main.parent()));
+            files.sort();
+            examples.push(Example { directory, main, files });
+        }
+    }
+    assert!(examples.len() >= 4, "{} examples", examples.len());
+    examples
 }

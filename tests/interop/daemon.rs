@@ -90,6 +90,7 @@ impl Site {
                 ),
             ),
             Software::Exim => (listen("exim", exim), String::new()),
+            Software::Systemd => (String::new(), String::new()),
         };
         self.write(
             "connectord.toml",

@@ -69,7 +69,7 @@ fn send_with_header(lab: &Lab, expected: &BTreeMap<String, String>) {
 }
 
 /// With contrib's settings the header means nothing.
-fn contrib(release: Release) {
+fn x2_contrib(release: Release) {
     let lab = lab(release, &[]);
     let _daemon = lab.site.serve();
     send_with_header(&lab, &fates([("header@open.example", NO_TLS)]));
@@ -78,7 +78,7 @@ fn contrib(release: Release) {
 /// main.cf as somebody may leave it: the header is obeyed, there is a fallback relay, connections are
 /// reused. Mail of connectors with the service of their own does not notice. (The TLS session cache
 /// is tlsmgr(8)'s, and no service can leave it: see `session_cache`.)
-fn service(release: Release) {
+fn x2_service(release: Release) {
     let settings = [
         "tls_required_enable=yes",
         "smtp_fallback_relay=[relay.lab.example]",
@@ -112,4 +112,4 @@ fn service(release: Release) {
     lab.send_expecting(&fates([("tightened@good.example", "D Server certificate not verified")]));
 }
 
-on_each_postfix!(contrib, service);
+on_each_postfix!(x2_contrib, x2_service);

@@ -133,7 +133,7 @@ fn told_later(lab: &Lab<Exim>, recipient: &str) {
     }
 }
 
-fn away(release: Release) {
+fn t3_x5_away(release: Release) {
     let (lab, connectors) = lab(release, &[]);
     lab.site.configure(&connectors);
     let mut all: BTreeMap<String, String> = BTreeMap::new();
@@ -172,7 +172,7 @@ fn away(release: Release) {
 const RESTARTS: u32 = 6;
 const MESSAGES: u32 = 15;
 
-fn restarted(release: Release) {
+fn f15_x5_restarted(release: Release) {
     let (lab, connectors) = lab(release, &[]);
     lab.site.configure(&connectors);
     let recipients: Vec<String> = (0..MESSAGES)
@@ -210,4 +210,4 @@ fn restarted(release: Release) {
     assert_eq!(arrived.len(), copies, "more than once: {:?}", lab.partner.mail());
 }
 
-on_each_exim!(away, restarted);
+on_each_exim!(t3_x5_away, f15_x5_restarted);

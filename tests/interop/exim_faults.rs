@@ -154,7 +154,7 @@ fn outage(
     lab.mta.nothing_lost(&lab.machine);
 }
 
-fn question(release: Release) {
+fn t3_x5_question(release: Release) {
     let faults = out_faults();
     let mut waiting = BTreeMap::new();
     for (name, _, reason) in &faults {
@@ -168,7 +168,7 @@ fn question(release: Release) {
 
 /// The certificate is asked about twice. The fault is there both times (`both`), or at the first
 /// question (`event`) or the second one (`again`) only.
-fn certificate(release: Release) {
+fn t3_x5_certificate(release: Release) {
     let faults: BTreeMap<_, _> = certificate_faults().into_iter().collect();
     let mut waiting = BTreeMap::new();
     for name in faults.keys() {
@@ -193,4 +193,4 @@ fn certificate(release: Release) {
     });
 }
 
-on_each_exim!(question, certificate);
+on_each_exim!(t3_x5_question, t3_x5_certificate);

@@ -117,7 +117,7 @@ fn meet(lab: &Lab<Exim>, fault: &str, expected: &str) -> (Client, Vec<String>) {
 /// Sender's domains are `FAULT.STAGE.CONNECTOR.example`: at `mail` all answers are faulty, at `rcpt`
 /// only those at RCPT. Each client tries again, in the session that it has, when the real daemon is
 /// back.
-fn acl(release: Release) {
+fn t3_x5_acl(release: Release) {
     let table = faults();
     let lab: Lab<Exim> =
         Lab::start(release, &Authority::new("Lab CA"), &[], Zone::default(), &["smtp_connect_backlog = 200"]);
@@ -158,4 +158,4 @@ fn acl(release: Release) {
     }
 }
 
-on_each_exim!(acl);
+on_each_exim!(t3_x5_acl);

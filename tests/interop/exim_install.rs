@@ -67,7 +67,7 @@ fn told(lab: &Lab<Untouched>) -> String {
     client.ask("MAIL FROM:<bob@contoso.example>")
 }
 
-fn on_a_running_exim(release: Release) {
+fn t3_on_a_running_exim(release: Release) {
     let authority = Authority::new("Lab CA");
     let lab: Lab<Untouched> = Lab::start(release, &authority, &[], Zone::default(), &[]);
     lab.site.configure(CONNECTORS);
@@ -98,4 +98,4 @@ fn on_a_running_exim(release: Release) {
     assert_eq!(acl, "acl_smtp_mail = acl_connectord_mail\n");
 }
 
-on_each_exim!(on_a_running_exim);
+on_each_exim!(t3_on_a_running_exim);

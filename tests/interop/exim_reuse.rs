@@ -80,7 +80,7 @@ fn lab(release: Release) -> Lab<Exim> {
 
 /// Three messages to each domain in turn. Exim goes through the queue twice: first all are routed
 /// and noted as waiting for the host, then delivered, and what waits for an open connection may use it.
-fn queue(release: Release) {
+fn x3_queue(release: Release) {
     let lab = lab(release);
     let _daemon = lab.site.serve();
     for number in 0..3 {
@@ -122,7 +122,7 @@ fn queue(release: Release) {
 
 /// With PIPELINING and CHUNKING, as most hosts have them: several messages, by BDAT, each over TLS
 /// of its own, or none.
-fn extensions(release: Release) {
+fn x3_extensions(release: Release) {
     let lab = lab(release);
     let _daemon = lab.site.serve();
     for number in 0..3 {
@@ -154,4 +154,4 @@ fn extensions(release: Release) {
     assert_eq!(lab.mta.panics(&lab.machine), "");
 }
 
-on_each_exim!(queue, extensions);
+on_each_exim!(x3_queue, x3_extensions);

@@ -111,7 +111,7 @@ fn reply_to_client(lab: &Lab) -> String {
     client.ask("RCPT TO:<carol@ours.example>")
 }
 
-fn away(release: Release) {
+fn f1_f2_x1_away(release: Release) {
     let lab = lab(release);
     let refused =
         "530 5.7.0 <carol@ours.example>: Recipient address rejected: connector good-in: TLS is required";
@@ -139,7 +139,7 @@ fn away(release: Release) {
 }
 
 /// Postfix waits 100 s for an answer and then defers; here it gets one before.
-fn stopped(release: Release) {
+fn f12_x1_stopped(release: Release) {
     let lab = lab(release);
     let daemon = lab.site.serve();
     daemon.signal(Signal::SIGSTOP);
@@ -160,7 +160,7 @@ fn stopped(release: Release) {
 const RESTARTS: u32 = 6;
 const MESSAGES: u32 = 20;
 
-fn restarted(release: Release) {
+fn f15_restarted(release: Release) {
     let lab = lab(release);
     let load = round((0..MESSAGES).map(|number| format!("load{number}")));
     thread::scope(|scope| {
@@ -188,7 +188,7 @@ fn restarted(release: Release) {
 ///
 /// Postfix asks once more when a connection is closed under a request, and no more than once, so
 /// each restart has mail of its own.
-fn activated(release: Release) {
+fn f15_activated(release: Release) {
     let lab = lab(release);
     let sockets = lab.site.sockets();
     let mut daemon = lab.site.serve_on(&sockets);
@@ -215,4 +215,4 @@ fn activated(release: Release) {
     none_weaker(&lab);
 }
 
-on_each_postfix!(away, stopped, restarted, activated);
+on_each_postfix!(f1_f2_x1_away, f12_x1_stopped, f15_restarted, f15_activated);

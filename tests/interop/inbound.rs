@@ -54,7 +54,7 @@ fn outcome(column: &str, action: &str, violation: &str) -> String {
     format!("{code} <carol@ours.example>: Recipient address rejected: connector {column}-{action}: {text}")
 }
 
-fn requirements(release: Release) {
+fn x4_requirements(release: Release) {
     let table = expected(EXPECTED);
     let authority = Authority::new("Lab CA");
     let wallet = Wallet::new(&authority);
@@ -101,4 +101,4 @@ fn requirements(release: Release) {
     compare(&with_actions(&table, outcome), &seen);
 }
 
-on_each_postfix!(requirements);
+on_each_postfix!(x4_requirements);

@@ -123,7 +123,7 @@ fn lab(release: Release, settings: &[&str]) -> Lab {
 }
 
 /// Domains as typed, next-hops as other tables write them, address literals.
-fn spellings(release: Release) {
+fn s7_x1_spellings(release: Release) {
     let transport = "transport_maps=inline:{\
         {port.example=smtp:[mx.smart.example]:587},\
         {service.example=smtp:[mx.smart.example]:submission},\
@@ -169,7 +169,7 @@ fn spellings(release: Release) {
 }
 
 /// `relayhost` in main.cf, and the transport map wired.
-fn relayhost(release: Release) {
+fn x2_relayhost(release: Release) {
     let settings = [
         "relayhost=[relay.lab.example]",
         "transport_maps=socketmap:unix:/connectord/socketmap.sock:transport",
@@ -189,4 +189,4 @@ fn relayhost(release: Release) {
     lab.send_expecting(&expected);
 }
 
-on_each_postfix!(spellings, relayhost);
+on_each_postfix!(s7_x1_spellings, x2_relayhost);

@@ -76,6 +76,7 @@ mod resolver;
 mod root;
 mod session_cache;
 mod smtp;
+mod systemd;
 mod terminal;
 mod test_mail;
 mod transaction;

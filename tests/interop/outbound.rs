@@ -179,17 +179,17 @@ fn matrix<M: Mta>(release: Release, table: &BTreeMap<Cell, String>, settings: &[
     lab
 }
 
-fn with_postfix(release: Release) {
+fn x1_with_postfix(release: Release) {
     // The smart hosts are in the transport map.
     let route = "transport_maps=socketmap:unix:connectord/socketmap.sock:transport";
     let dane = "smtp_dns_support_level=dnssec";
     let _lab: Lab<Postfix> = matrix(release, &table(|(postfix, _)| postfix), &[route, dane]);
 }
 
-fn with_exim(release: Release) {
+fn x5_with_exim(release: Release) {
     let lab: Lab<Exim> = matrix(release, &table(|(_, exim)| exim), &[]);
     assert_eq!(lab.mta.panics(&lab.machine), "");
 }
 
-on_each_postfix!(with_postfix);
-on_each_exim!(with_exim);
+on_each_postfix!(x1_with_postfix);
+on_each_exim!(x5_with_exim);

@@ -50,7 +50,7 @@ pub fn postmap(lab: &Lab, key: &str) -> String {
     }
 }
 
-fn agrees_with_explain(release: Release) {
+fn z4_agrees_with_explain(release: Release) {
     let lab: Lab = Lab::start(release, &Authority::new("Lab CA"), &[], Zone::default(), &[]);
     lab.site.configure(CONNECTORS);
     let _daemon = lab.site.serve();
@@ -64,4 +64,4 @@ fn agrees_with_explain(release: Release) {
     }
 }
 
-on_each_postfix!(agrees_with_explain);
+on_each_postfix!(z4_agrees_with_explain);

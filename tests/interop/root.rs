@@ -1,5 +1,5 @@
 //! A Debian with Postfix or Exim and a DNS server in a directory, made once by mmdebstrap. Debian
-//! does not let the two stand side by side, so each has a root of its own.
+//! does not let the two stand side by side, so each has a root of its own, and so has systemd.
 //!
 //! It lies under `target/roots`, named by the hash of its recipe, so that another recipe makes
 //! another root. It is built beside its place and renamed when complete; who comes while it is
@@ -12,11 +12,12 @@ use std::process::{Command, Stdio};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
-/// The mail server in a root.
+/// What a root is for: a mail server, or systemd without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Software {
     Postfix,
     Exim,
+    Systemd,
 }
 
 /// A Debian release, and the mail server that comes with it.
@@ -36,11 +37,14 @@ pub const EXIM_4_96: Release = Release { suite: "bookworm", software: Software::
 
 pub const EXIM_4_98: Release = Release { suite: "trixie", software: Software::Exim, version: "4.98" };
 
+pub const SYSTEMD_252: Release = Release { suite: "bookworm", software: Software::Systemd, version: "252" };
+
 impl Software {
     fn name(self) -> &'static str {
         match self {
             Software::Postfix => "postfix",
             Software::Exim => "exim",
+            Software::Systemd => "systemd",
         }
     }
 
@@ -49,6 +53,7 @@ impl Software {
         match self {
             Software::Postfix => "postfix",
             Software::Exim => "Debian-exim",
+            Software::Systemd => "root",
         }
     }
 
@@ -58,12 +63,14 @@ impl Software {
         match self {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
+            Software::Systemd => "--include=systemd,systemd-sysv,dbus,libssl3",
         }
     }
 }
 
 /// Programs of this machine that the lab runs; `tests/setup` installs them.
-const PROGRAMS: [&str; 7] = ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp", "script"];
+const PROGRAMS: [&str; 8] =
+    ["mmdebstrap", "ip", "unshare", "nsenter", "setpriv", "cp", "script", "systemd-nspawn"];
 
 /// What keeps packages from starting daemons in the root while it is made.
 const NO_DAEMONS: &str =

@@ -47,7 +47,7 @@ fn tighten(lab: &Lab) {
 }
 
 /// With Debian's default, a session from before goes on being used.
-fn debian(release: Release) {
+fn x2_debian(release: Release) {
     let lab = lab(release, &["smtp_tls_session_cache_database=btree:${data_directory}/smtp_scache"]);
     let _daemon = lab.site.serve();
     let resumed = |recipient| send(&lab, recipient).map(|session| session.resumed);
@@ -58,7 +58,7 @@ fn debian(release: Release) {
 }
 
 /// With contrib's, the new name counts from the next message on.
-fn contrib(release: Release) {
+fn x2_contrib(release: Release) {
     let lab = lab(release, &[]);
     let _daemon = lab.site.serve();
     let resumed = |recipient| send(&lab, recipient).map(|session| session.resumed);
@@ -69,4 +69,4 @@ fn contrib(release: Release) {
     lab.settled(&fates([("third@good.example", "D Server certificate not verified")]));
 }
 
-on_each_postfix!(debian, contrib);
+on_each_postfix!(x2_debian, x2_contrib);

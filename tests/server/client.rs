@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::daemon::PATIENCE;
+use super::postfix_reader;
 
 /// Two connectors that tell each other apart.
 pub const CONFIGURATION: &str = r#"
@@ -68,7 +69,12 @@ pub fn reply(stream: &mut UnixStream) -> Option<String> {
     let mut payload = vec![0; length.parse::<usize>().unwrap() + 1];
     stream.read_exact(&mut payload).unwrap();
     assert_eq!(payload.pop(), Some(b','));
-    Some(String::from_utf8(payload).unwrap())
+    let payload = String::from_utf8(payload).unwrap();
+    // S14: whatever a test asks, Postfix could have read the reply.
+    if let Err(error) = postfix_reader::reply(&payload) {
+        panic!("{error}: {payload:?}");
+    }
+    Some(payload)
 }
 
 /// Asks the map `tls`.
@@ -114,7 +120,39 @@ pub fn action(stream: &mut UnixStream) -> Option<String> {
         }
     }
     let text = String::from_utf8(text).unwrap();
-    Some(text.strip_prefix("action=").unwrap().trim_end().to_owned())
+    let action = text.strip_prefix("action=").and_then(|text| text.strip_suffix("\n\n")).unwrap();
+    assert!(permits_nothing(action), "{action:?}");
+    Some(action.to_owned())
+}
+
+/// I3, as the reliability list has it: DUNNO, or a refusal with printable words. Never an action
+/// that is empty, OK, or digits alone, which smtpd takes for leave.
+fn permits_nothing(action: &str) -> bool {
+    let codes = |text: &str, count: usize| {
+        text.len() <= count && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let words = |text: &str| {
+        // connector, a name of at most 64, and a text of at most 200 bytes
+        text.len() <= 276
+            && text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    match action.splitn(3, ' ').collect::<Vec<_>>()[..] {
+        ["DUNNO"] => true,
+        ["HOLD" | "REJECT" | "DEFER_IF_PERMIT", ..] => words(action.split_once(' ').unwrap().1),
+        [code, enhanced, text] => {
+            let parts: Vec<&str> = enhanced.split('.').collect();
+            let class = code.starts_with('4') || code.starts_with('5');
+            class
+                && code.len() == 3
+                && codes(code, 3)
+                && parts.len() == 3
+                && parts[0] == &code[..1]
+                && parts[1..].iter().all(|part| codes(part, 3))
+                && words(text)
+        }
+        _ => false,
+    }
 }
 
 /// Whether the connection ends without another byte.

@@ -44,11 +44,13 @@ fn child() {
             _ => panic!("no limit {name}"),
         }
     }
-    let options = Options {
-        runtime_dir: directory.join("run"),
-        loader: loader::of_file(directory.join("connectord.toml")),
-        limits,
-    };
+    let mut of_file = loader::of_file(directory.join("connectord.toml"));
+    let panic = directory.join("panic");
+    let loader = Box::new(move |generation| {
+        assert!(!panic.exists(), "as the test wants it");
+        of_file(generation)
+    });
+    let options = Options { runtime_dir: directory.join("run"), loader, limits };
     let code = match run(options) {
         Ok(()) => 0,
         Err(error) => {

@@ -12,7 +12,7 @@ pub fn seats(count: usize) -> String {
 }
 
 #[test]
-fn the_longest_idle_one_makes_room() {
+fn l1_l3_the_longest_idle_one_makes_room() {
     let daemon = Setup::new(&seats(3)).start();
     let path = daemon.path("run/socketmap.sock");
     let mut streams: Vec<UnixStream> = (0..3).map(|_| connect(&path)).collect();
@@ -46,7 +46,7 @@ fn l1_half_requests_keep_nobody_out() {
 }
 
 #[test]
-fn the_control_socket_has_seats_of_its_own() {
+fn l1_the_control_socket_has_seats_of_its_own() {
     let daemon = Setup::new(&seats(1)).start();
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     stream.write_all(b"16:tls").unwrap();

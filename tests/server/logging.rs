@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use serde_json::{Value, json};
 
 use super::client::{BANK, CONFIGURATION, action, connect, from_bank, lookup, policy, reply, tls};
-use super::daemon::{Daemon, Setup};
+use super::daemon::{Daemon, PATIENCE, Setup};
 
 fn with_server(settings: &str) -> String {
     CONFIGURATION.replace("version = 1\n", &format!("version = 1\n[server]\n{settings}\n"))
@@ -70,7 +70,7 @@ fn decisions_as_json() {
 }
 
 #[test]
-fn which_decisions_are_logged() {
+fn i12_which_decisions_are_logged() {
     for (settings, count) in [
         ("decisions = \"none\"", 0),
         ("decisions = \"connector\"", 4),
@@ -90,7 +90,7 @@ fn which_decisions_are_logged() {
 }
 
 #[test]
-fn what_a_peer_sends_cannot_forge_a_line() {
+fn p_what_a_peer_sends_cannot_forge_a_line() {
     let mut daemon = Setup::new(&with_server("decisions = \"all\"")).start();
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     tls(&mut stream, "x\ninfo decision forged=1 \"quoted\" \u{1b}[31m").unwrap();
@@ -126,7 +126,11 @@ fn l11_what_a_peer_causes_is_said_once_a_second() {
             .sum();
         said.len() as u64 + suppressed + left
     };
-    daemon.log.wait_for("warn suppressed kind=lookup_refused");
+    let begin = std::time::Instant::now();
+    while counted() < 5_000 {
+        assert!(begin.elapsed() < PATIENCE, "{:#?}", daemon.log.lines());
+        std::thread::yield_now();
+    }
     assert_eq!(counted(), 5_000);
     assert!(daemon.log.lines().len() < 50, "{:#?}", daemon.log.lines());
 }

@@ -6,8 +6,17 @@ mod client;
 mod daemon;
 mod exhaustion;
 mod exim;
+mod faults;
+mod files;
+mod flood;
+mod generations;
 mod logging;
+mod memory;
+mod policy;
+#[path = "../../src/snapshot/postfix_reader.rs"]
+mod postfix_reader;
 mod reload;
 mod shutdown;
+mod socketmap;
 mod start;
 mod wire;

@@ -17,7 +17,7 @@ use super::daemon::{Daemon, Setup};
 
 /// The configuration of a generation: which of the two partners has the stricter connector
 /// alternates, and both replies say the number.
-fn numbered(generation: u64) -> String {
+pub fn numbered(generation: u64) -> String {
     let [x, y] = if generation.is_multiple_of(2) { ["encrypt", "secure"] } else { ["secure", "encrypt"] };
     let connector = |name: &str, level: &str| {
         let names = if level == "secure" { "match = [\"mx.partner.example\"]\n" } else { "" };
@@ -36,7 +36,7 @@ fn expected(name: &str, generation: u64) -> String {
     format!("OK {level} servername=g{generation}.example")
 }
 
-fn generation_of(reply: &str) -> u64 {
+pub fn generation_of(reply: &str) -> u64 {
     let (_, rest) = reply.split_once("servername=g").unwrap_or_else(|| panic!("{reply}"));
     rest.split_once('.').unwrap().0.parse().unwrap()
 }
@@ -292,7 +292,7 @@ fn trust_anchors_that_cannot_be_published_show_in_the_status() {
 }
 
 #[test]
-fn trust_anchors_are_published_before_they_are_named() {
+fn r8_trust_anchors_are_published_before_they_are_named() {
     let authority = |name: &str| {
         let mut params = rcgen::CertificateParams::default();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);

@@ -9,7 +9,7 @@ use super::daemon::Setup;
 use super::exhaustion::seats;
 
 #[test]
-fn a_stop_closes_idle_connections_and_removes_the_sockets() {
+fn f14_a_stop_closes_idle_connections_and_removes_the_sockets() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut daemon = Setup::new(CONFIGURATION).start();
         let mut idle = connect(&daemon.path("run/socketmap.sock"));
@@ -125,7 +125,7 @@ fn nobody_is_waited_for_longer_than_the_drain() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_a_hangup_does_not() {
+fn r7_a_hangup_during_shutdown_does_nothing_and_a_second_stop_ends_at_once() {
     let (mut daemon, _stream) = stuck(Setup::new(CONFIGURATION).limits("write=600000 drain=600000"));
     daemon.signal(Signal::SIGTERM);
     daemon.log.wait_for("info stopping");

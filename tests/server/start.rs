@@ -12,7 +12,7 @@ fn with_listener(listener: &str) -> String {
 }
 
 #[test]
-fn sockets_have_their_mode_and_group() {
+fn f5_sockets_have_their_mode_and_group() {
     // Who is not root can give a socket to a group of its own only.
     let group = if nix::unistd::geteuid().is_root() { 4711 } else { nix::unistd::getegid().as_raw() };
     let configuration =

@@ -39,7 +39,7 @@ fn lookups_one_after_the_other() {
 }
 
 #[test]
-fn requests_in_every_piece() {
+fn n_p_requests_in_every_piece() {
     let daemon = Setup::new(CONFIGURATION).start();
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     let request = [lookup("tls", "bank.example"), lookup("tls", "plain.example")].concat();
@@ -81,7 +81,7 @@ fn i4_pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn what_is_not_the_protocol_closes_without_a_byte() {
+fn n_p_what_is_not_the_protocol_closes_without_a_byte() {
     let daemon = Setup::new(CONFIGURATION).start();
     let garbage: [&[u8]; 9] = [
         b"GET / HTTP/1.1\r\n\r\n",
@@ -128,7 +128,7 @@ fn what_is_not_the_protocol_closes_without_a_byte() {
 }
 
 #[test]
-fn what_postfix_sent_is_answered() {
+fn p_what_postfix_sent_is_answered() {
     let daemon = Setup::new(CONFIGURATION).start();
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
     let mut count = 0;
@@ -145,7 +145,7 @@ fn what_postfix_sent_is_answered() {
 }
 
 #[test]
-fn mail_is_decided() {
+fn p_mail_is_decided() {
     let daemon = Setup::new(CONFIGURATION).start();
     let mut stream = connect(&daemon.path("run/policy.sock"));
     for (request, expected) in [
@@ -172,7 +172,7 @@ fn mail_is_decided() {
 }
 
 #[test]
-fn a_request_that_is_not_finished_is_cut() {
+fn n_p_a_request_that_is_not_finished_is_cut() {
     let daemon = Setup::new(CONFIGURATION).limits("request=50").start();
     let mut halves: Vec<(UnixStream, &[u8])> = Vec::new();
     for (socket, half) in [
@@ -200,7 +200,7 @@ fn a_request_that_is_not_finished_is_cut() {
 }
 
 #[test]
-fn a_policy_request_without_an_end_is_cut_at_its_limit() {
+fn p7_a_policy_request_without_an_end_is_cut_at_its_limit() {
     // The deadline of requests helps nobody here.
     let daemon = Setup::new(CONFIGURATION).limits("request=600000").start();
     for beginning in ["sender=", "request=smtpd_access_policy\nsender="] {
@@ -238,7 +238,7 @@ fn l2_bytes_that_trickle_do_not_extend_the_deadline() {
 }
 
 #[test]
-fn idle_connections_end_after_their_time_and_not_before_a_request() {
+fn l3_idle_connections_end_after_their_time_and_not_before_a_request() {
     let daemon = Setup::new(CONFIGURATION).limits("idle=50").start();
     let mut stream = connect(&daemon.path("run/socketmap.sock"));
     assert!(closes(&mut stream));

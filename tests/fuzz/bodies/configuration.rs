@@ -150,7 +150,7 @@ fn tls(snapshot: &Snapshot, key: &str) -> String {
 
 /// A reply's level is the connector's own or one above it.
 fn at_least(policy: &str, connector: &Outbound, key: &str) {
-    let (told, _) = postfix::tls_policy(policy).unwrap_or_else(|why| panic!("{why}: {policy}"));
+    let (told, _) = postfix::policy(policy).unwrap_or_else(|why| panic!("{why}: {policy}"));
     let demanded = connector.requirement.level().word();
     let above: &[&str] = match demanded {
         "may" => &["encrypt", "verify", "secure", "fingerprint", "dane", "dane-only"],

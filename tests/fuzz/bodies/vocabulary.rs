@@ -35,7 +35,7 @@ pub fn socketmap(map: &[u8], payload: &str) {
     let value = payload.strip_prefix("OK ").unwrap_or_else(|| panic!("nothing of ours: {payload:?}"));
     assert!(value.len() <= 60_000 && is_printable(value), "{value:?}");
     match map {
-        b"tls" => assert_eq!(postfix::tls_policy(value).err(), None, "{value:?}"),
+        b"tls" => assert_eq!(postfix::policy(value).err(), None, "{value:?}"),
         b"transport" => assert_eq!(postfix::transport(value), Ok(()), "{value:?}"),
         _ => panic!("OK for a map that does not exist: {value:?}"),
     }

@@ -203,12 +203,12 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn cutting_changes_nothing(stream in streams(), cuts in prop::collection::vec(1..70usize, 1..20)) {
+    fn p_cutting_changes_nothing(stream in streams(), cuts in prop::collection::vec(1..70usize, 1..20)) {
         prop_assert_eq!(pieces::decode_cut(&stream, &cuts, owned), pieces::decode_whole(&stream, owned));
     }
 
     #[test]
-    fn pipelined_requests_are_independent(senders in prop::collection::vec("[ -~]{0,20}", 1..6)) {
+    fn p_pipelined_requests_are_independent(senders in prop::collection::vec("[ -~]{0,20}", 1..6)) {
         let stream: Vec<u8> = senders.iter().flat_map(|sender| wire(&format!("sender={sender}\n"))).collect();
         let (requests, error) = pieces::decode_whole(&stream, owned);
         prop_assert_eq!(error, None);

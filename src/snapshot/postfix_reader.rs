@@ -1,9 +1,13 @@
-//! What Postfix makes of a value from one of our maps, written down from its source and its manual alone.
+//! What Postfix makes of what our maps reply, written down from its source and its manual alone.
 //!
 //! No type of ours is used, and nothing is forgiven: what Postfix would defer all mail for, what would silently match
-//! nothing, or more than a connector can mean, is an error here.
+//! nothing, or more than a connector can mean, is an error here. Unit tests, fuzz bodies and the tests of the running
+//! daemon hold every reply against it.
 
 use std::collections::BTreeMap;
+
+/// The longest text behind `TEMP` or `PERM`.
+const REASON: usize = 200;
 
 /// A TLS level, and the attributes behind it.
 pub type Policy<'a> = (&'a str, BTreeMap<&'a str, &'a str>);
@@ -13,7 +17,7 @@ pub type Policy<'a> = (&'a str, BTreeMap<&'a str, &'a str>);
 ///
 /// # Errors
 /// Why Postfix would log a warning and defer.
-pub fn tls_policy(value: &str) -> Result<Policy<'_>, String> {
+pub fn policy(value: &str) -> Result<Policy<'_>, String> {
     const LEVELS: [&str; 7] = ["may", "encrypt", "verify", "secure", "fingerprint", "dane", "dane-only"];
     let mut words = value.split([',', ' ', '\t', '\r', '\n']).filter(|word| !word.is_empty());
     let level = words.next().filter(|level| LEVELS.contains(level)).ok_or("invalid security level")?;
@@ -70,6 +74,25 @@ pub fn transport(value: &str) -> Result<(), String> {
     }
 }
 
+/// A payload of either map, as dict_sockmap.c:dict_sockmap_lookup takes it, narrowed to what we may say: no bare `OK`, no
+/// `TIMEOUT`, and a reason that can stand in a log.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn reply(payload: &str) -> Result<(), String> {
+    let (word, rest) = payload.split_once(' ').ok_or("a word alone")?;
+    let reason = |text: &str| {
+        let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        plain && text.len() <= REASON && text.starts_with(|first: char| first.is_ascii_alphabetic())
+    };
+    match word {
+        "NOTFOUND" if rest.is_empty() => Ok(()),
+        "TEMP" | "PERM" if reason(rest) => Ok(()),
+        "OK" => policy(rest).map(drop).or_else(|error| transport(rest).map_err(|_| error)),
+        _ => Err(format!("not of the vocabulary: {payload:?}")),
+    }
+}
+
 /// `[host]:port` and its shorter forms.
 fn is_next_hop(hop: &str) -> bool {
     let (host, port) = match hop.strip_prefix('[') {
@@ -112,4 +135,45 @@ fn is_sha256(digest: &str) -> bool {
     let pairs: Vec<&str> = digest.split(':').collect();
     let hexadecimal = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
     pairs.len() == 32 && pairs.iter().all(|pair| pair.len() == 2 && pair.bytes().all(hexadecimal))
+}
+
+#[test]
+fn s14_it_refuses_what_postfix_refuses() {
+    for text in [
+        "",
+        "none",
+        "half-dane",
+        "encrypt match=a.b",
+        "secure",
+        "secure match=",
+        "secure match",
+        "secure match=a match=b",
+        "encrypt foo=bar",
+        "encrypt policy_type=sts",
+        "dane servername=hostname",
+        "encrypt tafile=/x",
+        "secure match=*.a.b",
+        "secure match=hostname",
+        "fingerprint match=a.b",
+        "encrypt protocols=TLSv1.2",
+    ] {
+        assert!(policy(text).is_err(), "{text:?}");
+    }
+    for payload in [
+        "",
+        "OK",
+        "OK ",
+        "OK none",
+        "ok encrypt",
+        "NOTFOUND",
+        "NOTFOUND x",
+        "TEMP ",
+        "TIMEOUT x",
+        "PERM \u{e9}",
+    ] {
+        assert!(reply(payload).is_err(), "{payload:?}");
+    }
+    for payload in ["OK smtp:", "OK smtp:[a.b]:25, c.d", "OK encrypt", "NOTFOUND ", "TEMP loading"] {
+        assert_eq!(reply(payload), Ok(()));
+    }
 }
