@@ -24,12 +24,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::last_good::{LastGood, State};
 use super::loader::{Failure, Loaded, Loader, Problem};
-use super::outcome::{Changed, Outcome, failed, log_changes, settings_changes, told, warn_of};
+use super::outcome::{
+    Changed, Outcome, failed, is_refused, log_changes, settings_changes, told, warn_of, weakened, weakening,
+};
 use super::publish::{self, PublishError};
 use super::service::{Current, Service};
+use super::start::{self, Basis, Start};
 use super::systemd;
-use crate::config::{Listen, ServerSettings, WeakerReload};
+use crate::config::{Files, Listen, ServerSettings};
 use crate::snapshot::Snapshot;
 use crate::snapshot::diff::{self, Change, Kind};
 
@@ -51,6 +55,8 @@ enum Ask {
     Signal,
     /// Reload, and tell.
     Command { accept_weaker: bool, told: oneshot::Sender<Outcome> },
+    /// Keep the generation of the start as the last good one, now that it is served.
+    Keep,
 }
 
 /// The way to the loading thread, and what it last did.
@@ -59,6 +65,7 @@ pub(super) struct Reloads {
     signalled: AtomicBool,
     last: Mutex<LastReload>,
     loaded_at: Mutex<Timestamp>,
+    last_good: Mutex<State>,
 }
 
 /// The loading thread before there is anything to serve.
@@ -69,16 +76,20 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    /// Starts the thread and loads generation 1.
-    pub(super) fn start(mut loader: Loader) -> io::Result<(Loading, Result<Loaded, Failure>)> {
+    /// Starts the thread and loads generation 1: what a start serves.
+    pub(super) fn start(
+        mut loader: Loader,
+        last_good: LastGood,
+    ) -> io::Result<(Loading, Result<Start, Failure>)> {
         let (first, loaded) = mpsc::channel();
         let (begin, begun) = mpsc::channel::<(Arc<Service>, Arc<Reloads>)>();
         let (asks, asked) = mpsc::channel();
         let work = move || {
             // Whoever waits for it has gone only if the process ends.
-            let loaded = load(&mut loader, 1);
-            let listen = loaded.as_ref().map(|loaded| loaded.listen.clone()).unwrap_or_default();
-            if first.send(loaded).is_err() {
+            let mut start = start::decide(load(&mut loader, 1), &last_good);
+            let listen = start.as_ref().map(|start| start.loaded.listen.clone()).unwrap_or_default();
+            let unkept = start.as_mut().ok().and_then(|start| start.loaded.files.take());
+            if first.send(start).is_err() {
                 return;
             }
             if let Ok((service, reloads)) = begun.recv() {
@@ -86,7 +97,18 @@ impl Loading {
                 let [published, before] = [publish::paths(&current.snapshot), BTreeSet::new()];
                 let started = current.settings.clone();
                 drop(current);
-                Reloader { loader, service, reloads, started, listen, published, before }.run(&asked);
+                let reloader = Reloader {
+                    loader,
+                    service,
+                    reloads,
+                    started,
+                    listen,
+                    published,
+                    before,
+                    last_good,
+                    unkept,
+                };
+                reloader.run(&asked);
             }
         };
         let thread = thread::Builder::new().name("load".to_owned()).spawn(work)?;
@@ -99,15 +121,23 @@ impl Loading {
     pub(super) fn serve(
         self,
         service: &Arc<Service>,
+        basis: &Basis,
         unpublished: Option<PublishError>,
     ) -> (Arc<Reloads>, thread::JoinHandle<()>) {
         let now = Timestamp::now();
-        let problems = unpublished.map(|error| not_published(&error).problems).unwrap_or_default();
+        let mut problems = Vec::new();
+        let mut last_good = State::default();
+        if let Some(degraded) = basis.degraded() {
+            problems.extend(degraded.problems.iter().cloned());
+            last_good = State { served: true, kept: true, at: degraded.at.to_string(), ..last_good };
+        }
+        problems.extend(unpublished.map(|error| not_published(&error).problems).unwrap_or_default());
         let reloads = Arc::new(Reloads {
             asks: Mutex::new(self.asks),
             signalled: AtomicBool::new(false),
             last: Mutex::new(LastReload { at: now.to_string(), ok: problems.is_empty(), problems }),
             loaded_at: Mutex::new(now),
+            last_good: Mutex::new(last_good),
         });
         // Refused only if the thread has ended, which is noticed by whoever watches it.
         let _ = self.begin.send((Arc::clone(service), Arc::clone(&reloads)));
@@ -130,6 +160,11 @@ impl Reloads {
         outcome.await.ok()
     }
 
+    /// Keeps the generation of the start, unless it was kept before.
+    pub(super) fn keep(&self) {
+        self.ask(Ask::Keep);
+    }
+
     fn ask(&self, ask: Ask) {
         // The thread is gone only when the daemon ends.
         let _ = self.asks.lock().unwrap_or_else(PoisonError::into_inner).send(ask);
@@ -143,6 +178,11 @@ impl Reloads {
     /// When the generation that is served was loaded.
     pub(super) fn loaded_at(&self) -> Timestamp {
         *self.loaded_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is kept for the next start.
+    pub(super) fn last_good(&self) -> State {
+        self.last_good.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -159,8 +199,9 @@ fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
 }
 
 /// The line for `systemctl status`.
-pub(super) fn status_line(snapshot: &Snapshot) -> String {
-    format!("serving generation {}, {} connectors", snapshot.generation(), connectors(snapshot))
+pub(super) fn status_line(snapshot: &Snapshot, is_last_good: bool) -> String {
+    let of = if is_last_good { ", DEGRADED: the last good configuration, not the files" } else { "" };
+    format!("serving generation {}, {} connectors{of}", snapshot.generation(), connectors(snapshot))
 }
 
 /// How many connectors of both directions there are.
@@ -180,6 +221,9 @@ struct Reloader {
     published: BTreeSet<PathBuf>,
     /// Files of the one before it.
     before: BTreeSet<PathBuf>,
+    last_good: LastGood,
+    /// The files of the generation that is served, until they are kept.
+    unkept: Option<Files>,
 }
 
 impl Reloader {
@@ -195,6 +239,7 @@ impl Reloader {
                     // Whoever asked may have gone.
                     let _ = told.send(self.reload(accept_weaker));
                 }
+                Ask::Keep => self.keep(),
             }
         }
     }
@@ -208,9 +253,19 @@ impl Reloader {
             problems: outcome.problems.clone(),
         };
         *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
-        let line = status_line(&self.service.current.load().snapshot);
+        let is_last_good = !outcome.ok && self.reloads.last_good().served;
+        let line = status_line(&self.service.current.load().snapshot, is_last_good);
         systemd::ready(&if outcome.ok { line } else { format!("{line}; the last reload failed") });
+        self.keep();
         outcome
+    }
+
+    /// Keeps what is served for the next start. Answers do not wait for it, `connectord reload` does.
+    fn keep(&mut self) {
+        if let Some(files) = self.unkept.take() {
+            let state = self.last_good.keep(&files);
+            *self.reloads.last_good.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        }
     }
 
     fn attempt(&mut self, accept_weaker: bool) -> Outcome {
@@ -218,22 +273,22 @@ impl Reloader {
         let generation = old.snapshot.generation();
         let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(&old, accept_weaker)));
         let prepared = prepared.unwrap_or_else(|_| Err(failed(generation, panicked(), Vec::new())));
-        let (loaded, changes) = match prepared {
+        let (mut loaded, changes) = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
         let new = Arc::new(Current { snapshot: loaded.snapshot, settings: loaded.settings });
         self.service.current.store(Arc::clone(&new));
+        self.unkept = loaded.files.take();
         *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
         let snapshot = &new.snapshot;
         let generation = snapshot.generation();
-        let weakened = changes.iter().filter(|change| change.weakens).count();
         tracing::info!(
             generation,
             sha256 = snapshot.sha256(),
             connectors = connectors(snapshot),
             changes = changes.len(),
-            weakened,
+            weakened = weakened(&changes),
             "reloaded"
         );
         log_changes(&changes);
@@ -253,25 +308,17 @@ impl Reloader {
             .map_err(|failure| failed(generation, failure, Vec::new()))?;
         let mut changes = diff::diff(&old.snapshot, &loaded.snapshot);
         changes.extend(settings_changes(&old.settings, &loaded.settings));
-        let weakened = changes.iter().filter(|change| change.weakens).count();
-        // The setting that was served decides: a file cannot allow itself to be weaker.
-        if weakened > 0 && old.settings.weaker_reload == WeakerReload::Refuse && !accept_weaker {
+        if is_refused(&old.settings, &changes) && !accept_weaker {
             log_changes(&changes);
+            let weakened = weakened(&changes);
             tracing::error!(generation, weakened, "reload_refused");
-            let problem = Problem {
-                message: format!(
-                    "refused, because it weakens what is demanded; changes that weaken: {weakened}"
-                ),
-                help: "mend the files, or accept it: connectord reload --accept-weaker".to_owned(),
-                ..Problem::default()
-            };
             return Err(Outcome {
                 ok: false,
                 refused: true,
                 internal: false,
                 generation,
                 changes: told(changes),
-                problems: vec![problem],
+                problems: vec![weakening(weakened)],
             });
         }
         match publish::publish(&loaded.snapshot) {

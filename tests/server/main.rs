@@ -6,6 +6,8 @@ mod client;
 mod daemon;
 mod exhaustion;
 mod exim;
+mod kept_file;
+mod last_good;
 mod logging;
 mod reload;
 mod shutdown;
