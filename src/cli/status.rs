@@ -178,7 +178,10 @@ impl fmt::Display for Status {
                 let at = moment::of_text(&self.last_good.at);
                 writeln!(f, "             it is the last good configuration, of {at}")?;
             }
-            writeln!(f, "             mend the files (connectord check), then: connectord reload")?;
+            writeln!(
+                f,
+                "             mend what is told below (connectord check tells all), then: connectord reload"
+            )?;
         }
         match &self.last_reload {
             // The first generation is that of the start.

@@ -8,6 +8,7 @@
 //! names 0 64\n..\n                          of all names below
 //! of 0 31\n/etc/connectord/connectord.toml\n
 //! in 0 1\n/\n                               the working directory
+//! weaker 0 5\napply\n                      its `weaker_reload`
 //! entries 0 1\n3\n
 //! main 31 150\n/etc/connectord/connectord.toml...\n
 //! match 17 40\nconnectors.d/*.toml..\0\n    which files an `include` pattern meant
@@ -35,6 +36,7 @@ use super::file::Unreadable;
 use super::hex;
 use super::reading::MAX_TOTAL;
 use super::role::Role;
+use super::server::WeakerReload;
 
 /// The first line.
 pub(super) const MAGIC: &str = "connectord last good 1\n";
@@ -66,6 +68,7 @@ pub(super) mod word {
     pub const NAMES: &str = "names";
     pub const OF: &str = "of";
     pub const IN: &str = "in";
+    pub const WEAKER: &str = "weaker";
     pub const ENTRIES: &str = "entries";
     pub const MATCH: &str = "match";
     pub const SAME: &str = "same";
@@ -87,6 +90,8 @@ pub struct Head {
     pub(super) main: PathBuf,
     /// The working directory, which relative names are relative to.
     pub(super) directory: PathBuf,
+    /// What it says of weaker ones.
+    pub(super) weaker_reload: WeakerReload,
     /// How many records follow.
     pub(super) entries: u64,
 }
@@ -149,6 +154,11 @@ impl Head {
         &self.main
     }
 
+    /// What it says of weaker ones.
+    pub fn weaker_reload(&self) -> WeakerReload {
+        self.weaker_reload
+    }
+
     /// Whether an archive with this head and one with the other mean the same.
     pub fn is_of_the_same(&self, other: &Head) -> bool {
         let parts = |head: &Head| (head.sha256.clone(), head.names.clone(), head.main.clone());
@@ -156,8 +166,8 @@ impl Head {
     }
 
     /// Its records, in their order.
-    pub(super) fn values(&self) -> [(&'static str, Vec<u8>); 7] {
-        let Head { by, at, sha256, names, main, directory, entries } = self;
+    pub(super) fn values(&self) -> [(&'static str, Vec<u8>); 8] {
+        let Head { by, at, sha256, names, main, directory, weaker_reload, entries } = self;
         let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         [
             (word::BY, by.clone().into_bytes()),
@@ -166,6 +176,7 @@ impl Head {
             (word::NAMES, names.clone().into_bytes()),
             (word::OF, bytes(main)),
             (word::IN, bytes(directory)),
+            (word::WEAKER, weaker_reload.word().as_bytes().to_vec()),
             (word::ENTRIES, entries.to_string().into_bytes()),
         ]
     }
@@ -298,6 +309,7 @@ impl<'f> Records<'f> {
             names: text(value(word::NAMES)?)?,
             main: path(&value(word::OF)?),
             directory: path(&value(word::IN)?),
+            weaker_reload: WeakerReload::of_word(&text(value(word::WEAKER)?)?).ok_or(Unusable::Damaged)?,
             entries: text(value(word::ENTRIES)?)?.parse().map_err(|_| Unusable::Damaged)?,
         })
     }

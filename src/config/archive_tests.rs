@@ -63,7 +63,15 @@ fn record(word: &str, name: &str, content: &str) -> String {
 
 fn head(entries: u64, sha256: &str) -> String {
     let at = "2026-11-25T12:00:00Z";
-    let values = [("by", "0.1.0"), ("at", at), ("sha256", sha256), ("names", ""), ("of", "/m"), ("in", "/")];
+    let values = [
+        ("by", "0.1.0"),
+        ("at", at),
+        ("sha256", sha256),
+        ("names", ""),
+        ("of", "/m"),
+        ("in", "/"),
+        ("weaker", "apply"),
+    ];
     let values: String = values.iter().map(|(word, value)| record(word, "", value)).collect();
     format!("{MAGIC}{values}{}", record("entries", "", &entries.to_string()))
 }
@@ -145,6 +153,7 @@ fn what_no_connectord_writes_is_refused_in_little_memory() {
         ("another order", good.replacen("by", "at", 1)),
         ("a name where none is", good.replacen("by 0 5\n0.1.0", "by 1 4\n0.1.0", 1)),
         ("no time", good.replace("2026-11-25T12:00:00Z", "2026-13-25T12:00:00Z")),
+        ("an unknown setting", good.replace("apply", "ample")),
         ("an unknown word", good.replace("main 2", "pain 2")),
         ("fewer entries than are there", good.replace("entries 0 1\n1", "entries 0 1\n0")),
         ("more entries than are there", good.replace("entries 0 1\n1", "entries 0 1\n2")),

@@ -4,6 +4,7 @@
 //! is gone, and a list of a million domains for as long as this lives.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -17,13 +18,14 @@ use super::hex;
 use super::origin::absolute;
 use super::reading::PemFile;
 use super::role::Role;
+use super::server::WeakerReload;
 use super::source::Source;
 
 /// The byte-order mark that a source is kept without.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file as it was read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Content {
     /// TOML, or a list.
     Text(Arc<Source>),
@@ -52,8 +54,13 @@ pub(super) struct Taken {
 impl Taken {
     /// Remembers a file. False if it was read before and is not what it was.
     pub fn file(&mut self, role: Role, path: &Path, content: Content) -> bool {
-        let known = self.contents.entry((role, path.to_owned())).or_insert_with(|| content.clone());
-        known.pieces() == content.pieces()
+        match self.contents.entry((role, path.to_owned())) {
+            Entry::Vacant(entry) => {
+                entry.insert(content);
+                true
+            }
+            Entry::Occupied(known) => known.get().pieces() == content.pieces(),
+        }
     }
 
     /// Remembers which files a pattern meant.
@@ -68,8 +75,8 @@ impl Taken {
         }
     }
 
-    /// The files of a configuration that was read at this time, with this digest.
-    pub fn files(self, at: Timestamp, sha256: &str) -> Files {
+    /// The files of a configuration that was read at this time, with this digest and this setting.
+    pub fn files(self, at: Timestamp, sha256: &str, weaker_reload: WeakerReload) -> Files {
         let Taken { contents, matches, identities } = self;
         let records = contents.into_iter().map(|((role, path), content)| Record {
             word: role.word(),
@@ -96,6 +103,7 @@ impl Taken {
             names: names(&records),
             main: absolute(&main.unwrap_or_default()),
             directory: std::env::current_dir().unwrap_or_default(),
+            weaker_reload,
             entries: u64::try_from(records.len()).unwrap_or(u64::MAX),
         };
         Files { head, records }

@@ -141,7 +141,7 @@ fn finish(mut reading: Reading, path: &Path, pause: Option<&mut dyn FnMut(Durati
     let mut problems = std::mem::take(&mut reading.problems);
     problems.sort();
     reading.warnings.sort();
-    let (sha256, files) = reading.files();
+    let (sha256, files) = reading.files(server.weaker_reload);
     let agreements = Agreements { mta, inbound_exempt: exempt, outbound, inbound };
     let [outbound, inbound] = places;
     let loaded = Loaded {

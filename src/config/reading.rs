@@ -18,6 +18,7 @@ use super::hex;
 use super::origin::Origin;
 use super::problem::{Cause, Problem, Problems, shown};
 use super::role::Role;
+use super::server::WeakerReload;
 use super::source::{Place, Source};
 use crate::model::certificate::{Certificate, pem};
 use crate::model::requirement::CaFile;
@@ -310,9 +311,9 @@ impl Reading {
     }
 
     /// The digest of all that was read, in lower-case hex, and the files.
-    pub fn files(&mut self) -> (String, Files) {
+    pub fn files(&mut self, weaker_reload: WeakerReload) -> (String, Files) {
         let sha256 = hex(&self.digest.clone().finalize());
-        let files = std::mem::take(&mut self.taken).files(self.now, &sha256);
+        let files = std::mem::take(&mut self.taken).files(self.now, &sha256, weaker_reload);
         (sha256, files)
     }
 }

@@ -46,6 +46,14 @@ pub struct LastGood {
     told: Option<String>,
 }
 
+/// What is there, and may be whole.
+#[derive(Debug)]
+pub(super) struct Found {
+    file: File,
+    /// What it claims to be.
+    pub(super) head: Head,
+}
+
 /// What `status` says of it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct State {
@@ -142,14 +150,14 @@ impl LastGood {
     }
 
     /// The file that is there and what it claims to be; `None` when there is none.
-    pub(super) fn find(&self) -> Result<Option<(File, Head)>, NotUsed> {
+    pub(super) fn find(&self) -> Result<Option<Found>, NotUsed> {
         match Directory::open(&self.state_directory).map_err(NotUsed::Closed)? {
             Some(directory) => self.find_in(&directory),
             None => Ok(None),
         }
     }
 
-    fn find_in(&self, directory: &Directory) -> Result<Option<(File, Head)>, NotUsed> {
+    fn find_in(&self, directory: &Directory) -> Result<Option<Found>, NotUsed> {
         let Some((file, metadata)) = directory.file(NAME)? else {
             return Ok(None);
         };
@@ -161,12 +169,12 @@ impl LastGood {
         if head.main() != self.main {
             return Err(NotUsed::Other(head.main().to_owned()));
         }
-        Ok(Some((file, head)))
+        Ok(Some(Found { file, head }))
     }
 
     /// Loads what was found as the first generation.
-    pub(super) fn load(&self, file: File) -> Result<Loaded, NotUsed> {
-        let load = || Ok(loader::of_archive(Archive::open(file)?, 1)?);
+    pub(super) fn load(found: Found) -> Result<Loaded, NotUsed> {
+        let load = || Ok(loader::of_archive(Archive::open(found.file)?, 1)?);
         catch_unwind(AssertUnwindSafe(load)).unwrap_or(Err(NotUsed::Internal))
     }
 
@@ -190,7 +198,7 @@ impl LastGood {
                     tracing::warn!(path, reason, help, "last_good_not_kept");
                     self.told = Some(reason.clone());
                 }
-                let at = self.find().ok().flatten().map(|(_, head)| head.at().to_string());
+                let at = self.find().ok().flatten().map(|found| found.head.at().to_string());
                 State { at: at.unwrap_or_default(), problem: reason, ..State::default() }
             }
         }
@@ -202,7 +210,7 @@ impl LastGood {
         if directory.is_everybodys() {
             return Err(NotKept::Everybodys);
         }
-        if let Ok(Some((file, head))) = self.find_in(&directory)
+        if let Ok(Some(Found { file, head })) = self.find_in(&directory)
             && head.is_of_the_same(files.head())
         {
             if self.is_whole {

@@ -148,7 +148,7 @@ fn serve(
         connectors,
         "started"
     );
-    basis.log(generation, snapshot.sha256());
+    basis.log(&snapshot);
     outcome::warn_of(&warnings);
     // If it fails Postfix defers mail for the connectors that need it; the others are served.
     let published = publish::publish(&snapshot).inspect_err(|error| {
@@ -179,7 +179,7 @@ fn serve(
         let watch = service.limits.watch;
         let mut listeners = Listeners::start(listeners, &service, &reloads, seats);
         systemd::ready(&status_line);
-        reloads.keep();
+        reloads.finish();
         let outcome = tokio::select! {
             outcome = stop(stops) => outcome,
             error = reload_on(hangups, &reloads) => Err(error),

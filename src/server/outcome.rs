@@ -49,9 +49,10 @@ pub(super) fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Ve
         });
     };
     if old.weaker_reload != new.weaker_reload {
+        let [before, after] = [old.weaker_reload.word(), new.weaker_reload.word()];
         match new.weaker_reload {
-            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", "refuse", "apply", true),
-            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", "apply", "refuse", false),
+            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", before, after, true),
+            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", before, after, false),
         }
     }
     if old.decisions != new.decisions {

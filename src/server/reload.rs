@@ -31,9 +31,9 @@ use super::outcome::{
 };
 use super::publish::{self, PublishError};
 use super::service::{Current, Service};
-use super::start::{self, Basis, Start};
+use super::start::{self, Basis, Rest, Start};
 use super::systemd;
-use crate::config::{Files, Listen, ServerSettings};
+use crate::config::{Listen, ServerSettings};
 use crate::snapshot::Snapshot;
 use crate::snapshot::diff::{self, Change, Kind};
 
@@ -55,8 +55,8 @@ enum Ask {
     Signal,
     /// Reload, and tell.
     Command { accept_weaker: bool, told: oneshot::Sender<Outcome> },
-    /// Keep the generation of the start as the last good one, now that it is served.
-    Keep,
+    /// Do what is left to do of the start, now that it is served.
+    Finish,
 }
 
 /// The way to the loading thread, and what it last did.
@@ -88,7 +88,7 @@ impl Loading {
             // Whoever waits for it has gone only if the process ends.
             let mut start = start::decide(load(&mut loader, 1), &last_good);
             let listen = start.as_ref().map(|start| start.loaded.listen.clone()).unwrap_or_default();
-            let unkept = start.as_mut().ok().and_then(|start| start.loaded.files.take());
+            let rest = start.as_mut().map(Start::rest).unwrap_or_default();
             if first.send(start).is_err() {
                 return;
             }
@@ -106,7 +106,7 @@ impl Loading {
                     published,
                     before,
                     last_good,
-                    unkept,
+                    rest,
                 };
                 reloader.run(&asked);
             }
@@ -160,9 +160,9 @@ impl Reloads {
         outcome.await.ok()
     }
 
-    /// Keeps the generation of the start, unless it was kept before.
-    pub(super) fn keep(&self) {
-        self.ask(Ask::Keep);
+    /// Does what is left to do of the start.
+    pub(super) fn finish(&self) {
+        self.ask(Ask::Finish);
     }
 
     fn ask(&self, ask: Ask) {
@@ -222,24 +222,30 @@ struct Reloader {
     /// Files of the one before it.
     before: BTreeSet<PathBuf>,
     last_good: LastGood,
-    /// The files of the generation that is served, until they are kept.
-    unkept: Option<Files>,
+    /// What is left to do for the generation that is served.
+    rest: Rest,
 }
 
 impl Reloader {
     fn run(mut self, asked: &mpsc::Receiver<Ask>) {
         while let Ok(ask) = asked.recv() {
+            // Of the start, whatever came first: a reload may not cover up what it changed.
+            self.finish();
             // Also for a command: its load reads what a signal before it wanted read.
-            let signalled = self.reloads.signalled.swap(false, Ordering::AcqRel);
+            let signalled = || self.reloads.signalled.swap(false, Ordering::AcqRel);
             match ask {
-                Ask::Signal if signalled => drop(self.reload(false)),
-                // A command took care of it.
-                Ask::Signal => {}
+                Ask::Finish => {}
+                Ask::Signal => {
+                    // Otherwise a command took care of it.
+                    if signalled() {
+                        self.reload(false);
+                    }
+                }
                 Ask::Command { accept_weaker, told } => {
+                    signalled();
                     // Whoever asked may have gone.
                     let _ = told.send(self.reload(accept_weaker));
                 }
-                Ask::Keep => self.keep(),
             }
         }
     }
@@ -256,13 +262,19 @@ impl Reloader {
         let is_last_good = !outcome.ok && self.reloads.last_good().served;
         let line = status_line(&self.service.current.load().snapshot, is_last_good);
         systemd::ready(&if outcome.ok { line } else { format!("{line}; the last reload failed") });
-        self.keep();
+        self.finish();
         outcome
     }
 
-    /// Keeps what is served for the next start. Answers do not wait for it, `connectord reload` does.
-    fn keep(&mut self) {
-        if let Some(files) = self.unkept.take() {
+    /// Compares what is served, if that has yet to be done, and keeps it for the next start. Answers
+    /// do not wait for it, `connectord reload` does.
+    fn finish(&mut self) {
+        let Rest { uncompared, unkept } = std::mem::take(&mut self.rest);
+        if let Some(found) = uncompared {
+            let current = self.service.current.load_full();
+            Basis::compare(found, &current.snapshot, &current.settings);
+        }
+        if let Some(files) = unkept {
             let state = self.last_good.keep(&files);
             *self.reloads.last_good.lock().unwrap_or_else(PoisonError::into_inner) = state;
         }
@@ -279,7 +291,7 @@ impl Reloader {
         };
         let new = Arc::new(Current { snapshot: loaded.snapshot, settings: loaded.settings });
         self.service.current.store(Arc::clone(&new));
-        self.unkept = loaded.files.take();
+        self.rest.unkept = loaded.files.take();
         *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
         let snapshot = &new.snapshot;
         let generation = snapshot.generation();

@@ -2,18 +2,21 @@
 //!
 //! The last good one is served when the files do not load, and when they are weaker than it and it
 //! has `weaker_reload = "refuse"`: otherwise a restart could do what a reload may not. In both cases
-//! the daemon is degraded until a reload succeeds. Files that differ from the last good one are
-//! compared with it, and each change is logged as a reload would. Files that do not differ are served without
-//! a further look at it.
+//! the daemon is degraded until a reload succeeds.
+//!
+//! Files that differ from the last good one are compared with it, and each change is logged as a
+//! reload would. That delays the first answer only where it may decide about it. Files that do not
+//! differ are served without a further look at it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 
-use super::last_good::{self, LastGood, NotUsed};
+use super::last_good::{self, Found, LastGood, NotUsed};
 use super::loader::{Failure, Loaded, Problem};
 use super::outcome::{is_refused, log_changes, log_problems, settings_changes, weakened, weakening};
-use crate::config::Head;
+use crate::config::{Files, Head, ServerSettings, WeakerReload};
+use crate::snapshot::Snapshot;
 use crate::snapshot::diff::{self, Change};
 
 /// What is served, and how that came about.
@@ -24,12 +27,38 @@ pub(super) struct Start {
     pub(super) basis: Basis,
 }
 
+impl Start {
+    /// Takes out what is left to do once it is served: a comparison, and keeping the files.
+    pub(super) fn rest(&mut self) -> Rest {
+        let uncompared = match std::mem::replace(&mut self.basis, Basis::Files) {
+            Basis::Uncompared(found) => Some(found),
+            basis => {
+                self.basis = basis;
+                None
+            }
+        };
+        Rest { uncompared, unkept: self.loaded.files.take() }
+    }
+}
+
+/// What is left to do.
+#[derive(Default)]
+pub(super) struct Rest {
+    /// What the generation that is served has yet to be compared with.
+    pub(super) uncompared: Option<Found>,
+    /// Its files, until they are kept.
+    pub(super) unkept: Option<Files>,
+}
+
 /// Where a start's configuration comes from.
 pub(super) enum Basis {
     /// The files, which were compared with nothing, because there is nothing, or it is the same.
     Files,
     /// The files, although there is something that they should have been compared with.
     FilesAlone(NotUsed),
+    /// The files, which differ from the last good configuration. How is told as soon as they are
+    /// served, for a comparison takes as long as a load, and refuses nothing.
+    Uncompared(Found),
     /// The files, which differ from the last good configuration.
     Changed {
         /// What they were compared with.
@@ -59,24 +88,26 @@ pub(super) fn decide(files: Result<Loaded, Failure>, last_good: &LastGood) -> Re
     let found = last_good.find();
     match files {
         Ok(loaded) => Ok(match found {
-            Ok(None) => Start { loaded, basis: Basis::Files },
-            Ok(Some((_, head))) if is_same(&loaded, &head) => Start { loaded, basis: Basis::Files },
-            Ok(Some((file, head))) => match last_good.load(file) {
-                Ok(kept) => compared(loaded, kept, head),
-                Err(why) => Start { loaded, basis: Basis::FilesAlone(why) },
+            Ok(Some(found)) if is_same(&loaded, &found.head) => Start { loaded, basis: Basis::Files },
+            Ok(Some(found)) => match found.head.weaker_reload() {
+                WeakerReload::Refuse => refused_or_served(loaded, found),
+                WeakerReload::Apply => Start { loaded, basis: Basis::Uncompared(found) },
             },
-            // That nothing can be kept there either is said when it is tried.
-            Err(NotUsed::Closed(_)) => Start { loaded, basis: Basis::Files },
+            // That nothing can be kept in such a directory is said when it is tried.
+            Ok(None) | Err(NotUsed::Closed(_)) => Start { loaded, basis: Basis::Files },
             Err(why) => Start { loaded, basis: Basis::FilesAlone(why) },
         }),
         Err(failure) => {
-            let kept = found.and_then(|found| match found {
-                Some((file, head)) => Ok(Some((last_good.load(file)?, head))),
-                None => Ok(None),
+            let kept = found.and_then(|found| {
+                let Some(found) = found else {
+                    return Ok(None);
+                };
+                let at = found.head.at();
+                Ok(Some((LastGood::load(found)?, at)))
             });
             match kept {
-                Ok(Some((loaded, head))) => {
-                    let degraded = Degraded { at: head.at(), problems: failure.problems, changes: None };
+                Ok(Some((loaded, at))) => {
+                    let degraded = Degraded { at, problems: failure.problems, changes: None };
                     Ok(Start { loaded, basis: Basis::LastGood(degraded) })
                 }
                 Ok(None) => Err(failure),
@@ -90,14 +121,14 @@ fn is_same(loaded: &Loaded, head: &Head) -> bool {
     loaded.files.as_ref().is_some_and(|files| files.head().is_of_the_same(head))
 }
 
-fn compared(loaded: Loaded, kept: Loaded, head: Head) -> Start {
-    let compare = || {
-        let mut changes = diff::diff(&kept.snapshot, &loaded.snapshot);
-        changes.extend(settings_changes(&kept.settings, &loaded.settings));
-        changes
-    };
-    let Ok(changes) = catch_unwind(AssertUnwindSafe(compare)) else {
-        return Start { loaded, basis: Basis::FilesAlone(NotUsed::Internal) };
+/// The files, unless the last good configuration refuses them.
+fn refused_or_served(loaded: Loaded, found: Found) -> Start {
+    let head = found.head.clone();
+    let compared = LastGood::load(found)
+        .and_then(|kept| Ok((changes(&kept, &loaded.snapshot, &loaded.settings)?, kept)));
+    let (changes, kept) = match compared {
+        Ok(compared) => compared,
+        Err(why) => return Start { loaded, basis: Basis::FilesAlone(why) },
     };
     if is_refused(&kept.settings, &changes) {
         let problems = vec![weakening(weakened(&changes))];
@@ -105,6 +136,15 @@ fn compared(loaded: Loaded, kept: Loaded, head: Head) -> Start {
         return Start { loaded: kept, basis: Basis::LastGood(degraded) };
     }
     Start { loaded, basis: Basis::Changed { from: head, changes } }
+}
+
+fn changes(kept: &Loaded, snapshot: &Snapshot, settings: &ServerSettings) -> Result<Vec<Change>, NotUsed> {
+    let compare = || {
+        let mut changes = diff::diff(&kept.snapshot, snapshot);
+        changes.extend(settings_changes(&kept.settings, settings));
+        changes
+    };
+    catch_unwind(AssertUnwindSafe(compare)).map_err(|_| NotUsed::Internal)
 }
 
 /// The failure of the files, and why nothing else is served.
@@ -116,9 +156,9 @@ fn also(mut failure: Failure, why: &NotUsed) -> Failure {
 
 impl Basis {
     /// Logs it.
-    pub(super) fn log(&self, generation: u64, sha256: &str) {
+    pub(super) fn log(&self, served: &Snapshot) {
         match self {
-            Basis::Files => {}
+            Basis::Files | Basis::Uncompared(_) => {}
             Basis::FilesAlone(why) => last_good::ignored(why),
             Basis::Changed { from, changes } => {
                 let (last_good, at) = (from.sha256(), from.at());
@@ -130,17 +170,29 @@ impl Basis {
                 log_changes(changes.as_deref().unwrap_or_default());
                 let help =
                     "what is served is the last good configuration; mend the files, then: connectord reload";
+                let (generation, sha256) = (served.generation(), served.sha256());
                 tracing::error!(generation, sha256, %at, problems = problems.len(), help, "degraded");
                 log_problems(problems, "configuration_problem");
             }
         }
     }
 
+    /// What is left to compare, which is compared with what is served, and how that came out is logged.
+    pub(super) fn compare(found: Found, snapshot: &Snapshot, settings: &ServerSettings) {
+        let from = found.head.clone();
+        let changes = LastGood::load(found).and_then(|kept| changes(&kept, snapshot, settings));
+        let basis = match changes {
+            Ok(changes) => Basis::Changed { from, changes },
+            Err(why) => Basis::FilesAlone(why),
+        };
+        basis.log(snapshot);
+    }
+
     /// Why the files are not served, if they are not.
     pub(super) fn degraded(&self) -> Option<&Degraded> {
         match self {
             Basis::LastGood(degraded) => Some(degraded),
-            Basis::Files | Basis::FilesAlone(_) | Basis::Changed { .. } => None,
+            Basis::Files | Basis::FilesAlone(_) | Basis::Uncompared(_) | Basis::Changed { .. } => None,
         }
     }
 }

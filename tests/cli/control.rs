@@ -74,7 +74,7 @@ fn a_degraded_daemon_says_what_to_do() {
     let text = exchange(&["status"], &status(1, true, served)).1.expect(0).stdout;
     let told = "degraded     yes: what is served is not what the files say
              it is the last good configuration, of 2026-11-23T10:00:00Z
-             mend the files (connectord check), then: connectord reload
+             mend what is told below (connectord check tells all), then: connectord reload
 last load    FAILED at 2026-11-24T01:00:00Z, problems: 4
   a.toml:3:1: bad
     help: mend it
