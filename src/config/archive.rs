@@ -24,25 +24,18 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::file::Unreadable;
-use super::hex;
 use super::reading::MAX_TOTAL;
+use super::records::{Records, Start, word};
 use super::role::Role;
 use super::server::WeakerReload;
-
-/// The first line.
-pub(super) const MAGIC: &str = "connectord last good 1\n";
-
-/// The first line of every version, up to its number.
-const EVERY_MAGIC: &str = "connectord last good ";
 
 /// Records of an archive: 20 000 included files, each with two more. Ours; with more it is neither
 /// written nor read.
@@ -54,26 +47,8 @@ pub(super) const MAX_NAMES: u64 = 64 << 20;
 /// Bytes of the file: those of a configuration, its names, and the first lines of its records.
 const LIMIT: u64 = MAX_TOTAL + MAX_NAMES + (16 << 20);
 
-/// Bytes of the line that a record begins with.
-const MAX_LINE: u64 = 100;
-
 /// Bytes of a value of the head: the longest is a path (PATH_MAX).
 const MAX_VALUE: u64 = 8192;
-
-/// The words of records that are no file.
-pub(super) mod word {
-    pub const BY: &str = "by";
-    pub const AT: &str = "at";
-    pub const SHA256: &str = "sha256";
-    pub const NAMES: &str = "names";
-    pub const OF: &str = "of";
-    pub const IN: &str = "in";
-    pub const WEAKER: &str = "weaker";
-    pub const ENTRIES: &str = "entries";
-    pub const MATCH: &str = "match";
-    pub const SAME: &str = "same";
-    pub const END: &str = "end";
-}
 
 /// What an archive is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +111,31 @@ impl Head {
     /// # Errors
     /// When it does not begin as an archive does.
     pub fn read(file: &File) -> Result<Head, Unusable> {
-        Records::begin(file)?.head()
+        Head::of(&mut Records::begin(file)?)
+    }
+
+    /// Reads what comes first.
+    fn of(records: &mut Records<'_>) -> Result<Head, Unusable> {
+        let mut value = |expected: &str| {
+            let Start { word, name, content } = records.start()?;
+            if word != expected || name != 0 || content > MAX_VALUE {
+                return Err(Unusable::Damaged);
+            }
+            let bytes = records.bytes(content)?;
+            records.line_end()?;
+            Ok(bytes)
+        };
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| Unusable::Damaged);
+        Ok(Head {
+            by: text(value(word::BY)?)?,
+            at: text(value(word::AT)?)?.parse().map_err(|_| Unusable::Damaged)?,
+            sha256: text(value(word::SHA256)?)?,
+            names: text(value(word::NAMES)?)?,
+            main: path(&value(word::OF)?),
+            directory: path(&value(word::IN)?),
+            weaker_reload: WeakerReload::of_word(&text(value(word::WEAKER)?)?).ok_or(Unusable::Damaged)?,
+            entries: text(value(word::ENTRIES)?)?.parse().map_err(|_| Unusable::Damaged)?,
+        })
     }
 
     /// When the files were read.
@@ -192,7 +191,7 @@ impl Archive {
             return Err(Unusable::TooLarge);
         }
         let mut records = Records::begin(&source)?;
-        let head = records.head()?;
+        let head = Head::of(&mut records)?;
         if head.entries > MAX_ENTRIES {
             return Err(Unusable::TooLarge);
         }
@@ -257,135 +256,6 @@ impl Archive {
     /// What a path led to, if not to itself.
     pub(super) fn identity(&self, path: &Path) -> Option<&Path> {
         self.identities.get(path).map(PathBuf::as_path)
-    }
-}
-
-/// The line that a record begins with.
-struct Start {
-    word: String,
-    /// Bytes of the name.
-    name: u64,
-    /// Bytes of the content.
-    content: u64,
-}
-
-/// A file read from its beginning, with the digest of what was read.
-struct Records<'f> {
-    input: BufReader<&'f File>,
-    digest: Sha256,
-    offset: u64,
-}
-
-impl<'f> Records<'f> {
-    fn begin(file: &'f File) -> Result<Self, Unusable> {
-        let mut input = BufReader::with_capacity(64 << 10, file);
-        input.rewind().map_err(Unusable::System)?;
-        let mut records = Records { input, digest: Sha256::new(), offset: 0 };
-        let first = records.line()?;
-        match first.strip_prefix(EVERY_MAGIC).and_then(|rest| rest.strip_suffix('\n')) {
-            Some(_) if first == MAGIC => Ok(records),
-            Some(format) if format.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(Unusable::OtherFormat(format.to_owned()))
-            }
-            Some(_) | None => Err(Unusable::Damaged),
-        }
-    }
-
-    fn head(&mut self) -> Result<Head, Unusable> {
-        let mut value = |expected: &str| {
-            let Start { word, name, content } = self.start()?;
-            if word != expected || name != 0 || content > MAX_VALUE {
-                return Err(Unusable::Damaged);
-            }
-            let bytes = self.bytes(content)?;
-            self.line_end()?;
-            Ok(bytes)
-        };
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| Unusable::Damaged);
-        Ok(Head {
-            by: text(value(word::BY)?)?,
-            at: text(value(word::AT)?)?.parse().map_err(|_| Unusable::Damaged)?,
-            sha256: text(value(word::SHA256)?)?,
-            names: text(value(word::NAMES)?)?,
-            main: path(&value(word::OF)?),
-            directory: path(&value(word::IN)?),
-            weaker_reload: WeakerReload::of_word(&text(value(word::WEAKER)?)?).ok_or(Unusable::Damaged)?,
-            entries: text(value(word::ENTRIES)?)?.parse().map_err(|_| Unusable::Damaged)?,
-        })
-    }
-
-    fn start(&mut self) -> Result<Start, Unusable> {
-        let line = self.line()?;
-        let mut parts = line.trim_end_matches('\n').split(' ');
-        let mut part = || parts.next().ok_or(Unusable::Damaged);
-        let word = part()?.to_owned();
-        let mut number = || part()?.parse().map_err(|_| Unusable::Damaged);
-        Ok(Start { word, name: number()?, content: number()? })
-    }
-
-    /// The last line, behind which nothing may be.
-    fn end(mut self) -> Result<(), Unusable> {
-        let expected = format!("{} {}\n", word::END, hex(&self.digest.clone().finalize()));
-        if self.line()? != expected {
-            return Err(Unusable::Damaged);
-        }
-        match self.input.read(&mut [0]) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(Unusable::Damaged),
-            Err(error) => Err(Unusable::System(error)),
-        }
-    }
-
-    fn line(&mut self) -> Result<String, Unusable> {
-        let mut line = Vec::new();
-        let read = self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-        read.map_err(Unusable::System)?;
-        if line.last() != Some(&b'\n') {
-            return Err(Unusable::Damaged);
-        }
-        self.seen(&line);
-        String::from_utf8(line).map_err(|_| Unusable::Damaged)
-    }
-
-    fn line_end(&mut self) -> Result<(), Unusable> {
-        if self.bytes(1)? == b"\n" { Ok(()) } else { Err(Unusable::Damaged) }
-    }
-
-    /// So many bytes; they are there before there is memory for them.
-    fn bytes(&mut self, length: u64) -> Result<Vec<u8>, Unusable> {
-        let mut bytes = Vec::new();
-        self.input.by_ref().take(length).read_to_end(&mut bytes).map_err(Unusable::System)?;
-        if u64::try_from(bytes.len()) != Ok(length) {
-            return Err(Unusable::Damaged);
-        }
-        self.seen(&bytes);
-        Ok(bytes)
-    }
-
-    fn skip(&mut self, length: u64) -> Result<(), Unusable> {
-        let mut left = length;
-        while left > 0 {
-            let buffered = match self.input.fill_buf() {
-                Ok([]) => return Err(Unusable::Damaged),
-                Ok(buffered) => buffered,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Unusable::System(error)),
-            };
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let part = buffered.get(..most).unwrap_or(buffered);
-            let count = part.len();
-            self.digest.update(part);
-            self.input.consume(count);
-            let count = u64::try_from(count).unwrap_or(u64::MAX);
-            self.offset = self.offset.saturating_add(count);
-            left = left.saturating_sub(count);
-        }
-        Ok(())
-    }
-
-    fn seen(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
-        self.offset = self.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
 }
 

@@ -4,8 +4,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::super::hex;
+use super::super::records::{EVERY_MAGIC, MAGIC};
 use super::*;
 use crate::load::{self, NotAsKept, Ready};
 use crate::mta::postfix::tables;

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::archive::{Head, MAGIC, MAX_ENTRIES, MAX_NAMES, word};
+use super::archive::{Head, MAX_ENTRIES, MAX_NAMES};
 use super::hex;
 use super::origin::absolute;
 use super::reading::PemFile;
+use super::records::{MAGIC, word};
 use super::role::Role;
 use super::server::WeakerReload;
 use super::source::Source;

@@ -30,6 +30,7 @@ mod outbound;
 mod patterns;
 mod problem;
 mod reading;
+mod records;
 mod references;
 mod requirement;
 mod role;

@@ -194,7 +194,7 @@ impl LastGood {
             Err(error) => {
                 let reason = error.to_string();
                 if self.told.as_ref() != Some(&reason) {
-                    let help = "without it a start needs files that load, and is compared with nothing; mend this, then: connectord reload";
+                    let help = "without it a start needs files that load, and is compared with nothing; let the user that connectord runs as write there, or name another directory with --state-dir; then: connectord reload";
                     tracing::warn!(path, reason, help, "last_good_not_kept");
                     self.told = Some(reason.clone());
                 }

@@ -138,7 +138,7 @@ fn serve(
     limits: Limits,
     signals: Signals,
 ) -> Result<(), Error> {
-    let Start { loaded: Loaded { snapshot, settings, listen, warnings, .. }, basis } = start;
+    let Start { loaded: Loaded { snapshot, settings, listen, warnings, .. }, basis, .. } = start;
     let generation = snapshot.generation();
     let connectors = reload::connectors(&snapshot);
     tracing::info!(

@@ -25,19 +25,18 @@ pub(super) struct Start {
     pub(super) loaded: Loaded,
     /// From where.
     pub(super) basis: Basis,
+    /// What it has yet to be compared with: that takes as long as a load, and can refuse nothing.
+    uncompared: Option<Found>,
 }
 
 impl Start {
-    /// Takes out what is left to do once it is served: a comparison, and keeping the files.
+    fn new(loaded: Loaded, basis: Basis) -> Start {
+        Start { loaded, basis, uncompared: None }
+    }
+
+    /// Takes out what is left to do once it is served.
     pub(super) fn rest(&mut self) -> Rest {
-        let uncompared = match std::mem::replace(&mut self.basis, Basis::Files) {
-            Basis::Uncompared(found) => Some(found),
-            basis => {
-                self.basis = basis;
-                None
-            }
-        };
-        Rest { uncompared, unkept: self.loaded.files.take() }
+        Rest { uncompared: self.uncompared.take(), unkept: self.loaded.files.take() }
     }
 }
 
@@ -52,13 +51,10 @@ pub(super) struct Rest {
 
 /// Where a start's configuration comes from.
 pub(super) enum Basis {
-    /// The files, which were compared with nothing, because there is nothing, or it is the same.
+    /// The files, which do not differ, or have yet to be compared, or are the first.
     Files,
     /// The files, although there is something that they should have been compared with.
     FilesAlone(NotUsed),
-    /// The files, which differ from the last good configuration. How is told as soon as they are
-    /// served, for a comparison takes as long as a load, and refuses nothing.
-    Uncompared(Found),
     /// The files, which differ from the last good configuration.
     Changed {
         /// What they were compared with.
@@ -88,14 +84,14 @@ pub(super) fn decide(files: Result<Loaded, Failure>, last_good: &LastGood) -> Re
     let found = last_good.find();
     match files {
         Ok(loaded) => Ok(match found {
-            Ok(Some(found)) if is_same(&loaded, &found.head) => Start { loaded, basis: Basis::Files },
+            Ok(Some(found)) if is_same(&loaded, &found.head) => Start::new(loaded, Basis::Files),
             Ok(Some(found)) => match found.head.weaker_reload() {
                 WeakerReload::Refuse => refused_or_served(loaded, found),
-                WeakerReload::Apply => Start { loaded, basis: Basis::Uncompared(found) },
+                WeakerReload::Apply => Start { loaded, basis: Basis::Files, uncompared: Some(found) },
             },
             // That nothing can be kept in such a directory is said when it is tried.
-            Ok(None) | Err(NotUsed::Closed(_)) => Start { loaded, basis: Basis::Files },
-            Err(why) => Start { loaded, basis: Basis::FilesAlone(why) },
+            Ok(None) | Err(NotUsed::Closed(_)) => Start::new(loaded, Basis::Files),
+            Err(why) => Start::new(loaded, Basis::FilesAlone(why)),
         }),
         Err(failure) => {
             let kept = found.and_then(|found| {
@@ -108,7 +104,7 @@ pub(super) fn decide(files: Result<Loaded, Failure>, last_good: &LastGood) -> Re
             match kept {
                 Ok(Some((loaded, at))) => {
                     let degraded = Degraded { at, problems: failure.problems, changes: None };
-                    Ok(Start { loaded, basis: Basis::LastGood(degraded) })
+                    Ok(Start::new(loaded, Basis::LastGood(degraded)))
                 }
                 Ok(None) => Err(failure),
                 Err(why) => Err(also(failure, &why)),
@@ -128,14 +124,14 @@ fn refused_or_served(loaded: Loaded, found: Found) -> Start {
         .and_then(|kept| Ok((changes(&kept, &loaded.snapshot, &loaded.settings)?, kept)));
     let (changes, kept) = match compared {
         Ok(compared) => compared,
-        Err(why) => return Start { loaded, basis: Basis::FilesAlone(why) },
+        Err(why) => return Start::new(loaded, Basis::FilesAlone(why)),
     };
     if is_refused(&kept.settings, &changes) {
         let problems = vec![weakening(weakened(&changes))];
         let degraded = Degraded { at: head.at(), problems, changes: Some(changes) };
-        return Start { loaded: kept, basis: Basis::LastGood(degraded) };
+        return Start::new(kept, Basis::LastGood(degraded));
     }
-    Start { loaded, basis: Basis::Changed { from: head, changes } }
+    Start::new(loaded, Basis::Changed { from: head, changes })
 }
 
 fn changes(kept: &Loaded, snapshot: &Snapshot, settings: &ServerSettings) -> Result<Vec<Change>, NotUsed> {
@@ -158,7 +154,7 @@ impl Basis {
     /// Logs it.
     pub(super) fn log(&self, served: &Snapshot) {
         match self {
-            Basis::Files | Basis::Uncompared(_) => {}
+            Basis::Files => {}
             Basis::FilesAlone(why) => last_good::ignored(why),
             Basis::Changed { from, changes } => {
                 let (last_good, at) = (from.sha256(), from.at());
@@ -192,7 +188,7 @@ impl Basis {
     pub(super) fn degraded(&self) -> Option<&Degraded> {
         match self {
             Basis::LastGood(degraded) => Some(degraded),
-            Basis::Files | Basis::FilesAlone(_) | Basis::Uncompared(_) | Basis::Changed { .. } => None,
+            Basis::Files | Basis::FilesAlone(_) | Basis::Changed { .. } => None,
         }
     }
 }

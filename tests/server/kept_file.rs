@@ -3,11 +3,13 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 
+use super::broken_disk;
 use super::client::{BANK, CONFIGURATION, PLAIN, connect, tls};
 use super::daemon::{Daemon, Setup};
 
@@ -355,4 +357,30 @@ fn f8_a_file_that_the_disk_does_not_give_back() {
     // A mount cannot be replaced.
     daemon.log.wait_for("warn last_good_not_kept");
     assert_eq!(bank(&daemon), BANK);
+}
+
+#[test]
+fn f8_a_disk_that_takes_nothing_costs_a_warning() {
+    if !is_root() {
+        return;
+    }
+    private_mounts();
+    let setup = Setup::new(CONFIGURATION);
+    let state = setup.path("state");
+    fs::create_dir(&state).unwrap();
+    let refused = broken_disk::mounted(&state);
+    let mut daemon = setup.start();
+    daemon.log.wait_for("warn last_good_not_kept");
+    for number in 1..3 {
+        daemon.configure(&other(number));
+        assert_eq!(daemon.reload()["ok"], true);
+        assert_eq!(bank(&daemon), BANK);
+        let status = daemon.status();
+        assert!(status["last_good"]["problem"].as_str().unwrap().contains("Input/output error"), "{status}");
+        assert_eq!((&status["degraded"], &status["last_good"]["kept"]), (&json!(false), &json!(false)));
+    }
+    assert!(refused.load(Ordering::Relaxed) >= 3, "it was tried");
+    assert_eq!(daemon.stop(), Some(0));
+    let lines = daemon.all_lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("last_good")).count(), 1, "{lines:#?}");
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, clippy::as_conversions)]
 
 mod activation;
+mod broken_disk;
 mod client;
 mod daemon;
 mod exhaustion;
