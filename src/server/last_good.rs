@@ -183,13 +183,13 @@ impl LastGood {
         let kept = catch_unwind(AssertUnwindSafe(|| self.replace(files)));
         let path = self.state_directory.join(NAME).display().to_string();
         match kept.unwrap_or(Err(NotKept::Internal)) {
-            Ok(written) => {
-                if written {
+            Ok(was_there) => {
+                let head = was_there.as_ref().unwrap_or_else(|| {
                     tracing::info!(path, sha256 = files.head().sha256(), "last_good_kept");
-                }
+                    files.head()
+                });
                 self.told = None;
-                let at = files.head().at().to_string();
-                State { kept: true, at, ..State::default() }
+                State { kept: true, at: head.at().to_string(), ..State::default() }
             }
             Err(error) => {
                 let reason = error.to_string();
@@ -204,8 +204,8 @@ impl LastGood {
         }
     }
 
-    /// Whether it had to be written.
-    fn replace(&mut self, files: &Files) -> Result<bool, NotKept> {
+    /// Writes it, unless it is there already: then what is there.
+    fn replace(&mut self, files: &Files) -> Result<Option<Head>, NotKept> {
         let directory = Directory::create(&self.state_directory)?;
         if directory.is_everybodys() {
             return Err(NotKept::Everybodys);
@@ -213,13 +213,12 @@ impl LastGood {
         if let Ok(Some(Found { file, head })) = self.find_in(&directory)
             && head.is_of_the_same(files.head())
         {
-            if self.is_whole {
-                return Ok(false);
-            }
-            match Archive::open(file) {
-                Ok(_) => {
+            // Looked through once, for it is as large as the files.
+            let whole = if self.is_whole { Ok(()) } else { Archive::open(file).map(drop) };
+            match whole {
+                Ok(()) => {
                     self.is_whole = true;
-                    return Ok(false);
+                    return Ok(Some(head));
                 }
                 Err(error) => ignored(&NotUsed::Unusable(error)),
             }
@@ -227,7 +226,7 @@ impl LastGood {
         self.is_whole = false;
         directory.replace_alone(NAME, |out| files.write(out))?;
         self.is_whole = true;
-        Ok(true)
+        Ok(None)
     }
 }
 
