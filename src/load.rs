@@ -1,4 +1,5 @@
-//! From the files to a snapshot: what `check`, `serve`, `explain` and every reload do alike.
+//! From the files to a snapshot: what `check`, `serve`, `explain` and every reload do alike, and a
+//! start from the last good configuration with files of then.
 //!
 //! It returns everything that is needed to go on with the configuration, or every problem that
 //! stands in the way: those of the files and, between the connectors that are sound in
