@@ -21,6 +21,7 @@
 //! | [`protocol`] | bytes to requests and replies to bytes: socketmap, policy delegation, Exim's lines, control | no connector |
 //! | [`mta`] | the answers as static Postfix tables | the snapshot |
 //! | [`load`] | files to snapshot, the same for `check`, start and reload | config and snapshot |
+//! | [`state_directory`] | what outlives a run, as files that appear whole or not at all | no connector |
 //! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |
 //! | [`cli`] | one file for each subcommand; the only layer that prints | all of the above |
 //!
@@ -47,4 +48,5 @@ pub mod mta;
 pub mod protocol;
 pub mod server;
 pub mod snapshot;
+pub(crate) mod state_directory;
 pub mod validate;

@@ -1,4 +1,5 @@
-//! From the files to a snapshot: what `check`, `serve`, `explain` and every reload do alike.
+//! From the files to a snapshot: what `check`, `serve`, `explain` and every reload do alike, and a
+//! start from the last good configuration with files of then.
 //!
 //! It returns everything that is needed to go on with the configuration, or every problem that
 //! stands in the way: those of the files and, between the connectors that are sound in
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{self, Listen, ListenProtocol, Loaded, Organisation, Problems, ServerSettings};
+use crate::config::{
+    self, Archive, Files, Listen, ListenProtocol, Loaded, Organisation, Problems, ServerSettings,
+};
 use crate::model::Agreements;
 use crate::snapshot::{self, Snapshot};
 
@@ -28,6 +31,8 @@ pub struct Ready {
     pub organisation: Organisation,
     /// What the operator should know.
     pub warnings: Problems,
+    /// What it was made of; as large as that.
+    pub files: Files,
 }
 
 impl fmt::Debug for Ready {
@@ -79,6 +84,31 @@ pub fn load_settled(
     compile(config::read(path, now, Some(pause)), generation).result
 }
 
+/// Why an archive is not what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAsKept {
+    /// This version of connectord, or of a library, sees problems in it.
+    #[error("it has problems for this version of connectord: {}", first(.0))]
+    Problems(Problems),
+    /// Reading it gave another configuration than was put in.
+    #[error("it does not come to the configuration that was kept")]
+    Other,
+}
+
+fn first(problems: &Problems) -> String {
+    problems.iter().next().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Loads the configuration of an archive as this generation: what [`load`] made of its files then.
+///
+/// # Errors
+/// When it comes to anything else.
+pub fn load_archive(archive: Archive, generation: u64) -> Result<Ready, NotAsKept> {
+    let expected = archive.head().sha256().to_owned();
+    let ready = compile(config::read_archive(archive), generation).result.map_err(NotAsKept::Problems)?;
+    if ready.snapshot.sha256() == expected { Ok(ready) } else { Err(NotAsKept::Other) }
+}
+
 fn compile((loaded, mut problems): (Loaded, Problems), generation: u64) -> Checked {
     let compiled = snapshot::compile(&loaded.agreements, generation, loaded.sha256.clone());
     if let Err(conflicts) = &compiled {
@@ -104,6 +134,7 @@ fn compile((loaded, mut problems): (Loaded, Problems), generation: u64) -> Check
             listen: loaded.listen,
             organisation: loaded.organisation,
             warnings: warnings.clone(),
+            files: loaded.files,
         }),
         Ok(_) | Err(_) => Err(problems),
     };

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use connectord::answer::Answered as _;
 use connectord::config::{
-    self, Decisions, Listen, ListenProtocol, LogFormat, LogLevel, ServerSettings, WeakerReload,
+    self, Archive, Decisions, Listen, ListenProtocol, LogFormat, LogLevel, ServerSettings, WeakerReload,
 };
-use connectord::load;
+use connectord::load::{self, Ready};
 use connectord::model::Pattern;
 use connectord::model::mta::PostfixVersion;
+use connectord::mta::postfix::tables;
+use connectord::snapshot::diff::diff;
 
 #[path = "config/fixture.rs"]
 #[allow(dead_code)] // each test file uses its part
@@ -26,6 +28,35 @@ fn c12_every_example_loads() {
         let checked = load::check(&example.main, 1, now());
         if let Err(problems) = checked.result {
             panic!("{problems}");
+        }
+    }
+}
+
+/// An archive of the last good configuration means what its files meant, when they are gone.
+#[test]
+fn every_example_means_the_same_from_an_archive() {
+    let policies = |ready: &Ready| {
+        let tables = [tables::tls(&ready.snapshot), tables::transport(&ready.snapshot)];
+        (tables.map(|table| table.to_string()), ready.snapshot.sha256().to_owned())
+    };
+    for example in examples() {
+        let ready = load::load(&example.main, 1, now()).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        ready.files.write(&mut file).unwrap();
+        drop(example.directory);
+        assert!(load::load(&example.main, 1, now()).is_err());
+        let kept = load::load_archive(Archive::open(file).unwrap(), 1).unwrap();
+        assert_eq!(policies(&kept), policies(&ready));
+        // Both ways, for what no table shows: exempt addresses, inbound connectors, settings.
+        assert_eq!(diff(&kept.snapshot, &ready.snapshot), []);
+        assert_eq!(diff(&ready.snapshot, &kept.snapshot), []);
+        assert_eq!((kept.server, kept.listen), (ready.server, ready.listen));
+        assert_eq!((kept.organisation, kept.warnings), (ready.organisation, ready.warnings));
+        for (kept, ready) in kept.snapshot.outbound().iter().zip(ready.snapshot.outbound()) {
+            assert_eq!(format!("{:?}", kept.agreement), format!("{:?}", ready.agreement));
+        }
+        for (kept, ready) in kept.snapshot.inbound().iter().zip(ready.snapshot.inbound()) {
+            assert_eq!(format!("{kept:?}"), format!("{ready:?}"));
         }
     }
 }

@@ -115,10 +115,7 @@ impl Questions {
     pub fn exim(book: &Book, keys: Keys) -> Questions {
         Questions::draw(book.domains, keys, true, |partner, random| {
             let (key, reply) = match partner {
-                Some(number) => {
-                    let connector = number % book.connectors;
-                    (domain(number), "status=ok tls=cert end=ok\n".to_owned())
-                }
+                Some(number) => (domain(number), "status=ok tls=cert end=ok\n".to_owned()),
                 None => (stranger(random), "status=ok tls=default end=ok\n".to_owned()),
             };
             (format!("out domain={key}\n").into_bytes(), reply.into_bytes())

@@ -29,8 +29,8 @@ pub struct Settings {
     /// /run/connectord]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     runtime_dir: Option<PathBuf>,
-    /// The directory of what outlives a run: the results of `validate` [default:
-    /// $STATE_DIRECTORY, else /var/lib/connectord]
+    /// The directory of what outlives a run: the last good configuration, and the results of
+    /// `validate` [default: $STATE_DIRECTORY, else /var/lib/connectord]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     state_dir: Option<PathBuf>,
     /// Write results as JSON

@@ -2,8 +2,8 @@
 //!
 //! With `--json` the daemon's object is passed on as it came, keys that this version does not
 //! know included, and with the key `validation`, which is not the daemon's: it has no part in that.
-//! A daemon that serves although its last reload failed is no failure of this command: it says so,
-//! and ends with 0. A connector that only reports is counted with what it would have decided, and
+//! A daemon that serves although its last load failed is no failure of this command: it says so and
+//! what to do, and ends with 0. A connector that only reports is counted with what it would have decided, and
 //! that is said of it (`would have`), because the MTA was told nothing of it.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ use crate::server::control::Command;
 /// Connectors that are shown one a line; `list` shows all.
 const SHOWN: usize = 20;
 
+/// Problems that are shown; `check` shows all, with the lines that they are in.
+const PROBLEMS: usize = 3;
+
 /// The daemon's answer, as far as it is shown.
 #[derive(Deserialize)]
 struct Status {
@@ -34,6 +37,9 @@ struct Status {
     degraded: bool,
     connectors: serde_json::Value,
     last_reload: Option<LastReload>,
+    /// Older daemons keep none.
+    #[serde(default)]
+    last_good: LastGood,
     listeners: Vec<Listener>,
     connections: u64,
     decisions: Vec<Decisions>,
@@ -45,6 +51,27 @@ struct LastReload {
     at: String,
     ok: bool,
     problems: serde_json::Value,
+}
+
+/// A problem of the last load.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    file: String,
+    line: usize,
+    column: usize,
+    message: String,
+    help: String,
+}
+
+/// What the daemon has for its next start.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LastGood {
+    served: bool,
+    kept: bool,
+    at: String,
+    problem: String,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +154,18 @@ fn count(value: &serde_json::Value) -> String {
     value.as_array().map_or_else(|| value.to_string(), |items| items.len().to_string())
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { file, line, column, message, help } = self;
+        match (file.is_empty(), line) {
+            (true, _) => writeln!(f, "  {message}")?,
+            (false, 0) => writeln!(f, "  {file}: {message}")?,
+            (false, _) => writeln!(f, "  {file}:{line}:{column}: {message}")?,
+        }
+        if help.is_empty() { Ok(()) } else { writeln!(f, "    help: {help}") }
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "connectord {}, process {}", self.version, self.pid)?;
@@ -135,6 +174,14 @@ impl fmt::Display for Status {
         writeln!(f, "connectors   {}", count(&self.connectors))?;
         if self.degraded {
             writeln!(f, "degraded     yes: what is served is not what the files say")?;
+            if self.last_good.served {
+                let at = moment::of_text(&self.last_good.at);
+                writeln!(f, "             it is the last good configuration, of {at}")?;
+            }
+            writeln!(
+                f,
+                "             mend what is told below (connectord check tells all), then: connectord reload"
+            )?;
         }
         match &self.last_reload {
             // The first generation is that of the start.
@@ -147,8 +194,22 @@ impl fmt::Display for Status {
             }
             Some(LastReload { at, ok: false, problems }) => {
                 let at = moment::of_text(at);
-                writeln!(f, "last reload  FAILED at {at}, problems: {}", count(problems))?;
+                let what =
+                    if self.last_good.served && self.generation == 1 { "last load  " } else { "last reload" };
+                writeln!(f, "{what}  FAILED at {at}, problems: {}", count(problems))?;
+                for problem in problems.as_array().into_iter().flatten().take(PROBLEMS) {
+                    write!(f, "{}", Problem::deserialize(problem).unwrap_or_default())?;
+                }
             }
+        }
+        match &self.last_good {
+            LastGood { problem, .. } if !problem.is_empty() => {
+                writeln!(f, "last good    NOT KEPT for the next start: {problem}")?;
+            }
+            LastGood { kept: true, served: false, at, .. } => {
+                writeln!(f, "last good    kept, of {}", moment::of_text(at))?;
+            }
+            LastGood { .. } => {}
         }
         for Listener { protocol, path } in &self.listeners {
             writeln!(f, "listens      {protocol} on {}", path.display())?;

@@ -26,12 +26,12 @@ const OPTIONS: MatchOptions =
 /// waiting for its first connector.
 pub(super) fn files(reading: &mut Reading, item: Item<'_>, source: &Source) -> Vec<(PathBuf, Place)> {
     let mut files = Vec::new();
-    let identity = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let main = identity(&source.path);
+    let main = reading.identity(&source.path);
     let mut seen = BTreeSet::new();
     for text in item.texts(reading) {
         for path in matching(reading, text.text, text.place, source) {
-            if identity(&path) == main {
+            let identity = reading.identity(&path);
+            if identity == main {
                 reading.problem(
                     text.place,
                     "the main file would include itself",
@@ -44,7 +44,7 @@ pub(super) fn files(reading: &mut Reading, item: Item<'_>, source: &Source) -> V
                     "put several connectors into one file",
                 );
                 return files;
-            } else if seen.insert(identity(&path)) {
+            } else if seen.insert(identity) {
                 files.push((path, text.place));
             }
         }
@@ -73,8 +73,21 @@ fn matching(reading: &mut Reading, written: &str, place: Place, source: &Source)
         );
         return Vec::new();
     }
-    let start = if Path::new(written).is_absolute() { PathBuf::from("/") } else { source.resolve("") };
     let before = reading.problems.len();
+    let paths = reading.matching(written, |reading| look(reading, written, place, source));
+    if paths.is_empty() && reading.problems.len() == before {
+        reading.warn(
+            place,
+            format!("{} matches no file", shown(written)),
+            "capitals count, and a name that begins with a dot is passed over; if none is there yet, this is fine",
+        );
+    }
+    paths
+}
+
+/// The files that a pattern means now, by name.
+fn look(reading: &mut Reading, written: &str, place: Place, source: &Source) -> Vec<PathBuf> {
+    let start = if Path::new(written).is_absolute() { PathBuf::from("/") } else { source.resolve("") };
     let mut paths = vec![start];
     let mut fixed = true;
     for part in written.split('/').filter(|part| !part.is_empty()) {
@@ -96,13 +109,6 @@ fn matching(reading: &mut Reading, written: &str, place: Place, source: &Source)
         }
     });
     paths.sort();
-    if paths.is_empty() && reading.problems.len() == before {
-        reading.warn(
-            place,
-            format!("{} matches no file", shown(written)),
-            "capitals count, and a name that begins with a dot is passed over; if none is there yet, this is fine",
-        );
-    }
     paths
 }
 

@@ -14,27 +14,33 @@
 //! The same function serves `check`, the start and every reload, so they say the same.
 
 mod addresses;
+mod archive;
 mod certificates;
 mod document;
 mod file;
+mod files;
 mod inbound;
 mod include;
 mod listen;
 mod locate;
 mod mta;
 mod notes;
+mod origin;
 mod outbound;
 mod patterns;
 mod problem;
 mod reading;
+mod records;
 mod references;
 mod requirement;
+mod role;
 mod server;
 mod source;
 mod suggestion;
 mod table;
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,11 +51,15 @@ use crate::model::{Agreements, Inbound, Mode, Mta, Outbound};
 use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
-use reading::{Reading, Role};
+use origin::Origin;
+use reading::Reading;
 use references::Mention;
+use role::Role;
 use source::{Place, Source};
 use table::{Item, Legal, Table};
 
+pub use archive::{Archive, Head, Unusable};
+pub use files::Files;
 pub use listen::{Listen, ListenProtocol};
 pub use problem::{Cause, MAX_KEPT, MAX_PRINTED, Problem, Problems, SourceLine};
 pub use server::{Decisions, LogFormat, LogLevel, Organisation, ServerSettings, WeakerReload};
@@ -70,6 +80,8 @@ pub struct Loaded {
     pub warnings: Problems,
     /// Lower-case hex of the SHA-256 of every file read, each with its role and length.
     pub sha256: String,
+    /// The same files, for an archive.
+    pub files: Files,
     sources: Vec<Arc<Source>>,
     outbound: Vec<ConnectorPlace>,
     inbound: Vec<ConnectorPlace>,
@@ -94,7 +106,21 @@ pub(crate) fn read(
     now: Timestamp,
     pause: Option<&mut dyn FnMut(Duration)>,
 ) -> (Loaded, Problems) {
-    let mut reading = Reading::new(now);
+    finish(Reading::new(now, Origin::Disk), path, pause)
+}
+
+/// As [`read`], of an archive: as its files were read then, at that time.
+pub(crate) fn read_archive(archive: Archive) -> (Loaded, Problems) {
+    let (now, main) = (archive.head().at(), archive.main());
+    finish(Reading::new(now, Origin::Archive(Box::new(archive))), &main, None)
+}
+
+/// The main file as an absolute path, by which an archive is known.
+pub fn absolute(path: &Path) -> PathBuf {
+    origin::absolute(path)
+}
+
+fn finish(mut reading: Reading, path: &Path, pause: Option<&mut dyn FnMut(Duration)>) -> (Loaded, Problems) {
     let mut collected = Collected::default();
     collected.read_main(&mut reading, path);
     references::check(&mut reading, &collected.mentions);
@@ -116,7 +142,7 @@ pub(crate) fn read(
     let mut problems = std::mem::take(&mut reading.problems);
     problems.sort();
     reading.warnings.sort();
-    let sha256 = reading.sha256();
+    let (sha256, files) = reading.files(server.weaker_reload);
     let agreements = Agreements { mta, inbound_exempt: exempt, outbound, inbound };
     let [outbound, inbound] = places;
     let loaded = Loaded {
@@ -126,6 +152,7 @@ pub(crate) fn read(
         organisation,
         warnings: reading.warnings,
         sha256,
+        files,
         sources: reading.sources,
         outbound,
         inbound,
@@ -297,6 +324,15 @@ impl Collected {
             }
         }
     }
+}
+
+/// Lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn version(reading: &mut Reading, table: &Table<'_>) {

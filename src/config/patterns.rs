@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::problem::shown;
-use super::reading::{Reading, Role};
+use super::reading::Reading;
+use super::role::Role;
 use super::source::{Place, Source};
 use super::table::{Item, Text};
 use crate::model::{Pattern, PatternList, domain, pattern};

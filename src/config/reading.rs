@@ -5,7 +5,6 @@
 //! they are found and nothing stops at one.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,57 +12,19 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::file::{self, Contents, Exposure, Unreadable, YOUNG};
+use super::file::{Contents, Exposure, Unreadable, YOUNG};
+use super::files::{Content, Files, Taken};
+use super::hex;
+use super::origin::Origin;
 use super::problem::{Cause, Problem, Problems, shown};
+use super::role::Role;
+use super::server::WeakerReload;
 use super::source::{Place, Source};
 use crate::model::certificate::{Certificate, pem};
 use crate::model::requirement::CaFile;
 
-/// Bytes of a TOML file; a larger one is refused.
-const MAX_TOML: u64 = 16 << 20;
-
-/// Bytes of a list of domains; a larger one is refused.
-const MAX_LIST: u64 = 64 << 20;
-
-/// Bytes of a PEM file; a larger one is refused. The bundle of all public authorities has a
-/// quarter of a MiB.
-const MAX_PEM: u64 = 16 << 20;
-
 /// Bytes of all files together; a file beyond is refused.
-const MAX_TOTAL: u64 = 256 << 20;
-
-/// What a file is for: part of the digest, so that the same bytes in another role count as
-/// another configuration.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Role {
-    /// The main file.
-    Main,
-    /// A file that it includes.
-    Included,
-    /// A list of domains.
-    List,
-    /// Certificates, registered, pinned or of authorities.
-    Pem,
-}
-
-impl Role {
-    fn word(self) -> &'static str {
-        match self {
-            Role::Main => "main",
-            Role::Included => "include",
-            Role::List => "list",
-            Role::Pem => "pem",
-        }
-    }
-
-    fn limit(self) -> u64 {
-        match self {
-            Role::Main | Role::Included => MAX_TOML,
-            Role::List => MAX_LIST,
-            Role::Pem => MAX_PEM,
-        }
-    }
-}
+pub(super) const MAX_TOTAL: u64 = 256 << 20;
 
 /// A PEM file with at least one certificate.
 #[derive(Debug)]
@@ -99,6 +60,8 @@ pub(super) struct Reading {
     pub warnings: Problems,
     /// Whether Postfix can ask at all, on the sockets that are written.
     pub postfix_asks: bool,
+    origin: Origin,
+    taken: Taken,
     digest: Sha256,
     total: u64,
     pem: BTreeMap<PathBuf, Option<Arc<PemFile>>>,
@@ -108,13 +71,15 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Nothing read yet.
-    pub fn new(now: Timestamp) -> Self {
+    pub fn new(now: Timestamp, origin: Origin) -> Self {
         Reading {
             now,
             sources: Vec::new(),
             problems: Problems::default(),
             warnings: Problems::default(),
             postfix_asks: true,
+            origin,
+            taken: Taken::default(),
             digest: Sha256::new_with_prefix(b"connectord configuration 1\n"),
             total: 0,
             pem: BTreeMap::new(),
@@ -183,11 +148,15 @@ impl Reading {
         let rank = self.sources.len();
         match String::from_utf8(bytes) {
             Ok(mut text) => {
-                if text.starts_with('\u{feff}') {
+                let mark = text.starts_with('\u{feff}');
+                if mark {
                     text.drain(..'\u{feff}'.len_utf8());
                 }
-                let source = Arc::new(Source::new(path.to_owned(), text));
+                let mut source = Source::new(path.to_owned(), text);
+                source.mark = mark;
+                let source = Arc::new(source);
                 self.sources.push(Arc::clone(&source));
+                self.take(role, path, Content::Text(Arc::clone(&source)), named);
                 Some((rank, source))
             }
             Err(error) => {
@@ -202,7 +171,7 @@ impl Reading {
 
     /// Reads a PEM file, or has it at hand. What is wrong with it is shown at `named`.
     pub fn pem(&mut self, path: &Path, named: Place) -> Option<Arc<PemFile>> {
-        let identity = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let identity = self.identity(path);
         // What could not be read is read again: the problem belongs to this place too.
         if let Some(Some(known)) = self.pem.get(&identity) {
             return Some(Arc::clone(known));
@@ -211,12 +180,15 @@ impl Reading {
         let file = match pem::certificates(&bytes) {
             Ok(certificates) => {
                 let anchors = CaFile {
-                    path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+                    path: self.origin.absolute(path),
                     sha256: hex(&Sha256::digest(&bytes)),
                     pem: bytes,
                     certificates: certificates.iter().map(Certificate::fingerprint).collect(),
                 };
-                Some(Arc::new(PemFile { path: path.to_owned(), certificates, anchors: Arc::new(anchors) }))
+                let anchors = Arc::new(anchors);
+                let file = Arc::new(PemFile { path: path.to_owned(), certificates, anchors });
+                self.take(Role::Pem, path, Content::Pem(Arc::clone(&file)), Some(named));
+                Some(file)
             }
             Err(error) => {
                 let message = format!("{}: {error}", shown(&path.display().to_string()));
@@ -229,7 +201,7 @@ impl Reading {
     }
 
     fn bytes(&mut self, path: &Path, role: Role, named: Option<Place>) -> Option<Vec<u8>> {
-        match file::read(path, role.limit()) {
+        match self.origin.read(role, path) {
             Ok(Contents { bytes, young_until, exposures }) => {
                 let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 self.total = self.total.saturating_add(length);
@@ -255,6 +227,27 @@ impl Reading {
         }
     }
 
+    /// Remembers a file for the archive. One that is used twice must be the same both times.
+    fn take(&mut self, role: Role, path: &Path, content: Content, named: Option<Place>) {
+        if !self.taken.file(role, path, content) {
+            self.unreadable(path, named, &Unreadable::Changing);
+        }
+    }
+
+    /// A name that every path to a file has in common: the path itself if there is none.
+    pub fn identity(&mut self, path: &Path) -> PathBuf {
+        let identity = self.origin.identity(path);
+        self.taken.identity(path, &identity);
+        identity
+    }
+
+    /// The files that an `include` pattern means: known, or as `look` finds them.
+    pub fn matching(&mut self, pattern: &str, look: impl FnOnce(&mut Self) -> Vec<PathBuf>) -> Vec<PathBuf> {
+        let paths = self.origin.matching(pattern).unwrap_or_else(|| look(self));
+        self.taken.matching(pattern, &paths);
+        paths
+    }
+
     /// Reads the files that were young once more, when none is any longer, and tells of those that
     /// are not what they were. `pause` waits for that, once and not longer than [`YOUNG`].
     pub fn settle(&mut self, pause: &mut dyn FnMut(Duration)) {
@@ -266,7 +259,7 @@ impl Reading {
             pause(rest.min(YOUNG));
         }
         for file in young {
-            match file::read(&file.path, file.role.limit()) {
+            match self.origin.read(file.role, &file.path) {
                 Ok(contents) if Sha256::digest(&contents.bytes)[..] == file.sha256 => {}
                 Ok(_) => self.unreadable(&file.path, file.named, &Unreadable::Changing),
                 Err(error) => self.unreadable(&file.path, file.named, &error),
@@ -317,9 +310,11 @@ impl Reading {
         if who == "o" { self.problems.add(finding) } else { self.warnings.add(finding) }
     }
 
-    /// Lower-case hex of the SHA-256 of all that was read.
-    pub fn sha256(&self) -> String {
-        hex(&self.digest.clone().finalize())
+    /// The digest of all that was read, in lower-case hex, and the files.
+    pub fn files(&mut self, weaker_reload: WeakerReload) -> (String, Files) {
+        let sha256 = hex(&self.digest.clone().finalize());
+        let files = std::mem::take(&mut self.taken).files(self.now, &sha256, weaker_reload);
+        (sha256, files)
     }
 }
 
@@ -345,12 +340,4 @@ fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
     let marked = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let zeros = bytes.iter().take(4).any(|&byte| byte == 0) && bytes.iter().take(4).any(|&byte| byte != 0);
     (marked || zeros).then_some("this is UTF-16 or UTF-32, not UTF-8")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

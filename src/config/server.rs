@@ -32,6 +32,23 @@ pub enum WeakerReload {
     Refuse,
 }
 
+impl WeakerReload {
+    const ALL: [WeakerReload; 2] = [WeakerReload::Apply, WeakerReload::Refuse];
+
+    /// The word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            WeakerReload::Apply => "apply",
+            WeakerReload::Refuse => "refuse",
+        }
+    }
+
+    /// What a word stands for.
+    pub(super) fn of_word(word: &str) -> Option<WeakerReload> {
+        WeakerReload::ALL.into_iter().find(|value| value.word() == word)
+    }
+}
+
 /// The least level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
@@ -130,7 +147,7 @@ pub(super) fn read(reading: &mut Reading, item: Item<'_>) -> ServerSettings {
     let Some(table) = item.table(reading, SERVER) else {
         return settings;
     };
-    let words = [("apply", WeakerReload::Apply), ("refuse", WeakerReload::Refuse)];
+    let words = WeakerReload::ALL.map(|value| (value.word(), value));
     if let Some(value) = table.find("weaker_reload").and_then(|item| item.word(reading, &words)) {
         settings.weaker_reload = value;
     }

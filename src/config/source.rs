@@ -28,6 +28,8 @@ pub(super) struct Source {
     pub path: PathBuf,
     /// All of it, without a byte-order mark.
     pub text: String,
+    /// Whether there was one.
+    pub mark: bool,
     line_starts: OnceLock<Vec<usize>>,
 }
 
@@ -52,7 +54,8 @@ impl Place {
 impl Source {
     /// A file with this text.
     pub fn new(path: PathBuf, text: String) -> Self {
-        Source { name: path.display().to_string().into(), path, text, line_starts: OnceLock::new() }
+        let name = path.display().to_string().into();
+        Source { name, path, text, mark: false, line_starts: OnceLock::new() }
     }
 
     /// A path written in this file: a relative one is relative to the file's directory.

@@ -124,7 +124,7 @@ pub fn normalise(text: &str) -> Result<Cow<'_, str>, Error> {
 
 /// Whether a text is sure to be in normal form, as nearly all names are: one look at each octet finds
 /// out. False may also mean that it takes a closer look.
-fn is_normal(text: &str) -> bool {
+pub(super) fn is_normal(text: &str) -> bool {
     let (mut length, mut last) = (0, b'.');
     for octet in text.bytes() {
         match octet {

@@ -66,6 +66,10 @@ impl<'a> Key<'a> {
     /// # Errors
     /// [`Error`] when it is not exactly one next-hop.
     pub fn parse(text: &'a str) -> Result<Self, Error> {
+        // What nearly every key is: a name in normal form that is no address.
+        if domain::is_normal(text) && !text.ends_with(|last: char| last.is_ascii_digit()) {
+            return Ok(Key { host: KeyHost::Name(Cow::Borrowed(text)), bare: true });
+        }
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, after) = rest.split_once(']').ok_or(Error::Bracket)?;

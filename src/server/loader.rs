@@ -11,8 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::config::{self, Listen, Problems, ServerSettings};
-use crate::load;
+use crate::config::{self, Archive, Files, Listen, Problems, ServerSettings};
+use crate::load::{self, NotAsKept, Ready};
 use crate::snapshot::Snapshot;
 
 /// Loads the configuration as the generation of the given number. It is called on one thread
@@ -35,13 +35,15 @@ fn pausing(path: PathBuf, mut pause: impl FnMut(Duration) + Send + 'static) -> L
             0 | 1 => load::load(&path, generation, now)?,
             _ => load::load_settled(&path, generation, now, &mut pause)?,
         };
-        Ok(Loaded {
-            snapshot: ready.snapshot,
-            settings: ready.server,
-            listen: ready.listen,
-            warnings: ready.warnings.iter().map(Problem::from).collect(),
-        })
+        Ok(Loaded::from(ready))
     })
+}
+
+/// Loads an archive of a configuration as this generation.
+pub(super) fn of_archive(archive: Archive, generation: u64) -> Result<Loaded, NotAsKept> {
+    let ready = load::load_archive(archive, generation)?;
+    // What comes from an archive is archived.
+    Ok(Loaded { files: None, ..Loaded::from(ready) })
 }
 
 /// A configuration that can be served.
@@ -54,6 +56,20 @@ pub struct Loaded {
     pub listen: Vec<Listen>,
     /// What does not stand in the way, but should be looked at.
     pub warnings: Vec<Problem>,
+    /// What it was made of, to be kept for another start; as large as that.
+    pub files: Option<Files>,
+}
+
+impl From<Ready> for Loaded {
+    fn from(ready: Ready) -> Loaded {
+        Loaded {
+            snapshot: ready.snapshot,
+            settings: ready.server,
+            listen: ready.listen,
+            warnings: ready.warnings.iter().map(Problem::from).collect(),
+            files: Some(ready.files),
+        }
+    }
 }
 
 /// A problem and its place, as the interface gives it.

@@ -6,7 +6,8 @@
 //! ([`socketmap`], [`policy`], [`control`]).
 //!
 //! Promises: no socket is there before there is something to serve, and nobody else's is touched
-//! ([`socket`], [`activation`]). What a peer can take is bounded ([`pool`], [`limits`]). A signal to
+//! ([`socket`], [`activation`]). A start whose files do not load serves the last good ones, and says
+//! so ([`start`], [`last_good`]). What a peer can take is bounded ([`pool`], [`limits`]). A signal to
 //! stop lets everything be answered that was asked before.
 //!
 //! Logs (see [`log`]): `started`, `listening`, `stopping`, `stopped`; the rest where it happens.
@@ -19,6 +20,7 @@ mod counters;
 mod descriptors;
 mod error;
 mod exim;
+pub mod last_good;
 mod limits;
 mod listeners;
 pub mod loader;
@@ -34,6 +36,7 @@ mod service;
 mod signals;
 mod socket;
 mod socketmap;
+mod start;
 mod status;
 mod systemd;
 
@@ -51,6 +54,7 @@ use crate::config::{LogFormat, LogLevel, ServerSettings};
 use activation::Inherited;
 use counters::Counters;
 pub use error::Error;
+pub use last_good::LastGood;
 pub use limits::Limits;
 use listeners::Listeners;
 use loader::{Loaded, Loader};
@@ -60,6 +64,7 @@ use repeats::Repeats;
 use runtime_dir::RuntimeDir;
 use service::{Current, Service};
 use signals::{Asked, Signals};
+use start::Start;
 
 /// New files are for their owner alone, sockets too, until their mode is set.
 const UMASK: Mode = Mode::S_IXUSR.union(Mode::S_IRWXG).union(Mode::S_IRWXO);
@@ -76,6 +81,8 @@ pub struct Options {
     pub runtime_dir: PathBuf,
     /// Where generations come from; [`loader::of_file`].
     pub loader: Loader,
+    /// What is served when that fails, and compared with when it does not.
+    pub last_good: LastGood,
     /// How long anybody may take.
     pub limits: Limits,
 }
@@ -90,11 +97,11 @@ pub fn run(options: Options) -> Result<(), Error> {
     umask(UMASK);
     let inherited = Inherited::take()?;
     let directory = RuntimeDir::claim(&options.runtime_dir)?;
-    let loading = Loading::start(options.loader);
-    let (loading, loaded) = loading.map_err(|source| Error::process("start the loading thread", source))?;
-    let loaded = loaded.map_err(Error::Configuration)?;
-    let journal = open_log(&loaded.settings)?;
-    let outcome = serve(&journal, inherited, &directory, loading, loaded, options.limits, signals);
+    let loading = Loading::start(options.loader, options.last_good);
+    let (loading, start) = loading.map_err(|source| Error::process("start the loading thread", source))?;
+    let start = start.map_err(Error::Configuration)?;
+    let journal = open_log(&start.loaded.settings)?;
+    let outcome = serve(&journal, inherited, &directory, loading, start, options.limits, signals);
     match &outcome {
         Ok(()) => tracing::info!("stopped"),
         Err(error) => tracing::error!(%error, "stopped"),
@@ -127,11 +134,11 @@ fn serve(
     inherited: Inherited,
     directory: &RuntimeDir,
     loading: Loading,
-    loaded: Loaded,
+    start: Start,
     limits: Limits,
     signals: Signals,
 ) -> Result<(), Error> {
-    let Loaded { snapshot, settings, listen, warnings } = loaded;
+    let Start { loaded: Loaded { snapshot, settings, listen, warnings, .. }, basis, .. } = start;
     let generation = snapshot.generation();
     let connectors = reload::connectors(&snapshot);
     tracing::info!(
@@ -141,6 +148,7 @@ fn serve(
         connectors,
         "started"
     );
+    basis.log(&snapshot);
     outcome::warn_of(&warnings);
     // If it fails Postfix defers mail for the connectors that need it; the others are served.
     let published = publish::publish(&snapshot).inspect_err(|error| {
@@ -152,7 +160,7 @@ fn serve(
         tracing::warn!(wanted, connections = seats, "max_connections_reduced");
     }
     let listeners = activation::open(&listen, inherited, directory)?;
-    let status_line = reload::status_line(&snapshot);
+    let status_line = reload::status_line(&snapshot, basis.degraded().is_some());
     let service = Arc::new(Service {
         log: settings.log,
         current: ArcSwap::from_pointee(Current::new(snapshot, settings)),
@@ -161,7 +169,8 @@ fn serve(
         repeats: Repeats::default(),
         limits,
     });
-    let (reloads, loader) = loading.serve(&service, published.err());
+    let (reloads, loader) = loading.serve(&service, &basis, published.err());
+    drop(basis);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|source| Error::process("start the runtime", source))?;
     runtime.block_on(async {
@@ -170,6 +179,7 @@ fn serve(
         let watch = service.limits.watch;
         let mut listeners = Listeners::start(listeners, &service, &reloads, seats);
         systemd::ready(&status_line);
+        reloads.finish();
         let outcome = tokio::select! {
             outcome = stop(stops) => outcome,
             error = reload_on(hangups, &reloads) => Err(error),

@@ -49,9 +49,10 @@ pub(super) fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Ve
         });
     };
     if old.weaker_reload != new.weaker_reload {
+        let [before, after] = [old.weaker_reload.word(), new.weaker_reload.word()];
         match new.weaker_reload {
-            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", "refuse", "apply", true),
-            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", "apply", "refuse", false),
+            WeakerReload::Apply => tell(Kind::Weaker, "weaker_reload", before, after, true),
+            WeakerReload::Refuse => tell(Kind::Stronger, "weaker_reload", before, after, false),
         }
     }
     if old.decisions != new.decisions {
@@ -61,15 +62,40 @@ pub(super) fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Ve
     changes
 }
 
+/// How many changes weaken something.
+pub(super) fn weakened(changes: &[Change]) -> usize {
+    changes.iter().filter(|change| change.weakens).count()
+}
+
+/// Whether these changes need somebody's leave. The settings that are served decide: a file cannot
+/// allow itself to be weaker.
+pub(super) fn is_refused(served: &ServerSettings, changes: &[Change]) -> bool {
+    weakened(changes) > 0 && served.weaker_reload == WeakerReload::Refuse
+}
+
+/// The problem with files that are refused because they are weaker.
+pub(super) fn weakening(weakened: usize) -> Problem {
+    Problem {
+        message: format!("refused, because it weakens what is demanded; changes that weaken: {weakened}"),
+        help: "mend the files, or accept it: connectord reload --accept-weaker".to_owned(),
+        ..Problem::default()
+    }
+}
+
 /// A reload that changed nothing, and why; logged.
 pub(super) fn failed(generation: u64, failure: Failure, changes: Vec<Changed>) -> Outcome {
     let Failure { problems, cause, .. } = failure;
     tracing::error!(generation, problems = problems.len(), "reload_failed");
+    log_problems(&problems, "reload_problem");
+    Outcome { ok: false, refused: false, internal: cause == Cause::Internal, generation, changes, problems }
+}
+
+/// Logs what stands in the way, as events of this name.
+pub(super) fn log_problems(problems: &[Problem], event: &str) {
     for problem in problems.iter().take(LOGGED) {
         let Problem { file, line, column, message, help } = problem;
-        tracing::error!(file, line, column, problem = message, help, "reload_problem");
+        tracing::error!(file, line, column, problem = message, help, "{event}");
     }
-    Outcome { ok: false, refused: false, internal: cause == Cause::Internal, generation, changes, problems }
 }
 
 /// Logs each change; what weakens is a warning.

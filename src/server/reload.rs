@@ -24,12 +24,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::last_good::{LastGood, State};
 use super::loader::{Failure, Loaded, Loader, Problem};
-use super::outcome::{Changed, Outcome, failed, log_changes, settings_changes, told, warn_of};
+use super::outcome::{
+    Changed, Outcome, failed, is_refused, log_changes, settings_changes, told, warn_of, weakened, weakening,
+};
 use super::publish::{self, PublishError};
 use super::service::{Current, Service};
+use super::start::{self, Basis, Rest, Start};
 use super::systemd;
-use crate::config::{Listen, ServerSettings, WeakerReload};
+use crate::config::{Listen, ServerSettings};
 use crate::snapshot::Snapshot;
 use crate::snapshot::diff::{self, Change, Kind};
 
@@ -51,6 +55,8 @@ enum Ask {
     Signal,
     /// Reload, and tell.
     Command { accept_weaker: bool, told: oneshot::Sender<Outcome> },
+    /// Do what is left to do of the start, now that it is served.
+    Finish,
 }
 
 /// The way to the loading thread, and what it last did.
@@ -59,6 +65,7 @@ pub(super) struct Reloads {
     signalled: AtomicBool,
     last: Mutex<LastReload>,
     loaded_at: Mutex<Timestamp>,
+    last_good: Mutex<State>,
 }
 
 /// The loading thread before there is anything to serve.
@@ -69,16 +76,20 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    /// Starts the thread and loads generation 1.
-    pub(super) fn start(mut loader: Loader) -> io::Result<(Loading, Result<Loaded, Failure>)> {
+    /// Starts the thread and loads generation 1: what a start serves.
+    pub(super) fn start(
+        mut loader: Loader,
+        last_good: LastGood,
+    ) -> io::Result<(Loading, Result<Start, Failure>)> {
         let (first, loaded) = mpsc::channel();
         let (begin, begun) = mpsc::channel::<(Arc<Service>, Arc<Reloads>)>();
         let (asks, asked) = mpsc::channel();
         let work = move || {
             // Whoever waits for it has gone only if the process ends.
-            let loaded = load(&mut loader, 1);
-            let listen = loaded.as_ref().map(|loaded| loaded.listen.clone()).unwrap_or_default();
-            if first.send(loaded).is_err() {
+            let mut start = start::decide(load(&mut loader, 1), &last_good);
+            let listen = start.as_ref().map(|start| start.loaded.listen.clone()).unwrap_or_default();
+            let rest = start.as_mut().map(Start::rest).unwrap_or_default();
+            if first.send(start).is_err() {
                 return;
             }
             if let Ok((service, reloads)) = begun.recv() {
@@ -86,7 +97,18 @@ impl Loading {
                 let [published, before] = [publish::paths(&current.snapshot), BTreeSet::new()];
                 let started = current.settings.clone();
                 drop(current);
-                Reloader { loader, service, reloads, started, listen, published, before }.run(&asked);
+                let reloader = Reloader {
+                    loader,
+                    service,
+                    reloads,
+                    started,
+                    listen,
+                    published,
+                    before,
+                    last_good,
+                    rest,
+                };
+                reloader.run(&asked);
             }
         };
         let thread = thread::Builder::new().name("load".to_owned()).spawn(work)?;
@@ -99,15 +121,23 @@ impl Loading {
     pub(super) fn serve(
         self,
         service: &Arc<Service>,
+        basis: &Basis,
         unpublished: Option<PublishError>,
     ) -> (Arc<Reloads>, thread::JoinHandle<()>) {
         let now = Timestamp::now();
-        let problems = unpublished.map(|error| not_published(&error).problems).unwrap_or_default();
+        let mut problems = Vec::new();
+        let mut last_good = State::default();
+        if let Some(degraded) = basis.degraded() {
+            problems.extend(degraded.problems.iter().cloned());
+            last_good = State { served: true, kept: true, at: degraded.at.to_string(), ..last_good };
+        }
+        problems.extend(unpublished.map(|error| not_published(&error).problems).unwrap_or_default());
         let reloads = Arc::new(Reloads {
             asks: Mutex::new(self.asks),
             signalled: AtomicBool::new(false),
             last: Mutex::new(LastReload { at: now.to_string(), ok: problems.is_empty(), problems }),
             loaded_at: Mutex::new(now),
+            last_good: Mutex::new(last_good),
         });
         // Refused only if the thread has ended, which is noticed by whoever watches it.
         let _ = self.begin.send((Arc::clone(service), Arc::clone(&reloads)));
@@ -130,6 +160,11 @@ impl Reloads {
         outcome.await.ok()
     }
 
+    /// Does what is left to do of the start.
+    pub(super) fn finish(&self) {
+        self.ask(Ask::Finish);
+    }
+
     fn ask(&self, ask: Ask) {
         // The thread is gone only when the daemon ends.
         let _ = self.asks.lock().unwrap_or_else(PoisonError::into_inner).send(ask);
@@ -143,6 +178,11 @@ impl Reloads {
     /// When the generation that is served was loaded.
     pub(super) fn loaded_at(&self) -> Timestamp {
         *self.loaded_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is kept for the next start.
+    pub(super) fn last_good(&self) -> State {
+        self.last_good.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -159,8 +199,9 @@ fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
 }
 
 /// The line for `systemctl status`.
-pub(super) fn status_line(snapshot: &Snapshot) -> String {
-    format!("serving generation {}, {} connectors", snapshot.generation(), connectors(snapshot))
+pub(super) fn status_line(snapshot: &Snapshot, is_last_good: bool) -> String {
+    let of = if is_last_good { ", DEGRADED: the last good configuration, not the files" } else { "" };
+    format!("serving generation {}, {} connectors{of}", snapshot.generation(), connectors(snapshot))
 }
 
 /// How many connectors of both directions there are.
@@ -180,18 +221,28 @@ struct Reloader {
     published: BTreeSet<PathBuf>,
     /// Files of the one before it.
     before: BTreeSet<PathBuf>,
+    last_good: LastGood,
+    /// What is left to do for the generation that is served.
+    rest: Rest,
 }
 
 impl Reloader {
     fn run(mut self, asked: &mpsc::Receiver<Ask>) {
         while let Ok(ask) = asked.recv() {
+            // Of the start, whatever came first: a reload may not cover up what it changed.
+            self.finish();
             // Also for a command: its load reads what a signal before it wanted read.
-            let signalled = self.reloads.signalled.swap(false, Ordering::AcqRel);
+            let signalled = || self.reloads.signalled.swap(false, Ordering::AcqRel);
             match ask {
-                Ask::Signal if signalled => drop(self.reload(false)),
-                // A command took care of it.
-                Ask::Signal => {}
+                Ask::Finish => {}
+                Ask::Signal => {
+                    // Otherwise a command took care of it.
+                    if signalled() {
+                        self.reload(false);
+                    }
+                }
                 Ask::Command { accept_weaker, told } => {
+                    signalled();
                     // Whoever asked may have gone.
                     let _ = told.send(self.reload(accept_weaker));
                 }
@@ -208,9 +259,25 @@ impl Reloader {
             problems: outcome.problems.clone(),
         };
         *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
-        let line = status_line(&self.service.current.load().snapshot);
+        let is_last_good = !outcome.ok && self.reloads.last_good().served;
+        let line = status_line(&self.service.current.load().snapshot, is_last_good);
         systemd::ready(&if outcome.ok { line } else { format!("{line}; the last reload failed") });
+        self.finish();
         outcome
+    }
+
+    /// Compares what is served, if that has yet to be done, and keeps it for the next start. Answers
+    /// do not wait for it, `connectord reload` does.
+    fn finish(&mut self) {
+        let Rest { uncompared, unkept } = std::mem::take(&mut self.rest);
+        if let Some(found) = uncompared {
+            let current = self.service.current.load_full();
+            Basis::compare(found, &current.snapshot, &current.settings);
+        }
+        if let Some(files) = unkept {
+            let state = self.last_good.keep(&files);
+            *self.reloads.last_good.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        }
     }
 
     fn attempt(&mut self, accept_weaker: bool) -> Outcome {
@@ -218,22 +285,22 @@ impl Reloader {
         let generation = old.snapshot.generation();
         let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(&old, accept_weaker)));
         let prepared = prepared.unwrap_or_else(|_| Err(failed(generation, panicked(), Vec::new())));
-        let (loaded, changes) = match prepared {
+        let (mut loaded, changes) = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
         let new = Arc::new(Current::new(loaded.snapshot, loaded.settings));
         self.service.current.store(Arc::clone(&new));
+        self.rest.unkept = loaded.files.take();
         *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
         let snapshot = &new.snapshot;
         let generation = snapshot.generation();
-        let weakened = changes.iter().filter(|change| change.weakens).count();
         tracing::info!(
             generation,
             sha256 = snapshot.sha256(),
             connectors = connectors(snapshot),
             changes = changes.len(),
-            weakened,
+            weakened = weakened(&changes),
             "reloaded"
         );
         log_changes(&changes);
@@ -253,25 +320,17 @@ impl Reloader {
             .map_err(|failure| failed(generation, failure, Vec::new()))?;
         let mut changes = diff::diff(&old.snapshot, &loaded.snapshot);
         changes.extend(settings_changes(&old.settings, &loaded.settings));
-        let weakened = changes.iter().filter(|change| change.weakens).count();
-        // The setting that was served decides: a file cannot allow itself to be weaker.
-        if weakened > 0 && old.settings.weaker_reload == WeakerReload::Refuse && !accept_weaker {
+        if is_refused(&old.settings, &changes) && !accept_weaker {
             log_changes(&changes);
+            let weakened = weakened(&changes);
             tracing::error!(generation, weakened, "reload_refused");
-            let problem = Problem {
-                message: format!(
-                    "refused, because it weakens what is demanded; changes that weaken: {weakened}"
-                ),
-                help: "mend the files, or accept it: connectord reload --accept-weaker".to_owned(),
-                ..Problem::default()
-            };
             return Err(Outcome {
                 ok: false,
                 refused: true,
                 internal: false,
                 generation,
                 changes: told(changes),
-                problems: vec![problem],
+                problems: vec![weakening(weakened)],
             });
         }
         match publish::publish(&loaded.snapshot) {

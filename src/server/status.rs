@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::counters::Count;
+use super::last_good;
 use super::pool::Pool;
 use super::reload::{LastReload, Reloads, connectors};
 use super::service::Service;
@@ -41,6 +42,7 @@ pub(super) struct Status {
     degraded: bool,
     connectors: usize,
     last_reload: LastReload,
+    last_good: last_good::State,
     listeners: Vec<Place>,
     connections: usize,
     decisions: Vec<Count>,
@@ -63,6 +65,7 @@ impl Sources {
             degraded: last_reload.failed(),
             connectors: connectors(&current.snapshot),
             last_reload,
+            last_good: self.reloads.last_good(),
             listeners: self.places.clone(),
             connections: self.pool.taken(),
             decisions: self.service.counters.decisions(&current.snapshot, &current.tally),

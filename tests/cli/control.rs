@@ -58,6 +58,41 @@ fn status_is_shown_and_passed_on() {
     assert_eq!(exchange(&["status", "--json"], &newer).1.expect(0).stdout, newer);
 }
 
+/// What an administrator reads when the files were not served, and when they would not be.
+#[test]
+fn a_degraded_daemon_says_what_to_do() {
+    let problems = r#""ok":false,"problems":[{"file":"a.toml","line":3,"column":1,"message":"bad","help":"mend it"},{"file":"b.pem","line":0,"column":0,"message":"no such file","help":""},{"file":"","line":0,"column":0,"message":"refused","help":"--accept-weaker"},{"file":"c","line":1,"column":1,"message":"one more","help":""}]}"#;
+    let status = |generation: u32, degraded: bool, last_good: &str| {
+        let (start, rest) = STATUS.split_once("\"ok\":false").unwrap();
+        let (_, end) = rest.split_once("]}").unwrap();
+        let start = start
+            .replace("\"generation\":3", &format!("\"generation\":{generation}"))
+            .replace("\"degraded\":false", &format!("\"degraded\":{degraded}"));
+        format!("{start}{problems},\"last_good\":{last_good}{end}\n")
+    };
+    let served = r#"{"served":true,"kept":true,"at":"2026-11-23T10:00:00.5Z","problem":""}"#;
+    let text = exchange(&["status"], &status(1, true, served)).1.expect(0).stdout;
+    let told = "degraded     yes: what is served is not what the files say
+             it is the last good configuration, of 2026-11-23T10:00:00Z
+             mend what is told below (connectord check tells all), then: connectord reload
+last load    FAILED at 2026-11-24T01:00:00Z, problems: 4
+  a.toml:3:1: bad
+    help: mend it
+  b.pem: no such file
+  refused
+    help: --accept-weaker
+listens      ";
+    assert!(text.contains(told), "{text}");
+    let lost = r#"{"served":false,"kept":false,"at":"","problem":"No space left"}"#;
+    let text = exchange(&["status"], &status(2, true, lost)).1.expect(0).stdout;
+    assert!(text.contains("last reload  FAILED at") && !text.contains("it is the last good"), "{text}");
+    assert!(text.contains("\nlast good    NOT KEPT for the next start: No space left\n"), "{text}");
+    let kept = r#"{"served":false,"kept":true,"at":"2026-11-23T10:00:00Z","problem":""}"#;
+    let text = exchange(&["status"], &status(2, false, kept)).1.expect(0).stdout;
+    assert!(text.contains("\nlast good    kept, of 2026-11-23T10:00:00Z\n"), "{text}");
+    assert!(!text.contains("degraded"), "{text}");
+}
+
 #[test]
 fn a_reload_ends_as_the_daemon_says() {
     let change = |kind: &str| format!(r#"[{{"connector":"c","change":"{kind}","old":"a","new":"b"}}]"#);

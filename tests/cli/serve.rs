@@ -356,3 +356,39 @@ fn f7_a_runtime_directory_of_somebody_else_is_a_matter_of_permission() {
     let ended = bench.run_unprivileged(&["serve"]).expect(77);
     assert!(ended.stderr.contains("/run"), "{ended:?}");
 }
+
+/// A start whose files do not load, as the commands tell of it.
+#[test]
+fn a_degraded_start_is_told_by_every_command_that_should() {
+    let bench = Bench::new(CONFIGURATION);
+    let daemon = Daemon::start(&bench);
+    // A reload waits until what it gave is kept.
+    bench.run(&["reload"]).expect(0);
+    let status = bench.run(&["status"]).expect(0).stdout;
+    assert!(status.contains("\nlast good    kept, of ") && !status.contains("degraded"), "{status}");
+    let expected = daemon.socketmap().ask("tls", "contoso.net");
+    daemon.stop().expect(0);
+
+    bench.write("connectord.toml", BAD);
+    let daemon = Daemon::start(&bench);
+    assert_eq!(daemon.socketmap().ask("tls", "contoso.net"), expected);
+    let status = bench.run(&["status"]).expect(0).stdout;
+    for words in [
+        "\ndegraded     yes: what is served is not what the files say\n",
+        "\n             it is the last good configuration, of ",
+        "\nlast load    FAILED at ",
+        "/connectord.toml:10:1: unknown key `domain`\n",
+    ] {
+        assert!(status.contains(words), "{words} in {status}");
+    }
+    let json = bench.run(&["status", "--json"]).expect(0).json();
+    assert_eq!((&json["degraded"], &json["last_good"]["served"]), (&json!(true), &json!(true)));
+    bench.run(&["check"]).expect(78);
+    bench.run(&["explain", "outbound", "contoso.net"]).expect(78);
+    bench.run(&["reload"]).expect(78);
+    bench.write("connectord.toml", CONFIGURATION);
+    bench.run(&["reload"]).expect(0);
+    let status = bench.run(&["status"]).expect(0).stdout;
+    assert!(!status.contains("degraded"), "{status}");
+    daemon.stop().expect(0);
+}

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use connectord::server::control::{self, ask};
-use connectord::server::{Limits, Options, loader, run};
+use connectord::server::{LastGood, Limits, Options, loader, run};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -44,13 +44,15 @@ fn child() {
             _ => panic!("no limit {name}"),
         }
     }
-    let mut of_file = loader::of_file(directory.join("connectord.toml"));
+    let main = directory.join("connectord.toml");
+    let last_good = LastGood::new(directory.join("state"), &main);
+    let mut of_file = loader::of_file(main);
     let panic = directory.join("panic");
     let loader = Box::new(move |generation| {
         assert!(!panic.exists(), "as the test wants it");
         of_file(generation)
     });
-    let options = Options { runtime_dir: directory.join("run"), loader, limits };
+    let options = Options { runtime_dir: directory.join("run"), last_good, loader, limits };
     let code = match run(options) {
         Ok(()) => 0,
         Err(error) => {
@@ -340,8 +342,16 @@ impl Daemon {
 
     /// Starts another one in the same place, after the end of this one.
     pub fn start_again(&mut self) {
-        (self.child, self.log, self.stderr) = spawn(self.setup.command(), self.setup.read_log);
+        self.spawn_again();
         self.wait_for_notice("READY=1");
+    }
+
+    /// As [`Daemon::start_again`], without waiting until it serves.
+    pub fn spawn_again(&mut self) {
+        // What the other one said has been read when this has.
+        UnixDatagram::unbound().unwrap().send_to(b"behind it", self.path("notify.sock")).unwrap();
+        while self.setup.notices.recv_timeout(PATIENCE).unwrap() != "behind it" {}
+        (self.child, self.log, self.stderr) = spawn(self.setup.command(), self.setup.read_log);
     }
 
     /// Stops it as systemd does.

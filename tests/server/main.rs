@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, clippy::as_conversions)]
 
 mod activation;
+mod broken_disk;
 mod client;
 mod daemon;
 mod exhaustion;
@@ -10,6 +11,8 @@ mod faults;
 mod files;
 mod flood;
 mod generations;
+mod kept_file;
+mod last_good;
 mod logging;
 mod memory;
 mod policy;

@@ -48,11 +48,13 @@ macro_rules! attributes {
 
         impl<'a> Attributes<'a> {
             fn slot(&mut self, name: &[u8]) -> Option<(&'static str, &mut Option<&'a [u8]>)> {
-                match str::from_utf8(name).ok()? {
-                    "request" => Some(("request", &mut self.request)),
-                    $(stringify!($name) => Some((stringify!($name), &mut self.$name)),)*
-                    _ => None,
+                if name == b"request" {
+                    return Some(("request", &mut self.request));
                 }
+                $(if name == stringify!($name).as_bytes() {
+                    return Some((stringify!($name), &mut self.$name));
+                })*
+                None
             }
 
             fn finish(self) -> Result<Request<'a>, Error> {
@@ -102,6 +104,9 @@ attributes! {
 /// What the first line that is wrong has wrong; see the module's *Refuses*.
 pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
     let window = buffer.get(..REQUEST_LIMIT).unwrap_or(buffer);
+    // One look for all lines; where there is something, it is looked for line by line, so that what
+    // is wrong first is told.
+    let clean = memchr2(b'\r', b'\0', window).is_none();
     let mut attributes = Attributes::default();
     let mut consumed = 0;
     for (number, piece) in lines(window).enumerate() {
@@ -116,7 +121,7 @@ pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
             return Err(Error::TooManyAttributes { limit: ATTRIBUTE_LIMIT });
         }
         let line = piece.strip_suffix(b"\n");
-        match (line, split(line.unwrap_or(piece))?) {
+        match (line, split(line.unwrap_or(piece), clean)?) {
             (Some(_), Some((name, value))) => attributes.add(name, value)?,
             (Some(_), None) => return Err(Error::EqualsMissing),
             // The line goes on; what there is of it is in order.
@@ -157,17 +162,21 @@ impl<'a> Attributes<'a> {
 /// Splits a line, or as much of it as there is, at its first `=`.
 ///
 /// Judges strictly from left to right, so that a line is refused for the same reason whether it came whole or in pieces.
-fn split(line: &[u8]) -> Result<Option<Attribute<'_>>, Error> {
+fn split(line: &[u8], clean: bool) -> Result<Option<Attribute<'_>>, Error> {
     // A name of the full length and its `=`.
     let (head, tail) = line.split_at_checked(NAME_LIMIT + 1).unwrap_or((line, &[]));
-    refuse_forbidden(head)?;
-    let Some(equals) = head.iter().position(|&byte| byte == b'=') else {
+    if !clean {
+        refuse_forbidden(head)?;
+    }
+    let Some(equals) = memchr(b'=', head) else {
         return match head.len() > NAME_LIMIT {
             true => Err(Error::NameTooLong { limit: NAME_LIMIT }),
             false => Ok(None),
         };
     };
-    refuse_forbidden(tail)?;
+    if !clean {
+        refuse_forbidden(tail)?;
+    }
     Ok(line.split_at_checked(equals).and_then(|(name, value)| Some((name, value.strip_prefix(b"=")?))))
 }
 

@@ -9,7 +9,7 @@ use openssl::pkey::PKey;
 use openssl::rand::rand_priv_bytes;
 use openssl::sign::Signer;
 
-use super::directory::{Directory, Found, Unreadable};
+use crate::state_directory::{Directory, Found, Unreadable};
 
 /// Its file, beside those of the connectors, which all end in `.json`.
 const NAME: &str = "key";

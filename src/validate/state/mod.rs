@@ -13,17 +13,15 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`directory`] | the files: bounded reading, whole writing, no symbolic link followed |
 //! | [`key`] | the seal |
 //! | [`record`] | a result as bytes |
-//! | [`store`] | reading and keeping |
+//! | [`store`] | reading and keeping; the files themselves are [`crate::state_directory`]'s part |
 //! | [`validation`] | what a kept result says today; pure |
 //!
 //! Runs at the same time do no harm: every file is written whole and then renamed into place, so
 //! the last one wins. When root runs `validate`, what it writes is given to the owner of the state
 //! directory, so that the daemon's user can read it.
 
-mod directory;
 mod key;
 mod record;
 mod store;

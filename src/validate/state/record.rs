@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::directory::Unreadable;
 use super::key::{Key, NoKey};
+use crate::state_directory::Unreadable;
 use crate::validate::report::ConnectorReport;
 use crate::validate::seen::{self, Seen};
 

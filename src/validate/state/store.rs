@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::directory::{Directory, Unreadable};
 use super::key::{Key, NoKey};
 use super::record::{EncodeError, LIMIT, Record, Unusable, file_name};
 use super::validation::Validation;
+use crate::state_directory::{Directory, Unreadable};
+
+/// The directory below the state directory.
+const NAME: &str = "validation";
 
 /// The kept results, for reading. It opens always: what is wrong is said of each connector.
 #[derive(Debug)]
@@ -37,7 +40,11 @@ pub struct KeepError {
 impl Store {
     /// Opens the results under a state directory.
     pub fn open(state_directory: &Path) -> Store {
-        let directory = Directory::open(state_directory);
+        let opened = Directory::open(state_directory);
+        let directory = opened.and_then(|state| match state {
+            Some(state) => state.below(NAME),
+            None => Ok(None),
+        });
         let key = match &directory {
             Ok(Some(directory)) => Key::read(directory),
             Ok(None) | Err(_) => Err(NoKey::Absent),
@@ -93,7 +100,9 @@ impl Keeper {
             what: "results".to_owned(),
             reason,
         };
-        let directory = Directory::create(state_directory).map_err(|error| failed(error.to_string()))?;
+        let state = Directory::create(state_directory);
+        let directory =
+            state.and_then(|state| state.make_below(NAME)).map_err(|error| failed(error.to_string()))?;
         let key = Key::read_or_make(&directory).map_err(|error| failed(error.to_string()))?;
         Ok(Keeper { path: state_directory.to_owned(), directory, key })
     }

@@ -94,14 +94,14 @@ fn keeps(snapshot: &Snapshot, agreements: &Agreements) {
         }
     }
     for connector in agreements.inbound.iter().take(ASKED) {
-        for name in connector.identify.domains.iter().take(ASKED).flat_map(asked) {
+        for name in connector.identify.domains.iter().take(ASKED).map(Pattern::names).flat_map(asked) {
             of_a_sender(snapshot, agreements, connector, &name);
         }
     }
 }
 
 /// Names that a pattern is about, and one that it may not be about.
-fn asked(pattern: &Pattern) -> Vec<String> {
+fn asked(pattern: Pattern<&str>) -> Vec<String> {
     let base = pattern.domain().map_or("nobody.example".to_owned(), ToString::to_string);
     let below = format!("u.v.{base}");
     // One label more may be one too many.
@@ -130,20 +130,20 @@ fn of_a_name(snapshot: &Snapshot, agreements: &Agreements, outbound: &[&Outbound
         (None, _) => {}
     }
 
-    let answered = answer::exim::out(snapshot, name.as_bytes()).reply.payload().into_owned();
+    let answered = answer::exim::out(snapshot, name.as_bytes()).reply.payload();
     let line = vocabulary::exim(&answered, &[]);
     let by_star = owner.is_some_and(|(specific, _)| specific == 0);
     let covered = owner.is_some() && !(own && by_star);
     assert!(!covered || line.get("tls").is_none_or(|tls| tls != "default"), "{name}: {answered}");
 
     let address = format!("u@{name}");
-    let payload = answer::transport(snapshot, address.as_bytes()).reply.payload().into_owned();
+    let payload = answer::transport(snapshot, address.as_bytes()).reply.payload();
     vocabulary::socketmap(b"transport", &payload);
     assert_eq!(payload.starts_with("OK "), owner.is_some() && !own && !by_star, "{address}: {payload}");
 }
 
 fn tls(snapshot: &Snapshot, key: &str) -> String {
-    let payload = answer::tls(snapshot, key.as_bytes()).reply.payload().into_owned();
+    let payload = answer::tls(snapshot, key.as_bytes()).reply.payload();
     vocabulary::socketmap(b"tls", &payload);
     payload
 }

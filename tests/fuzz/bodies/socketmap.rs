@@ -32,7 +32,7 @@ fn answered(snapshot: &Snapshot, buffer: &[u8]) -> Result<Option<(Vec<u8>, usize
         return Ok(None);
     };
     let request = Request::parse(frame.payload);
-    let payload = answer::socketmap(snapshot, request.map, request.key).reply.payload().into_owned();
+    let payload = answer::socketmap(snapshot, request.map, request.key).reply.payload();
     vocabulary::socketmap(request.map, &payload);
     let mut reply = Vec::new();
     netstring::encode(payload.as_bytes(), &mut reply);

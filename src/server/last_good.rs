@@ -1,0 +1,248 @@
+//! The last good configuration: `last-good` in the state directory.
+//!
+//! It is the configuration that was served last, every file of it, so that a start whose files do
+//! not load has something to serve, and every start something to be compared with. It is looked at
+//! before the first answer and written behind it; what goes wrong there is told and delays nobody.
+//!
+//! What counts: a regular file of root's, of our own, or of the owner of the directory if we are
+//! root, that nobody else can write, whole to the last bit, and of the same main file. Anything
+//! else is as if there were none, with a warning. Whoever can write as its owner can forge it:
+//! they could change what the daemon does in other ways.
+//!
+//! A new one takes the place of the old one when it is on disk; until then the old one stays,
+//! whatever fails and whenever we are killed.
+//!
+//! Logs: `last_good_kept`, `last_good_not_kept` (once for each reason), `last_good_ignored`.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+use serde::Serialize;
+
+use super::loader::{self, Loaded};
+use crate::config::{self, Archive, Files, Head};
+use crate::load::NotAsKept;
+use crate::state_directory::{Directory, Unreadable};
+
+/// Its file.
+const NAME: &str = "last-good";
+
+/// The mode bits that let others write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// The last good configuration of one main file.
+#[derive(Debug)]
+pub struct LastGood {
+    state_directory: PathBuf,
+    /// As an absolute path.
+    main: PathBuf,
+    /// Whether what is there was looked through, or written, by this process.
+    is_whole: bool,
+    /// Why it was not kept, as it was told.
+    told: Option<String>,
+}
+
+/// What is there, and may be whole.
+#[derive(Debug)]
+pub(super) struct Found {
+    file: File,
+    /// What it claims to be.
+    pub(super) head: Head,
+}
+
+/// What `status` says of it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct State {
+    /// It is what is served, because the files do not load, or are weaker.
+    pub(super) served: bool,
+    /// What is served would be there for the next start.
+    pub(super) kept: bool,
+    /// When its files were read; empty when none is kept.
+    pub(super) at: String,
+    /// Why what is served is not kept; empty when it is.
+    pub(super) problem: String,
+}
+
+/// Why what is there is not used. The words follow "the last good configuration is not used: ".
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotUsed {
+    /// The directory cannot be looked into.
+    #[error("the state directory cannot be read: {0}")]
+    Closed(io::Error),
+    /// Everybody could have put it there.
+    #[error("everybody may write to the state directory")]
+    Everybodys,
+    /// The file cannot be read, or should not be.
+    #[error("{0}")]
+    Unreadable(#[from] Unreadable),
+    /// Another user's.
+    #[error("it belongs to user {0}")]
+    Foreign(u32),
+    /// Others can write it.
+    #[error("others than its owner can write it (mode {0:04o})")]
+    Exposed(u32),
+    /// It is not whole.
+    #[error("{0}")]
+    Unusable(#[from] config::Unusable),
+    /// It is of another daemon.
+    #[error("it is of another configuration, {}", .0.display())]
+    Other(PathBuf),
+    /// It does not load.
+    #[error("{0}")]
+    NotAsKept(#[from] NotAsKept),
+    /// A defect of ours.
+    #[error("internal error while loading it")]
+    Internal,
+}
+
+impl NotUsed {
+    /// What to do.
+    pub(super) fn help(&self) -> &'static str {
+        match self {
+            NotUsed::Closed(_) => "let the user that connectord runs as own the state directory",
+            NotUsed::Everybodys => "take the right to write there from all others: chmod o-w",
+            NotUsed::Other(_) => {
+                "give each daemon a state directory of its own; this one is taken over by the next configuration that loads"
+            }
+            NotUsed::Unreadable(_)
+            | NotUsed::Foreign(_)
+            | NotUsed::Exposed(_)
+            | NotUsed::Unusable(_)
+            | NotUsed::NotAsKept(_)
+            | NotUsed::Internal => {
+                "find out who or what did this; the next configuration that loads takes its place, compared with nothing"
+            }
+        }
+    }
+}
+
+/// Why what is served is not kept.
+#[derive(Debug, thiserror::Error)]
+enum NotKept {
+    /// Everybody could put another one there.
+    #[error("everybody may write to the state directory")]
+    Everybodys,
+    /// Another daemon with the same directory is at it.
+    #[error("another connectord is writing there")]
+    Busy,
+    /// What the system says.
+    #[error("{0}")]
+    System(io::Error),
+    /// A defect of ours.
+    #[error("internal error")]
+    Internal,
+}
+
+impl From<io::Error> for NotKept {
+    fn from(error: io::Error) -> NotKept {
+        if error.kind() == io::ErrorKind::WouldBlock { NotKept::Busy } else { NotKept::System(error) }
+    }
+}
+
+impl LastGood {
+    /// That of a main file, in a state directory, which is made when it is needed.
+    pub fn new(state_directory: PathBuf, main: &Path) -> LastGood {
+        LastGood { state_directory, main: config::absolute(main), is_whole: false, told: None }
+    }
+
+    /// The file that is there and what it claims to be; `None` when there is none.
+    pub(super) fn find(&self) -> Result<Option<Found>, NotUsed> {
+        match Directory::open(&self.state_directory).map_err(NotUsed::Closed)? {
+            Some(directory) => self.find_in(&directory),
+            None => Ok(None),
+        }
+    }
+
+    fn find_in(&self, directory: &Directory) -> Result<Option<Found>, NotUsed> {
+        let Some((file, metadata)) = directory.file(NAME)? else {
+            return Ok(None);
+        };
+        if directory.is_everybodys() {
+            return Err(NotUsed::Everybodys);
+        }
+        trusted(directory, &metadata)?;
+        let head = Head::read(&file)?;
+        if head.main() != self.main {
+            return Err(NotUsed::Other(head.main().to_owned()));
+        }
+        Ok(Some(Found { file, head }))
+    }
+
+    /// Loads what was found as the first generation.
+    pub(super) fn load(found: Found) -> Result<Loaded, NotUsed> {
+        let load = || Ok(loader::of_archive(Archive::open(found.file)?, 1)?);
+        catch_unwind(AssertUnwindSafe(load)).unwrap_or(Err(NotUsed::Internal))
+    }
+
+    /// Keeps what is served now, unless it is there already.
+    pub(super) fn keep(&mut self, files: &Files) -> State {
+        let kept = catch_unwind(AssertUnwindSafe(|| self.replace(files)));
+        let path = self.state_directory.join(NAME).display().to_string();
+        match kept.unwrap_or(Err(NotKept::Internal)) {
+            Ok(was_there) => {
+                let head = was_there.as_ref().unwrap_or_else(|| {
+                    tracing::info!(path, sha256 = files.head().sha256(), "last_good_kept");
+                    files.head()
+                });
+                self.told = None;
+                State { kept: true, at: head.at().to_string(), ..State::default() }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if self.told.as_ref() != Some(&reason) {
+                    let help = "without it a start needs files that load, and is compared with nothing; let the user that connectord runs as write there, or name another directory with --state-dir; then: connectord reload";
+                    tracing::warn!(path, reason, help, "last_good_not_kept");
+                    self.told = Some(reason.clone());
+                }
+                let at = self.find().ok().flatten().map(|found| found.head.at().to_string());
+                State { at: at.unwrap_or_default(), problem: reason, ..State::default() }
+            }
+        }
+    }
+
+    /// Writes it, unless it is there already: then what is there.
+    fn replace(&mut self, files: &Files) -> Result<Option<Head>, NotKept> {
+        let directory = Directory::create(&self.state_directory)?;
+        if directory.is_everybodys() {
+            return Err(NotKept::Everybodys);
+        }
+        if let Ok(Some(Found { file, head })) = self.find_in(&directory)
+            && head.is_of_the_same(files.head())
+        {
+            // Looked through once, for it is as large as the files.
+            let whole = if self.is_whole { Ok(()) } else { Archive::open(file).map(drop) };
+            match whole {
+                Ok(()) => {
+                    self.is_whole = true;
+                    return Ok(Some(head));
+                }
+                Err(error) => ignored(&NotUsed::Unusable(error)),
+            }
+        }
+        self.is_whole = false;
+        directory.replace_alone(NAME, |out| files.write(out))?;
+        self.is_whole = true;
+        Ok(None)
+    }
+}
+
+/// Logs that what is there counts for nothing.
+pub(super) fn ignored(why: &NotUsed) {
+    let help = why.help();
+    tracing::warn!(reason = %why, help, "last_good_ignored");
+}
+
+/// Whether nobody but those who are trusted anyway can have written it.
+fn trusted(directory: &Directory, metadata: &Metadata) -> Result<(), NotUsed> {
+    let (user, us) = (metadata.uid(), geteuid());
+    let is_directorys = us.is_root() && user == directory.user();
+    if user != 0 && user != us.as_raw() && !is_directorys {
+        return Err(NotUsed::Foreign(user));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & WRITABLE_BY_OTHERS != 0 { Err(NotUsed::Exposed(mode)) } else { Ok(()) }
+}
