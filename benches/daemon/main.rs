@@ -11,8 +11,11 @@
 //!   as many domains as the largest user has.
 //!
 //! ```text
-//! cargo bench --bench daemon [-- [speed] [size] [--rounds N] [--seconds S]]
+//! cargo bench --bench daemon [-- [speed] [size] [--rounds N] [--seconds S]
+//!                                [--connections N] [--only WORDS]]
 //! ```
+//!
+//! `--only` takes the rows of **speed** that have these words, beside the baseline's.
 //!
 //! Server and clients have a CPU each, as far as there are two. It needs about 1 GB of room in the
 //! directory for temporary files.
@@ -37,6 +40,10 @@ pub struct Effort {
     pub rounds: usize,
     /// How long for, each time.
     pub time: Duration,
+    /// Connections at a time.
+    pub connections: Vec<usize>,
+    /// What must stand in the name of a row.
+    pub only: String,
 }
 
 fn main() {
@@ -44,11 +51,21 @@ fn main() {
     if let Some((kind, path)) = baseline::asked_for() {
         return baseline::serve(kind, &path);
     }
-    let mut effort = Effort { rounds: 5, time: Duration::from_millis(1_500) };
+    let mut effort = Effort {
+        rounds: 5,
+        time: Duration::from_millis(1_500),
+        connections: vec![1, 8, 50, 200],
+        only: String::new(),
+    };
     let mut parts = Vec::new();
     while let Some(argument) = arguments.next() {
+        if argument == "--only" {
+            effort.only = arguments.next().expect("words");
+            continue;
+        }
         let mut number = || arguments.next().and_then(|text| text.parse::<f64>().ok()).expect("a number");
         match argument.as_str() {
+            "--connections" => effort.connections = vec![number() as usize],
             "--rounds" => effort.rounds = number() as usize,
             "--seconds" => effort.time = Duration::from_secs_f64(number()),
             "speed" | "size" => parts.push(argument),

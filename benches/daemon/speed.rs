@@ -10,9 +10,6 @@ use super::partners::Book;
 use super::questions::{Keys, Questions};
 use super::server::Server;
 
-/// Connections at a time.
-const CONNECTIONS: [usize; 4] = [1, 8, 50, 200];
-
 /// A server and what it is asked.
 struct Runner<'a> {
     name: &'static str,
@@ -130,11 +127,11 @@ fn compare(effort: &Effort, directory: &Path, kind: Kind, title: &str, entrants:
     let constant = entrants[0].2.for_baseline(kind);
     let mut runners =
         vec![Runner::new("baseline", &one, &constant), Runner::new("baseline again", &other, &constant)];
-    for (name, server, questions, logs) in entrants {
+    for (name, server, questions, logs) in entrants.iter().filter(|(name, ..)| name.contains(&effort.only)) {
         let runner = Runner::new(name, server, questions);
         runners.push(if *logs { runner.logging() } else { runner });
     }
-    for connections in CONNECTIONS {
+    for &connections in &effort.connections {
         for runner in &mut runners {
             runner.results.push(Vec::new());
         }
@@ -150,7 +147,7 @@ fn compare(effort: &Effort, directory: &Path, kind: Kind, title: &str, entrants:
     }
     println!("{title}\n");
     let mut rows = vec![vec![String::new()]];
-    rows[0].extend(CONNECTIONS.map(|count| format!("{count} connections")));
+    rows[0].extend(effort.connections.iter().map(|count| format!("{count} connections")));
     for runner in &runners {
         let mut row = vec![runner.name.to_owned()];
         for (results, baseline) in runner.results.iter().zip(&runners[0].results) {

@@ -145,6 +145,16 @@ pub struct Applied<'s> {
     pub by: By<'s>,
 }
 
+impl Applied<'_> {
+    /// The number of the connector; one that was found by a domain is not looked at for it.
+    pub fn number(&self) -> u32 {
+        match self.by {
+            By::Domain(hit) => hit.owner,
+            By::Route => self.connector.number,
+        }
+    }
+}
+
 /// A reporting connector, and what it would have answered.
 pub struct Reported<'s, R = Reply<'s>> {
     /// The connector and how it would have come to apply.

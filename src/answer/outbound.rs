@@ -53,11 +53,13 @@ fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
         lookup.reply = Reply::Ok(&answer.policy);
         lookup.applies.extend(users(all, answer, own));
     } else if let Some((hit, connector)) = own {
-        lookup.reply = Reply::Ok(&connector.policy);
+        lookup.reply = Reply::Ok(snapshot.policy(hit.owner));
         lookup.applies.push(Applied { connector, by: By::Domain(hit) });
     }
-    let would =
-        |applied: Applied<'s>| Reported { would_reply: Reply::Ok(&applied.connector.policy), applied };
+    let would = |applied: Applied<'s>| Reported {
+        would_reply: Reply::Ok(snapshot.policy(applied.number())),
+        applied,
+    };
     let own = domain_hit(reported, all, &key.host);
     if let Some(answer) = host_answer(reported, key) {
         lookup.report.extend(users(all, answer, None).map(would));

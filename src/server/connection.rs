@@ -23,6 +23,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::limits::Limits;
@@ -107,8 +108,16 @@ pub(super) async fn converse<D: Dialect>(
     seat: &Seat,
     limits: &Limits,
 ) -> End {
-    let mut connection =
-        Connection { stream, seat, limits, input: Vec::new(), output: Vec::new(), waker: None, sleep: None };
+    let mut connection = Connection {
+        stream,
+        seat,
+        limits,
+        input: Vec::new(),
+        output: Vec::new(),
+        waker: None,
+        sleep: None,
+        armed: false,
+    };
     match connection.converse(dialect).await {
         Ok(()) => End::Closed,
         Err(end) => end,
@@ -125,6 +134,8 @@ struct Connection<'a> {
     waker: Option<Waker>,
     /// The next deadline or an earlier one; none while nobody has waited.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether it will wake `waker`.
+    armed: bool,
 }
 
 impl Connection<'_> {
@@ -211,27 +222,31 @@ impl Connection<'_> {
         let known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
         if !known {
             self.waker = Some(context.waker().clone());
+            self.armed = false;
             self.seat.wake_by(context.waker().clone());
             if let Some(leave) = self.seat.leave() {
                 return Poll::Ready(Woken::Leave(leave));
             }
         }
-        let fresh = self.sleep.is_none();
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if known && !fresh && deadline >= sleep.deadline() && !sleep.is_elapsed() {
-            return Poll::Pending;
-        }
         // The timer is moved only when it would be late: it may ring early, and then is set anew.
         // So a request costs no change of timers.
         if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);
+            self.armed = false;
         }
-        while sleep.as_mut().poll(context).is_ready() {
+        if self.armed && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        // The runtime makes tasks pause that were busy for long, and tells a timer so too: one that was
+        // not looked at for that reason would never ring.
+        while pin!(unconstrained(sleep.as_mut())).poll(context).is_ready() {
             if Instant::now() >= deadline {
                 return Poll::Ready(Woken::Deadline);
             }
             sleep.as_mut().reset(deadline);
         }
+        self.armed = true;
         Poll::Pending
     }
 

@@ -1,10 +1,10 @@
 //! How often each connector decided what, for `status`.
 //!
 //! The usual verdicts of the generation that is served are in its [`Tally`]; the rest, and what was
-//! before, in the [`Counters`]. Counted from the start of the daemon, over reloads; a connector that is no longer configured is
-//! forgotten, so that the numbers stay bounded by the configuration. A reporting connector is
-//! counted with what it would have decided, and apart from what it decided when it was enforcing.
-//! Replies without any enforcing connector are counted together under the empty name.
+//! before, in the [`Counters`]. Counted from the start of the daemon, over reloads; a connector that
+//! is no longer configured is forgotten, so that the numbers stay bounded by the configuration. A
+//! reporting connector is counted with what it would have decided, and apart from what it decided
+//! when it was enforcing. Replies without any enforcing connector are counted together under the empty name.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +45,7 @@ pub(super) struct Tally {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Usual {
     /// `ok` by the outbound connector of this number.
-    Ok(usize),
+    Ok(u32),
     /// `pass` by the inbound connector of this number.
     Pass(usize),
     /// `notfound` without any.
@@ -86,7 +86,7 @@ impl Tally {
     pub(super) fn count(&self, verdict: Usual) {
         let [notfound, unidentified] = &self.nobody;
         let counter = match verdict {
-            Usual::Ok(number) => self.outbound.get(number),
+            Usual::Ok(number) => usize::try_from(number).ok().and_then(|number| self.outbound.get(number)),
             Usual::Pass(number) => self.inbound.get(number),
             Usual::NotFound => Some(notfound),
             Usual::Unidentified => Some(unidentified),
@@ -150,13 +150,16 @@ impl Counters {
 
     /// Every count, by connector and verdict, with those of the generation that is served.
     pub(super) fn decisions(&self, snapshot: &Snapshot, tally: &Tally) -> Vec<Count> {
-        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decisions = known.clone();
+        // Under the lock: what is settled meanwhile would be in neither.
         for (connector, verdict, counter) in tally.counters(snapshot) {
             let count = counter.load(Ordering::Relaxed);
             if count > 0 {
                 add(&mut decisions, connector, verdict, Part::Decided, count);
             }
         }
+        drop(known);
         let counts = decisions.into_iter().flat_map(|(connector, verdicts)| {
             verdicts.into_iter().map(move |(verdict, part, count)| Count {
                 connector: connector.clone(),

@@ -153,7 +153,7 @@ impl Pool {
             Phase::Idle(since) => (since, 0),
         };
         let passed = since.saturating_duration_since(self.start);
-        // Enough for 290 years.
+        // Enough for 146 years.
         let nanoseconds = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
         2 * nanoseconds + 2 + partial
     }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -291,6 +291,7 @@ impl Reloader {
         };
         let new = Arc::new(Current::new(loaded.snapshot, loaded.settings));
         self.service.current.store(Arc::clone(&new));
+        self.service.counters.settle(&old.snapshot, &old.tally);
         self.rest.unkept = loaded.files.take();
         *self.reloads.loaded_at.lock().unwrap_or_else(PoisonError::into_inner) = Timestamp::now();
         let snapshot = &new.snapshot;
@@ -362,13 +363,13 @@ impl Reloader {
     /// Frees a generation here, once no request uses it any more: freeing a million names takes longer
     /// than answering for them.
     fn release(&self, old: Arc<Current>) {
-        let counters = &self.service.counters;
-        counters.settle(&old.snapshot, &old.tally);
         let deadline = std::time::Instant::now() + RELEASE;
         while Arc::strong_count(&old) > 1 && std::time::Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
         }
-        counters.settle(&old.snapshot, &old.tally);
+        // What those counted last is seen after their drop.
+        fence(Ordering::Acquire);
+        self.service.counters.settle(&old.snapshot, &old.tally);
     }
 
     /// Removes files of the generation before last that are needed no more.

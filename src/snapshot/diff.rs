@@ -248,7 +248,7 @@ fn demand<'s>(snapshot: &'s Snapshot, place: Entry<'_>) -> Option<Demand<'s>> {
         owner,
         connector,
         requirement: &connector.agreement.requirement,
-        policy: &connector.policy,
+        policy: snapshot.policy(hit.owner),
     })
 }
 

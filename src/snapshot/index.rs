@@ -12,9 +12,8 @@ use std::fmt;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 
+use super::table::Table;
 use crate::model::pattern::{Entry, Pattern};
 use crate::model::pattern_list::Size;
 
@@ -24,7 +23,7 @@ const HEADER: usize = 6;
 /// The patterns of many owners, each entry belonging to exactly one of them.
 pub struct Index {
     arena: Vec<u8>,
-    table: HashTable<u32>,
+    table: Table,
     hasher: RandomState,
     /// Bit n is set when some suffix has n labels: most names need one probe, not one a label.
     depths: u128,
@@ -47,7 +46,8 @@ impl fmt::Display for Hit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.entry {
             Entry::Name(name) | Entry::Suffix(name) if self.tree => write!(f, "*.{name}"),
-            Entry::Name(_) | Entry::Suffix(_) | Entry::Any => write!(f, "{}", self.entry),
+            Entry::Name(name) => f.write_str(name),
+            Entry::Suffix(_) | Entry::Any => write!(f, "{}", self.entry),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Index {
     pub fn with_room(size: Size) -> Index {
         Index {
             arena: Vec::with_capacity(size.octets + HEADER * size.entries),
-            table: HashTable::with_capacity(size.entries),
+            table: Table::with_room(size.entries),
             hasher: RandomState::default(),
             depths: 0,
             any: None,
@@ -104,23 +104,15 @@ impl Index {
             self.arena.push(b'.');
         }
         self.arena.extend_from_slice(name.as_bytes());
-        let Index { arena, table, hasher, .. } = self;
-        let text = octets_at(arena, offset);
-        let hash = hasher.hash_one(text);
-        let equal = |&other: &u32| octets_at(arena, other) == text;
-        let hash_of = |&other: &u32| hasher.hash_one(octets_at(arena, other));
-        match table.entry(hash, equal, hash_of) {
-            Slot::Vacant(slot) => {
-                slot.insert(offset);
-                Ok(())
-            }
-            Slot::Occupied(slot) => {
-                let first = owner_at(arena, *slot.get());
-                // It is in the arena for nothing: the walk over all entries would find it there.
-                arena.truncate(start);
-                if first == owner { Ok(()) } else { Err(duplicate(first)) }
-            }
-        }
+        let text = octets_at(&self.arena, offset);
+        let hash = self.hasher.hash_one(text);
+        let first = match self.table.add(hash, offset, |other| octets_at(&self.arena, other) == text) {
+            Ok(()) => return Ok(()),
+            Err(first) => owner_at(&self.arena, first),
+        };
+        // It is in the arena for nothing: the walk over all entries would find it there.
+        self.arena.truncate(start);
+        if first == owner { Ok(()) } else { Err(duplicate(first)) }
     }
 
     fn at(&self, offset: usize) -> Option<(Hit<'_>, &str)> {
@@ -135,13 +127,13 @@ impl Index {
 
     /// Looks up `x` or `.x` as stored.
     fn find(&self, text: &str) -> Option<Hit<'_>> {
-        if self.table.is_empty() {
+        if self.arena.is_empty() {
             return None;
         }
         let text = text.as_bytes();
-        let offset =
-            self.table.find(self.hasher.hash_one(text), |&offset| octets_at(&self.arena, offset) == text)?;
-        self.at(usize::try_from(*offset).ok()?).map(|(hit, _)| hit)
+        let hash = self.hasher.hash_one(text);
+        let offset = self.table.find(hash, |offset| octets_at(&self.arena, offset) == text)?;
+        self.at(usize::try_from(offset).ok()?).map(|(hit, _)| hit)
     }
 
     /// The entry of exactly this name.
@@ -245,9 +237,11 @@ fn stored(arena: &[u8], offset: u32) -> (&[u8; HEADER], &[u8]) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::model::PatternList;
 
     fn index(patterns: &[(u32, &str)]) -> (Index, Vec<Duplicate>) {
-        let mut index = Index::with_room(Size::default());
+        let parsed = patterns.iter().map(|(_, text)| Pattern::parse(text).unwrap());
+        let mut index = Index::with_room(PatternList::from_iter(parsed).size());
         let mut duplicates = Vec::new();
         for (owner, text) in patterns {
             let pattern = Pattern::parse(text).unwrap();

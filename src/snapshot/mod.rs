@@ -13,10 +13,12 @@ mod inbound_diff;
 pub mod index;
 mod outbound;
 pub mod parts;
+mod policies;
 #[cfg(test)]
 pub(crate) mod postfix_reader;
 pub mod render;
 mod shadowing;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 pub use hosts::{HostAnswer, Hosts};
 pub use inbound::{Identified, IdentifiedBy, InboundSide};
 pub use outbound::{Connector, OutboundSide};
+use policies::Policies;
 
 use crate::model::requirement::{Anchors, CaFile};
 use crate::model::{Agreements, Inbound, Mode, Mta, inbound::in_ranges};
@@ -36,6 +39,7 @@ pub struct Snapshot {
     mta: Mta,
     exempt: Vec<ipnet::IpNet>,
     outbound: Vec<Connector>,
+    policies: Policies,
     enforced: OutboundSide,
     reported: OutboundSide,
     inbound: Vec<Inbound>,
@@ -92,7 +96,7 @@ pub struct Conflict {
 pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Result<Snapshot, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let enforced = OutboundSide::build(agreements, Mode::Enforce, &mut conflicts);
-    let connectors = outbound::connectors(agreements, enforced.hosts(), &mut conflicts);
+    let (connectors, policies) = outbound::connectors(agreements, enforced.hosts(), &mut conflicts);
     let reported = OutboundSide::build(agreements, Mode::Report, &mut conflicts);
     OutboundSide::build(agreements, Mode::Off, &mut conflicts);
     let inbound_enforced = InboundSide::build(agreements, Mode::Enforce, &mut conflicts);
@@ -107,6 +111,7 @@ pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Resu
         mta: agreements.mta.clone(),
         exempt: agreements.inbound_exempt.clone(),
         outbound: connectors,
+        policies,
         enforced,
         reported,
         inbound: agreements.inbound.clone(),
@@ -134,6 +139,12 @@ impl Snapshot {
     /// Outbound connectors of every mode, in the order written.
     pub fn outbound(&self) -> &[Connector] {
         &self.outbound
+    }
+
+    /// The value for the map `tls` of the outbound connector of this number.
+    pub fn policy(&self, number: u32) -> &str {
+        let policy = self.policies.get(outbound::position(number));
+        policy.expect("numbers are of connectors, and each has one")
     }
 
     /// Inbound connectors of every mode, in the order written.

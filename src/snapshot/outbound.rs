@@ -6,21 +6,18 @@
 use super::exim::EximPolicy;
 use super::hosts::Hosts;
 use super::index::{Duplicate, Hit, Index};
+use super::policies::Policies;
 use super::{Conflict, Direction, render, shadowing};
 use crate::model::{Agreements, Mode, Outbound, PatternList};
 use crate::protocol::socketmap::REPLY_LIMIT;
 
 /// A connector with the replies it stands for.
 pub struct Connector {
-    /// Its index in the list of all connectors.
-    pub number: usize,
-    /// Whether it excepts anything at all: most do not, and then its agreement is not looked at.
-    has_except: bool,
-    /// What was agreed; its domains are in the index and not here. Apart from what answers are made
-    /// of: those of ten thousand connectors then fit into a processor's cache.
-    pub agreement: Box<Outbound>,
-    /// The value for the map `tls`.
-    pub policy: String,
+    /// Its index in the list of all connectors; its value for the map `tls` is
+    /// [`Snapshot::policy`](super::Snapshot::policy) of it.
+    pub number: u32,
+    /// What was agreed; its domains are in the index and not here.
+    pub agreement: Outbound,
     /// The value for the map `transport`.
     pub transport: String,
     /// What Exim is told.
@@ -30,6 +27,8 @@ pub struct Connector {
 /// The connectors of one mode, for lookup.
 pub struct OutboundSide {
     index: Index,
+    /// By the number of the connector, whether it excepts anything: few do, and the others need no look.
+    has_except: Vec<bool>,
     hosts: Hosts,
 }
 
@@ -38,16 +37,17 @@ pub(super) fn connectors(
     agreements: &Agreements,
     hosts: &Hosts,
     conflicts: &mut Vec<Conflict>,
-) -> Vec<Connector> {
+) -> (Vec<Connector>, Policies) {
     let mta = &agreements.mta;
     let mut connectors = Vec::with_capacity(agreements.outbound.len());
-    for (number, outbound) in agreements.outbound.iter().enumerate() {
+    let mut policies = Policies::default();
+    for (number, outbound) in numbered(&agreements.outbound) {
         let policy = render::tls_policy(&outbound.requirement, mta);
         let transport = render::transport(outbound, mta);
         if let Some(path) = render::unspeakable_anchor(&outbound.requirement, mta) {
             conflicts.push(Conflict {
                 direction: Direction::Outbound,
-                connector: number,
+                connector: position(number),
                 key: "ca_file",
                 text: None,
                 message: format!("the path {} cannot be told to Postfix, which knows no quoting", path.display()),
@@ -59,7 +59,7 @@ pub(super) fn connectors(
             if reply.len() > REPLY_LIMIT {
                 conflicts.push(Conflict {
                     direction: Direction::Outbound,
-                    connector: number,
+                    connector: position(number),
                     key,
                     text: None,
                     message: format!(
@@ -86,10 +86,10 @@ pub(super) fn connectors(
             notes,
             place,
         } = outbound;
+        policies.push(&policy);
         connectors.push(Connector {
             number,
-            has_except: !except.is_empty(),
-            agreement: Box::new(Outbound {
+            agreement: Outbound {
                 name: name.clone(),
                 mode: *mode,
                 domains: PatternList::default(),
@@ -102,13 +102,12 @@ pub(super) fn connectors(
                 validate_recipients: validate_recipients.clone(),
                 notes: notes.clone(),
                 place: place.clone(),
-            }),
-            policy,
+            },
             transport,
             exim: EximPolicy::of(outbound, hosts, mta),
         });
     }
-    connectors
+    (connectors, policies)
 }
 
 impl OutboundSide {
@@ -147,7 +146,8 @@ impl OutboundSide {
             Mode::Report => Hosts::list(agreements),
             Mode::Off => Hosts::default(),
         };
-        OutboundSide { index, hosts }
+        let has_except = all.iter().map(|outbound| !outbound.except.is_empty()).collect();
+        OutboundSide { index, has_except, hosts }
     }
 
     /// The index of domains.
@@ -159,8 +159,12 @@ impl OutboundSide {
     /// except it.
     pub fn find<'s>(&'s self, connectors: &[Connector], name: &str) -> Option<Hit<'s>> {
         self.index.chain(name).find(|hit| {
-            let connector = connectors.get(position(hit.owner));
-            connector.is_some_and(|own| !own.has_except || !own.agreement.except.covers_name(name))
+            let number = position(hit.owner);
+            let covers = |connector: &Connector| connector.agreement.except.covers_name(name);
+            match self.has_except.get(number) {
+                Some(false) => true,
+                Some(true) | None => connectors.get(number).is_some_and(|connector| !covers(connector)),
+            }
         })
     }
 

@@ -97,7 +97,7 @@ pub fn tls(snapshot: &Snapshot) -> Table<'_> {
     let at = |place: Place<'_>| match place.entry() {
         Entry::Name(name) => tls_value(snapshot, name),
         entry @ (Entry::Suffix(_) | Entry::Any) => {
-            deciding(snapshot, side, entry).map(|(connector, _)| connector.policy.as_str())
+            deciding(snapshot, side, entry).map(|(connector, _)| snapshot.policy(connector.number))
         }
     };
     let mut rows = rows(&places, at, snapshot.mta().level.word());
@@ -239,7 +239,7 @@ fn tls_header(snapshot: &Snapshot) -> Vec<String> {
                 "- `*` of the connector `{}`: names and addresses without a key here get main.cf's level. Set it to what",
                 connector.agreement.name
             ));
-            header.push(format!("  the connector demands: {}", connector.policy));
+            header.push(format!("  the connector demands: {}", snapshot.policy(connector.number)));
         }
     }
     header.extend([

@@ -181,7 +181,6 @@ fn split(line: &[u8], clean: bool) -> Result<Option<Attribute<'_>>, Error> {
 }
 
 fn refuse_forbidden(bytes: &[u8]) -> Result<(), Error> {
-    // `contains` looks at many bytes at a time, and nearly all lines have neither.
     match memchr2(b'\r', b'\0', bytes).and_then(|at| bytes.get(at)) {
         None => Ok(()),
         Some(b'\r') => Err(Error::CarriageReturn),

@@ -38,7 +38,7 @@ pub(in crate::server) fn lookup<R: Answered>(
     let count = |connector, verdict, part| service.counters.count(connector, verdict, part);
     for applied in &lookup.applies {
         match verdict {
-            "ok" => current.tally.count(Usual::Ok(applied.connector.number)),
+            "ok" => current.tally.count(Usual::Ok(applied.number())),
             verdict => count(name(applied), verdict, Part::Decided),
         }
     }
@@ -60,7 +60,8 @@ pub(in crate::server) fn lookup<R: Answered>(
         let applies = lookup.applies.iter().map(|applied| (name(applied), &applied.by));
         let report = lookup.report.iter().map(|reported| (name(&reported.applied), &reported.applied.by));
         let reporting = connectors(line, applies, report);
-        line.text("verdict", verdict).list("reply", [shown(&lookup.reply)]);
+        let (word, rest) = lookup.reply.words();
+        line.text("verdict", verdict).parts("reply", word, &rest);
         line.number("generation", current.snapshot.generation());
         if reporting {
             line.joined(

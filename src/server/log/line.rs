@@ -64,6 +64,16 @@ impl<'b> Line<'b> {
         self
     }
 
+    /// A text of our own in two parts.
+    pub(in crate::server) fn parts(&mut self, key: &str, word: &str, rest: &str) -> &mut Self {
+        self.key(key);
+        let start = self.out.len();
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.extend_from_slice(rest.as_bytes());
+        self.settle(start);
+        self
+    }
+
     /// Texts of our own, with commas between.
     pub(in crate::server) fn list(
         &mut self,
@@ -89,13 +99,24 @@ impl<'b> Line<'b> {
             // Writing to a vector does not fail.
             let _ = write!(self.out, "{value}");
         }
-        let written = self.out.get(start..).unwrap_or_default();
-        // Most texts stand there as they have to; only the others are taken out again.
-        if self.json || written.len() > OWN_LIMIT || !is_bare(written) {
-            let written = self.out.split_off(start);
-            self.string(&written, OWN_LIMIT);
-        }
+        self.settle(start);
         self
+    }
+
+    /// Gives what was written from `start` on the form of a value. Most texts have it.
+    fn settle(&mut self, start: usize) {
+        let written = self.out.get(start..).unwrap_or_default();
+        match Form::of(written) {
+            form if self.json || form == Form::Escaped || written.len() > OWN_LIMIT => {
+                let written = self.out.split_off(start);
+                self.string(&written, OWN_LIMIT);
+            }
+            Form::Quoted => {
+                self.out.insert(start, b'"');
+                self.out.push(b'"');
+            }
+            Form::Bare | Form::Escaped => {}
+        }
     }
 
     /// Bytes of a peer.
@@ -137,26 +158,45 @@ impl<'b> Line<'b> {
             return json_string(self.out, value, limit);
         }
         // Nearly everything is plain, and copied at once; `Escaped` goes byte by byte.
-        if value.len() > limit || !value.iter().all(is_plain) {
-            let _ = write!(self.out, "{}", Escaped(value, limit));
-        } else if is_bare(value) {
-            self.out.extend_from_slice(value);
-        } else {
-            self.out.push(b'"');
-            self.out.extend_from_slice(value);
-            self.out.push(b'"');
+        match Form::of(value) {
+            Form::Bare if value.len() <= limit => self.out.extend_from_slice(value),
+            Form::Quoted if value.len() <= limit => {
+                self.out.push(b'"');
+                self.out.extend_from_slice(value);
+                self.out.push(b'"');
+            }
+            Form::Bare | Form::Quoted | Form::Escaped => {
+                let _ = write!(self.out, "{}", Escaped(value, limit));
+            }
         }
     }
 }
 
-/// Whether it needs no escape.
-fn is_plain(byte: &u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+/// How a value stands in a line of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As it is.
+    Bare,
+    /// In quotation marks.
+    Quoted,
+    /// With escapes.
+    Escaped,
 }
 
-/// Whether it needs neither escapes nor quotation marks.
-fn is_bare(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|byte| is_plain(byte) && !matches!(byte, b' ' | b'='))
+impl Form {
+    /// A look at every byte and no early end: that is what a processor does sixteen at a time.
+    fn of(value: &[u8]) -> Form {
+        let (mut escape, mut quote) = (false, value.is_empty());
+        for &byte in value {
+            escape |= !(b' '..=b'~').contains(&byte) | (byte == b'"') | (byte == b'\\');
+            quote |= (byte == b' ') | (byte == b'=');
+        }
+        match (escape, quote) {
+            (true, _) => Form::Escaped,
+            (false, true) => Form::Quoted,
+            (false, false) => Form::Bare,
+        }
+    }
 }
 
 fn now() -> String {
@@ -215,9 +255,20 @@ mod tests {
 
     #[test]
     fn the_quick_way_writes_what_the_slow_one_does() {
-        for text in
-            ["a", "", " ", "a b", "a=b", "a\"b", "a\\b", "a\tb", "\u{fc}", "=", &"x".repeat(OWN_LIMIT)]
-        {
+        for text in [
+            "a",
+            "",
+            " ",
+            "a b",
+            "a=b",
+            "a\"b",
+            "a\\b",
+            "a\tb",
+            "a\u{fc}",
+            "=",
+            &"x".repeat(OWN_LIMIT),
+            &"x".repeat(OWN_LIMIT + 1),
+        ] {
             let line = written(false, |line| {
                 line.text("key", text);
             });
@@ -226,6 +277,11 @@ mod tests {
                 line.list("key", [text]);
             });
             assert_eq!(listed, line);
+            let (word, rest) = text.split_at(text.len().min(1));
+            let in_parts = written(false, |line| {
+                line.parts("key", word, rest);
+            });
+            assert_eq!(in_parts, line);
         }
     }
 
