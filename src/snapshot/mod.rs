@@ -218,3 +218,7 @@ impl Snapshot {
         files
     }
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;
