@@ -118,7 +118,7 @@ impl Questions {
                 Some(number) => (domain(number), "status=ok tls=cert end=ok\n".to_owned()),
                 None => (stranger(random), "status=ok tls=default end=ok\n".to_owned()),
             };
-            (format!("out {key}\n").into_bytes(), reply.into_bytes())
+            (format!("out domain={key} sender=ours.example\n").into_bytes(), reply.into_bytes())
         })
     }
 

@@ -27,6 +27,10 @@ mod parts_tests;
 #[cfg(test)]
 mod properties;
 pub mod text;
+#[cfg(test)]
+mod undecided_tests;
+#[cfg(test)]
+mod words_tests;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -129,7 +129,10 @@ fn s1_s2_a_map_that_does_not_exist_is_not_no_policy() {
     let snapshot = partners();
     let unknown = "PERM unknown map; this server has the maps tls and transport";
     type Case = (&'static [u8], Option<&'static [u8]>, &'static str);
-    let table: [Case; 6] = [
+    let table: [Case; 9] = [
+        (b"tls", Some(b"example.com"), "OK encrypt"),
+        (b"transport", Some(b"bob@example.com"), "OK smtp:"),
+        (b"transport", Some(b"example.com"), "NOTFOUND "),
         (b"other", Some(b"example.com"), unknown),
         (b"TLS", Some(b"example.com"), unknown),
         (b"tls", None, "PERM empty request"),

@@ -63,3 +63,46 @@ pub(super) fn fewer(a: &BTreeSet<Fingerprint>, b: &BTreeSet<Fingerprint>) -> Opt
         (false, false) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, pem: &str, certificates: &[u8]) -> CaFile {
+        CaFile {
+            path: PathBuf::from(path),
+            pem: pem.into(),
+            sha256: pem.to_owned(),
+            certificates: certificates.iter().map(|&n| Fingerprint::of(&[n])).collect(),
+        }
+    }
+
+    #[test]
+    fn a_file_is_the_certificates_in_it() {
+        let one = file("/a.pem", "# a comment", &[1, 2]);
+        assert_eq!(one, file("/b.pem", "", &[2, 1]));
+        for other in [file("/a.pem", "# a comment", &[1]), file("/a.pem", "# a comment", &[])] {
+            assert_ne!(one, other);
+            assert_ne!(other, one);
+        }
+    }
+
+    #[test]
+    fn fewer_anchors_are_stronger() {
+        use Ordering::{Equal, Greater};
+        let of = |certificates: &[u8]| Anchors::File(Arc::new(file("/a.pem", "", certificates)));
+        for (a, b, expected) in [
+            (Anchors::Any, Anchors::Any, Some(Equal)),
+            (Anchors::System, Anchors::System, Some(Equal)),
+            (Anchors::System, Anchors::Any, Some(Greater)),
+            (of(&[1]), Anchors::Any, Some(Greater)),
+            (of(&[1]), Anchors::System, None),
+            (of(&[1]), of(&[1]), Some(Equal)),
+            (of(&[1]), of(&[1, 2]), Some(Greater)),
+            (of(&[1, 2]), of(&[2, 3]), None),
+        ] {
+            assert_eq!(a.partial_cmp(&b), expected, "{a:?} {b:?}");
+            assert_eq!(b.partial_cmp(&a), expected.map(Ordering::reverse), "{b:?} {a:?}");
+        }
+    }
+}

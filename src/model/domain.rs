@@ -215,13 +215,27 @@ mod tests {
             ("localhost", "localhost"),
         ];
         for (text, normal) in cases {
-            assert_eq!(Domain::parse(text).unwrap().as_str(), normal, "{text}");
+            let domain = Domain::parse(text).unwrap();
+            assert_eq!(domain.as_str(), normal, "{text}");
+            assert_eq!(
+                (domain.to_string(), format!("{domain:?}")),
+                (normal.to_owned(), format!("{normal:?}"))
+            );
+            assert!(std::collections::HashSet::from([domain]).contains(normal), "{text}");
         }
     }
 
     #[test]
     fn s9_s10_what_is_not_exactly_a_name_is_refused() {
         let label64 = format!("{}.com", "a".repeat(64));
+        let label63 = format!("{}.com", "a".repeat(63));
+        let name253 = format!("{}.com", ["a".repeat(62).as_str(); 4].join(".").get(..249).unwrap());
+        let letters_of_three_octets = [["\u{682a}"; 20].concat().as_str(); 5].join(".");
+        for text in [label63.as_str(), name253.as_str(), letters_of_three_octets.as_str()] {
+            assert!(Domain::parse(text).is_ok(), "{text}");
+        }
+        // No letter of any script: refused for its length, before anybody looks at its letters.
+        let unread = "\u{ffff}".repeat(MAX_NAME + 86);
         let name254 = format!("{}.com", ["a".repeat(62).as_str(); 4].join(".").get(..250).unwrap());
         let cases = [
             ("", Error::Empty),
@@ -244,6 +258,8 @@ mod tests {
             ("xn--999999999.example", Error::Idna),
             (label64.as_str(), Error::TooLong),
             (name254.as_str(), Error::TooLong),
+            (unread.as_str(), Error::TooLong),
+            ("\u{ffff}.example", Error::Idna),
         ];
         for (text, error) in cases {
             assert_eq!(Domain::parse(text), Err(error), "{text:?}");
@@ -267,6 +283,9 @@ mod tests {
             ("evilcontoso.com", false),
         ] {
             assert_eq!(Domain::parse(name).unwrap().is_below(&parent), expected, "{name}");
+        }
+        for (name, labels) in [("com", 1), ("contoso.com", 2), ("a.b.contoso.com.", 4)] {
+            assert_eq!(Domain::parse(name).unwrap().labels(), labels, "{name}");
         }
         assert_eq!(parents("a.b.c").collect::<Vec<_>>(), ["b.c", "c"]);
         assert_eq!(parents("c").count(), 0);

@@ -230,6 +230,9 @@ mod tests {
             ("[mail.contoso.com]", name("mail.contoso.com"), false),
             ("[MAIL.contoso.com]:587", name("mail.contoso.com"), false),
             ("[mail.contoso.com]:smtp", name("mail.contoso.com"), false),
+            ("contoso.com:65535", name("contoso.com"), false),
+            ("contoso.com:x-smtp_2", name("contoso.com"), false),
+            ("contoso.com:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", name("contoso.com"), false),
             ("[192.0.2.10]", address("192.0.2.10"), false),
             ("[192.0.2.10]:25", address("192.0.2.10"), false),
             ("192.0.2.10", address("192.0.2.10"), true),
@@ -249,32 +252,39 @@ mod tests {
 
     #[test]
     fn s7_s10_what_names_nothing_is_refused() {
-        for text in [
-            "",
-            "[",
-            "]",
-            "[]",
-            "[a",
-            "a]",
-            "[a]b",
-            "[a]:",
-            "a:",
-            ":25",
-            "[a]:0",
-            "[a]:65536",
-            "[a]:-1",
-            "[a]: 25",
-            "a:b:c",
-            "[IPv6:zz]",
-            "[IPv6:192.0.2.1]",
-            "[a b]",
-            "/run/lmtp.sock",
-            "a@b.example",
-            "*.example",
-            "a,b",
-            "[a]:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        let name = Error::Domain;
+        let character = name(domain::Error::Character);
+        for (text, error) in [
+            ("", name(domain::Error::Empty)),
+            ("[", Error::Bracket),
+            ("]", Error::Bracket),
+            ("[]", name(domain::Error::Empty)),
+            ("[a", Error::Bracket),
+            ("a]", Error::Bracket),
+            ("a]:25", Error::Bracket),
+            ("[a]b", Error::Bracket),
+            ("[a]:", Error::Port),
+            ("a:", Error::Port),
+            (":25", name(domain::Error::Empty)),
+            ("[a]:0", Error::Port),
+            ("[a]:65536", Error::Port),
+            ("[a]:-1", Error::Port),
+            ("[a]:-smtp", Error::Port),
+            ("[a]:smtp-", Error::Port),
+            ("[a]:1-2", Error::Port),
+            ("[a]:1_2", Error::Port),
+            ("[a]: 25", Error::Port),
+            ("a:b:c", character),
+            ("[IPv6:zz]", Error::Ipv6),
+            ("[IPv6:192.0.2.1]", Error::Ipv6),
+            ("[a b]", character),
+            ("/run/lmtp.sock", character),
+            ("a@b.example", character),
+            ("*.example", character),
+            ("a,b", character),
+            ("[a]:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Error::Port),
         ] {
-            assert!(Key::parse(text).is_err(), "{text:?}");
+            assert_eq!(Key::parse(text), Err(error), "{text:?}");
         }
     }
 
@@ -291,6 +301,25 @@ mod tests {
             ("2001:db8::1", "[2001:db8::1]"),
         ] {
             assert_eq!(NextHop::parse(text).unwrap().to_string(), rendered);
+        }
+    }
+    #[test]
+    fn a_smart_host_says_how_it_is_reached() {
+        // text, host, by MX, port, whether Postfix asks for it as for a domain
+        for (text, host, uses_mx, port, bare) in [
+            ("contoso.com", "contoso.com", true, None, true),
+            ("contoso.com:2525", "contoso.com", true, Some("2525"), false),
+            ("[mail.contoso.com]", "mail.contoso.com", false, None, false),
+            ("[mail.contoso.com]:smtp", "mail.contoso.com", false, Some("smtp"), false),
+            ("192.0.2.1", "192.0.2.1", false, None, false),
+            ("192.0.2.1:25", "192.0.2.1", false, Some("25"), false),
+            ("2001:db8::1", "2001:db8::1", false, None, false),
+            ("[2001:db8::1]", "2001:db8::1", false, None, false),
+            ("[IPv6:2001:db8::1]:25", "2001:db8::1", false, Some("25"), false),
+        ] {
+            let hop = NextHop::parse(text).unwrap();
+            assert_eq!(hop.host().to_string(), host, "{text}");
+            assert_eq!((hop.uses_mx(), hop.port(), hop.is_bare()), (uses_mx, port, bare), "{text}");
         }
     }
 }

@@ -145,3 +145,84 @@ pub fn in_ranges(ranges: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     ranges.iter().any(|range| range.contains(&address))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::model::sample::patterns;
+
+    fn registered(file: &str, name: &str) -> Registered {
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
+        Registered { file: file.to_owned(), certificate }
+    }
+
+    #[test]
+    fn a_certificate_is_shown_over_tls_only() {
+        let tls = Some(TlsRequirement::Any);
+        let certificate = Some(CertificateRequirement::default());
+        let addresses = Some(vec!["192.0.2.0/24".parse().unwrap()]);
+        for (require, expected) in [
+            (Require { addresses, ..Require::default() }, false),
+            (Require { tls, ..Require::default() }, true),
+            (Require { certificate: certificate.clone(), ..Require::default() }, true),
+            (Require { tls, certificate, ..Require::default() }, true),
+        ] {
+            assert_eq!(require.needs_tls(), expected, "{require:?}");
+        }
+    }
+
+    #[test]
+    fn a_registered_certificate_is_known_by_its_digests_alone() {
+        let (one, other) = (registered("a.pem", "a.example"), registered("a.pem", "a.example"));
+        let elsewhere = Registered { file: "b.pem".to_owned(), ..one.clone() };
+        assert_eq!(one, elsewhere, "the same bytes in another file");
+        assert_ne!(one, other, "another key");
+        for (digest, expected) in [
+            (one.certificate.fingerprint(), true),
+            (one.certificate.key_fingerprint(), true),
+            (other.certificate.fingerprint(), false),
+            (other.certificate.key_fingerprint(), false),
+        ] {
+            assert_eq!(one.has(&digest), expected, "{digest}");
+        }
+    }
+
+    #[test]
+    fn without_names_every_name_is_accepted() {
+        let named = |texts| CertificateRequirement {
+            names: Some(PatternSet::new(patterns(texts))),
+            ..CertificateRequirement::default()
+        };
+        let presented = PresentedName::Exact("a.example".to_owned());
+        assert!(CertificateRequirement::default().accepts_name(&presented));
+        assert!(named(&["b.example", "*.a.example"]).accepts_name(&presented));
+        assert!(!named(&["b.example", ".a.example"]).accepts_name(&presented));
+    }
+
+    #[test]
+    fn actions_from_the_mildest_on() {
+        let actions = [Action::Hold, Action::Defer, Action::Reject];
+        assert!(actions.is_sorted());
+        assert_eq!(actions.map(Action::word), ["hold", "defer", "reject"]);
+    }
+
+    #[test]
+    fn ranges_are_of_one_family_but_for_mapped_addresses() {
+        let ranges = ["192.0.2.0/30", "2001:db8::/64"].map(|range| range.parse().unwrap());
+        for (address, expected) in [
+            ("192.0.2.0", true),
+            ("192.0.2.3", true),
+            ("192.0.2.4", false),
+            ("::ffff:192.0.2.3", true),
+            ("::192.0.2.3", false),
+            ("2001:db8::ffff", true),
+            ("2001:db8:0:1::", false),
+        ] {
+            assert_eq!(in_ranges(&ranges, address.parse().unwrap()), expected, "{address}");
+            assert!(!in_ranges(&[], address.parse().unwrap()));
+        }
+    }
+}

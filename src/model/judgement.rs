@@ -205,4 +205,30 @@ mod tests {
         let certificate = certificate(&["x.y"], None);
         assert_eq!(leaf(&requirement("verify"), &certificate, "a.b", "192.0.2..1"), Err(Objection::Host));
     }
+    #[test]
+    fn a_certificate_may_be_for_clients_only() {
+        use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+        for (usages, expected) in [
+            (vec![], Ok(())),
+            (vec![ClientAuth, ServerAuth], Ok(())),
+            (vec![ClientAuth], Err(Objection::Purpose)),
+        ] {
+            let mut params = rcgen::CertificateParams::new(vec!["x.y".to_owned()]).unwrap();
+            params.extended_key_usages = usages;
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
+            assert_eq!(server(&certificate), expected, "{:?}", params.extended_key_usages);
+        }
+    }
+
+    #[test]
+    fn objections_are_in_words_of_a_closed_list() {
+        for (objection, words) in [
+            (Objection::Fingerprint, "certificate and key have other fingerprints"),
+            (Objection::Purpose, "the certificate is not for a server"),
+            (Objection::Host, "the host has no name to compare with the certificate"),
+        ] {
+            assert_eq!(objection.to_string(), words);
+        }
+    }
 }

@@ -127,8 +127,25 @@ mod tests {
     fn words_are_read_back() {
         for level in Level::ALL {
             assert_eq!(Level::from_word(level.word()), Some(level));
+            assert_eq!(level.to_string(), level.word());
         }
         assert_eq!(Level::from_word("Secure"), None);
         assert_eq!(Level::from_word("none"), None);
+    }
+    #[test]
+    fn what_a_level_judges_and_what_it_lets_through() {
+        // chain, plaintext
+        for (word, judges_chain, allows_plaintext) in [
+            ("may", false, true),
+            ("encrypt", false, false),
+            ("verify", true, false),
+            ("secure", true, false),
+            ("fingerprint", false, false),
+            ("dane", false, true),
+            ("dane-only", false, false),
+        ] {
+            let found = Level::from_word(word).map(|level| (level.judges_chain(), level.allows_plaintext()));
+            assert_eq!(found, Some((judges_chain, allows_plaintext)), "{word}");
+        }
     }
 }

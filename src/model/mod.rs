@@ -99,3 +99,13 @@ pub struct Agreements {
     /// Inbound connectors of every mode, in the order written.
     pub inbound: Vec<Inbound>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_have_the_words_of_the_configuration() {
+        assert_eq!([Mode::Enforce, Mode::Report, Mode::Off].map(Mode::word), ["enforce", "report", "off"]);
+    }
+}

@@ -109,6 +109,7 @@ mod tests {
         let version = PostfixVersion::parse;
         assert!(version("3.10") > version("3.9"));
         assert_eq!(version("3.7.11"), version("3.7"));
+        assert_eq!(version("3.10.1").map(|version| version.to_string()).as_deref(), Some("3.10"));
         for text in ["", "3", "3.", ".7", "3.x", "3.7.x", "3.7.1.1", "+3.7", "3.300", " 3.7"] {
             assert_eq!(version(text), None, "{text:?}");
         }
@@ -116,7 +117,11 @@ mod tests {
 
     #[test]
     fn a_transport_name_cannot_change_the_entry() {
-        assert!(TransportName::parse("connectord-smtp").is_some());
+        let longest = "x".repeat(64);
+        for text in ["connectord-smtp", "smtp_tls.2", "a", &longest] {
+            assert_eq!(TransportName::parse(text).map(|name| name.to_string()).as_deref(), Some(text));
+        }
+        assert!(TransportName::parse(&"x".repeat(65)).is_none());
         for text in ["", "smtp:", "a b", "a\n", "[x]"] {
             assert!(TransportName::parse(text).is_none(), "{text:?}");
         }

@@ -86,7 +86,10 @@ mod tests {
     #[test]
     fn names_that_people_use_are_accepted() {
         for name in ["contoso-bank", "From Contoso Bank", "a", "R&D (test)", "x@y/z+1_2.3"] {
-            assert_eq!(ConnectorName::parse(name).map(|n| n.to_string()), Ok(name.to_owned()));
+            let parsed = ConnectorName::parse(name);
+            assert_eq!(parsed.as_ref().map(ConnectorName::as_str), Ok(name));
+            assert_eq!(format!("{parsed:?}"), format!("Ok({name:?})"));
+            assert_eq!(parsed.map(|n| n.to_string()), Ok(name.to_owned()));
         }
         assert!(ConnectorName::parse(&"x".repeat(MAX_LENGTH)).is_ok());
     }

@@ -185,4 +185,25 @@ mod tests {
             assert_eq!(satisfied_by(&patterns, &wildcard), expected, "{pattern}");
         }
     }
+    #[test]
+    fn the_domain_asked_for_is_spelt_out() {
+        let domain = Domain::parse("b.c").unwrap();
+        assert_eq!(Names::Domain.resolved(&domain), set(&["*.b.c"]));
+        for names in [Names::Any, Names::MxHost, set(&["x.y"])] {
+            assert_eq!(names.resolved(&domain), names);
+        }
+    }
+
+    #[test]
+    fn names_in_words() {
+        for (names, words) in [
+            (Names::Any, "any name"),
+            (Names::MxHost, "the name of the MX host"),
+            (Names::Domain, "the domain asked for and what is below it"),
+            (set(&["a.b"]), "a.b"),
+            (set(&["a.b", "*.c.d", ".e.f"]), "a.b or *.c.d or .e.f"),
+        ] {
+            assert_eq!(names.to_string(), words);
+        }
+    }
 }

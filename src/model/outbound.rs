@@ -57,3 +57,16 @@ impl Route {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::smart_hosts;
+
+    #[test]
+    fn smart_hosts_keep_their_order_and_mx_has_none() {
+        let shown = |route: Route| route.smart_hosts().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(smart_hosts(&["[b.example]:587", "a.example"])), ["[b.example]:587", "a.example"]);
+        assert!(shown(Route::Mx).is_empty());
+    }
+}

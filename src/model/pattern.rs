@@ -328,6 +328,49 @@ mod tests {
             ("b\u{fc}cher.example", "xn--bcher-kva.example"),
         ] {
             assert_eq!(pattern(text).to_string(), normal);
+            let name = pattern(text).domain().map(Domain::to_string);
+            assert_eq!(name, (text != "*").then(|| normal.trim_start_matches(['*', '.']).to_owned()));
+        }
+        let tree = pattern("*.contoso.com");
+        let entries: Vec<String> = tree.entries().map(|entry| entry.to_string()).collect();
+        assert_eq!(entries, ["contoso.com", ".contoso.com"]);
+        assert_eq!(Entry::Any.to_string(), "*");
+    }
+
+    #[test]
+    fn a_set_is_what_was_written() {
+        let set = |texts: &[&str]| texts.iter().map(|text| pattern(text)).collect::<PatternSet>();
+        let written = set(&["b.example", "*.a.example"]);
+        assert_eq!(written.iter().map(Pattern::to_string).collect::<Vec<_>>(), ["b.example", "*.a.example"]);
+        assert_eq!(format!("{written:?}"), format!("{:?}", [pattern("b.example"), pattern("*.a.example")]));
+        assert_eq!(written, set(&["B.example", "*.a.example"]));
+        assert_ne!(written, set(&["*.a.example", "b.example"]), "another order is another text");
+        assert!(!written.is_empty() && set(&[]).is_empty());
+        for (name, expected) in [
+            ("b.example", true),
+            ("x.b.example", false),
+            ("a.example", true),
+            ("x.a.example", true),
+            ("example", false),
+        ] {
+            assert_eq!(written.covers_name(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn inclusion_of_sets() {
+        let set = |texts: &[&str]| texts.iter().map(|text| pattern(text)).collect::<PatternSet>();
+        for (wide, narrow, expected) in [
+            (set(&["a", "b"]), set(&["b"]), true),
+            (set(&["a", "b"]), set(&["b", "c"]), false),
+            (set(&["*.a"]), set(&["a", ".a", "x.a"]), true),
+            (set(&["a", ".a"]), set(&["*.a"]), true),
+            (set(&[".a"]), set(&["*.a"]), false),
+            (set(&["*"]), set(&["a", "*"]), true),
+            (set(&["a"]), set(&[]), true),
+            (set(&[]), set(&["a"]), false),
+        ] {
+            assert_eq!(wide.includes(&narrow), expected, "{wide:?} {narrow:?}");
         }
     }
 

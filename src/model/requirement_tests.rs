@@ -1,6 +1,6 @@
 //! Tables of the order of strength and of joins.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::cmp::Ordering;
 use std::path::PathBuf;
@@ -172,4 +172,101 @@ fn a_bound_that_falls_back_to_plaintext_is_refused() {
             "{level}"
         );
     }
+}
+
+#[test]
+fn an_error_names_the_key_to_look_at() {
+    for (error, key) in [
+        (Error::NamesMissing, "tls"),
+        (Error::NamesIdle, "match"),
+        (Error::AnchorsIdle, "ca_file"),
+        (Error::PinsMissing, "tls"),
+        (Error::PinsIdle, "certificates"),
+        (Error::VersionWeakens, "protocols"),
+        (Error::CiphersWeaken, "ciphers"),
+        (Error::ServerNameIdle, "servername"),
+    ] {
+        assert_eq!(error.key(), key, "{error}");
+    }
+}
+
+#[test]
+fn what_was_put_in_is_there() {
+    let name = ServerName::Name(Domain::parse("sni.example").unwrap());
+    let (file, names) = (ca(&[1]), requirement("secure a.b").names().clone());
+    let all = Requirement::new(Parts {
+        names: Some(names.clone()),
+        ca_file: Some(Arc::clone(&file)),
+        min_version: Some(TlsVersion::Tls13),
+        ciphers: Some(CipherGrade::High),
+        servername: Some(name.clone()),
+        ..Parts::of_level(Level::Secure)
+    })
+    .unwrap();
+    assert_eq!((all.level(), all.names(), all.anchors()), (Level::Secure, &names, &Anchors::File(file)));
+    assert_eq!(
+        (all.min_version(), all.ciphers(), all.servername(), all.pins()),
+        (Some(TlsVersion::Tls13), Some(CipherGrade::High), Some(&name), None)
+    );
+    assert_eq!(
+        all.to_string(),
+        "secure, a.b, authorities of /ca.pem, TLSv1.3 or newer, ciphers high, servername sni.example"
+    );
+
+    let pins = pinned(&[1, 2]);
+    assert_eq!(
+        (pins.level(), pins.names(), pins.anchors()),
+        (Level::Fingerprint, &Names::Any, &Anchors::Any)
+    );
+    assert_eq!(pins.pins(), Some(&[digest(1), digest(2)].into()));
+    assert_eq!((pins.min_version(), pins.ciphers(), pins.servername()), (None, None, None));
+    let mut shown = [digest(1), digest(2)];
+    shown.sort();
+    assert_eq!(pins.to_string(), format!("fingerprint, {} or {}", shown[0], shown[1]));
+}
+
+#[test]
+fn main_cf_has_the_defaults_of_postfix() {
+    for (level, names, anchors, pins) in [
+        (Level::May, Names::Any, Anchors::Any, None),
+        (Level::Encrypt, Names::Any, Anchors::Any, None),
+        (Level::Verify, Names::MxHost, Anchors::System, None),
+        (Level::Secure, Names::Domain, Anchors::System, None),
+        (Level::Fingerprint, Names::Any, Anchors::Any, Some(BTreeSet::new())),
+        (Level::Dane, Names::Any, Anchors::Any, None),
+        (Level::DaneOnly, Names::Any, Anchors::Any, None),
+    ] {
+        let main_cf = Requirement::of_main_cf(level);
+        assert_eq!((main_cf.level(), main_cf.names(), main_cf.anchors()), (level, &names, &anchors));
+        assert_eq!(main_cf.pins(), pins.as_ref(), "{level}");
+    }
+    assert_eq!(Requirement::of_main_cf(Level::Fingerprint).to_string(), "fingerprint");
+}
+
+#[test]
+fn the_domain_asked_for_is_compared_where_it_is_known() {
+    // narrow, wide, whether it holds for: x.b.c alone, what is below b.c, everything
+    for (narrow, wide, expected) in [
+        ("encrypt", "encrypt", [true, true, true]),
+        ("verify", "encrypt", [true, true, true]),
+        ("encrypt", "verify", [false, false, false]),
+        ("secure domain", "verify", [true, true, true]),
+        ("secure domain", "secure domain", [true, true, true]),
+        ("secure domain", "secure .b.c", [true, true, false]),
+        ("secure domain", "secure *.b.c", [true, true, false]),
+        ("secure domain", "secure *.x.b.c", [true, false, false]),
+        ("secure domain", "secure b.c", [false, false, false]),
+        ("secure x.b.c", "secure domain", [true, false, false]),
+        ("secure *.b.c", "secure domain", [false, false, false]),
+        ("secure x.b.c", "secure *.b.c", [true, true, true]),
+        ("secure *.b.c", "secure x.b.c", [false, false, false]),
+    ] {
+        let found = [Entry::Name("x.b.c"), Entry::Suffix("b.c"), Entry::Any]
+            .map(|entry| requirement(narrow).holds_against(&requirement(wide), entry));
+        assert_eq!(found, expected, "{narrow} against {wide}");
+    }
+    assert_eq!(
+        requirement("secure domain").resolved(&Domain::parse("b.c").unwrap()),
+        requirement("secure *.b.c")
+    );
 }

@@ -51,6 +51,32 @@ pub fn outbound(name: &str, domains: &[&str], demand: &str) -> Outbound {
     }
 }
 
+/// Outbound connectors `c0`, `c1` and so on from texts such as
+/// `encrypt of a.b *.c, except x.c, overrides c0 main.cf, through [h.q]:587 i.q, report`.
+pub fn connectors(texts: &[&str]) -> Vec<Outbound> {
+    let connector = |(number, text): (usize, &&str)| {
+        let mut parts = text.split(", ");
+        let (demand, domains) =
+            parts.next().and_then(|part| part.split_once(" of ")).expect("a demand of domains");
+        let domains: Vec<&str> = domains.split(' ').collect();
+        let mut connector = outbound(&format!("c{number}"), &domains, demand);
+        for part in parts {
+            let (word, rest) = part.split_once(' ').unwrap_or((part, ""));
+            let words: Vec<&str> = rest.split(' ').collect();
+            match word {
+                "except" => connector.except = PatternSet::new(patterns(&words)),
+                "overrides" => connector.overrides = words.into_iter().map(str::to_owned).collect(),
+                "through" => connector.route = smart_hosts(&words),
+                "report" => connector.mode = Mode::Report,
+                "off" => connector.mode = Mode::Off,
+                _ => panic!("{part} is no part of a connector of a test"),
+            }
+        }
+        connector
+    };
+    texts.iter().enumerate().map(connector).collect()
+}
+
 /// A route through smart hosts.
 pub fn smart_hosts(texts: &[&str]) -> Route {
     Route::SmartHosts(

@@ -85,3 +85,31 @@ impl fmt::Display for ServerName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_postfix() {
+        assert!(TlsVersion::ALL.is_sorted());
+        assert_eq!(TlsVersion::ALL.map(TlsVersion::word), ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]);
+        for version in TlsVersion::ALL {
+            assert_eq!(version.to_string(), version.word());
+            assert_eq!(TlsVersion::from_word(version.word()), Some(version));
+        }
+        assert_eq!(TlsVersion::from_word("TLSv1.0"), Some(TlsVersion::Tls10));
+        for word in ["", "TLSv1.4", "tlsv1.2", "TLS1.2", "TLSv1.", "SSLv3"] {
+            assert_eq!(TlsVersion::from_word(word), None, "{word:?}");
+        }
+        let grades = [CipherGrade::Medium, CipherGrade::High];
+        assert!(grades.is_sorted());
+        assert_eq!(grades.map(CipherGrade::word), ["medium", "high"]);
+        let named = Domain::parse("Mail.Contoso.com").map(ServerName::Name);
+        let names = [Ok(ServerName::HostName), Ok(ServerName::NextHop), named];
+        assert_eq!(
+            names.map(|name| name.map(|name| name.to_string())),
+            ["hostname", "nexthop", "mail.contoso.com"].map(|text| Ok(text.to_owned()))
+        );
+    }
+}

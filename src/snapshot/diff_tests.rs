@@ -6,8 +6,8 @@ use super::*;
 use crate::model::PatternSet;
 use crate::model::inbound::Action;
 use crate::model::inbound::{CertificateRequirement, Require, TlsRequirement};
-use crate::model::sample::{agreements, inbound as partner, outbound, patterns, smart_hosts};
-use crate::model::{Agreements, Outbound};
+use crate::model::sample::{agreements, connectors, inbound as partner, outbound, patterns, smart_hosts};
+use crate::model::{Agreements, Level, Outbound};
 use crate::snapshot::compile;
 
 fn snapshot(outbound: Vec<Outbound>, inbound: Vec<Inbound>) -> Snapshot {
@@ -125,4 +125,202 @@ fn r5_inbound_connectors_are_compared_part_by_part() {
     let mut wider = agreements(Vec::new(), vec![base.clone()]);
     wider.inbound_exempt.push("192.0.2.0/24".parse().unwrap());
     assert_eq!(kind(load(&wider)), Some((Kind::Weaker, true)));
+}
+
+#[test]
+fn the_kinds_of_change_have_their_words() {
+    let kinds = [Kind::Added, Kind::Removed, Kind::Stronger, Kind::Weaker, Kind::Changed];
+    assert_eq!(kinds.map(Kind::word), ["added", "removed", "stronger", "weaker", "changed"]);
+}
+
+fn outbounds(texts: &[&str]) -> Snapshot {
+    snapshot(connectors(texts), Vec::new())
+}
+
+#[test]
+fn further_places_are_counted() {
+    let none = outbounds(&[]);
+    let rows: [(&[&str], &str); 4] = [
+        (&["encrypt of a.x"], "a.x"),
+        (&["encrypt of a.x b.x"], "a.x and 1 more"),
+        (&["encrypt of a.x *.b.x c.x"], "a.x and 2 more"),
+        (&["encrypt of *"], "*"),
+    ];
+    for (texts, places) in rows {
+        let expected = format!("!c0 removed: {places}: encrypt (smtp:) -> what main.cf gives");
+        assert_eq!(told(&outbounds(texts), &none), [expected]);
+    }
+}
+
+#[test]
+fn a_place_goes_from_one_owner_to_another() {
+    let rows: [(&[&str], &[&str], &[&str]); 9] = [
+        // What is wider answers again.
+        (
+            &["encrypt of *.x", "verify of a.x"],
+            &["encrypt of *.x"],
+            &["!c1 weaker: a.x: verify, the name of the MX host (smtp:) -> encrypt (smtp:)"],
+        ),
+        // The same demand by another one is none.
+        (&["encrypt of *.x", "encrypt of a.x"], &["encrypt of *.x"], &[]),
+        // An exception of a wider one is a place, and what is behind it is seen.
+        (
+            &["verify of *.x"],
+            &["verify of *.x, except a.x"],
+            &["!c0 removed: a.x: verify, the name of the MX host (smtp:) -> what main.cf gives"],
+        ),
+        (
+            &["encrypt of *", "verify of *.x"],
+            &["encrypt of *", "verify of *.x, except a.x"],
+            &["!c1 weaker: a.x: verify, the name of the MX host (smtp:) -> encrypt (smtp:)"],
+        ),
+        // One of a connector that only reports is none.
+        (&["encrypt of *.x"], &["encrypt of *.x", "verify of *.x, except a.x, report"], &[]),
+        // A host is a place.
+        (
+            &["encrypt of a.x, through [h.q]"],
+            &["encrypt of a.x, through [h.q]", "verify of h.q"],
+            &[
+                "c0 stronger: [h.q]: encrypt (smtp:[h.q]) -> verify, the name of the MX host (smtp:[h.q])",
+                "c1 added: h.q: what main.cf gives -> verify, the name of the MX host (smtp:)",
+            ],
+        ),
+        (
+            &["encrypt of a.x, through [192.0.2.1]"],
+            &["encrypt of *"],
+            &[
+                "c0 added: *: what main.cf gives -> encrypt (smtp:)",
+                "c0 changed: [192.0.2.1]: encrypt (smtp:[192.0.2.1]) -> encrypt (smtp:)",
+                "c0 changed: a.x: encrypt (smtp:[192.0.2.1]) -> encrypt (smtp:)",
+            ],
+        ),
+        // Of a bare host both forms are.
+        (
+            &["encrypt of a.x, through h.q"],
+            &[],
+            &[
+                "!c0 removed: [h.q]: encrypt (smtp:h.q) -> what main.cf gives",
+                "!c0 removed: a.x: encrypt (smtp:h.q) -> what main.cf gives",
+                "!c0 removed: h.q: encrypt (smtp:h.q) -> what main.cf gives",
+            ],
+        ),
+        // Below what main.cf gives.
+        (&[], &["may of a.x, overrides main.cf"], &["c0 added: a.x: what main.cf gives -> may (smtp:)"]),
+    ];
+    for (old, new, expected) in rows {
+        let mut found = told(&outbounds(old), &outbounds(new));
+        found.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{old:?} {new:?}");
+    }
+    let mut strict = agreements(Vec::new(), Vec::new());
+    strict.mta.level = Level::Encrypt;
+    let mut below = strict.clone();
+    below.outbound = connectors(&["may of a.x, overrides main.cf", "verify of b.x"]);
+    assert_eq!(
+        told(&load(&strict), &load(&below)),
+        [
+            "!c0 added: a.x: what main.cf gives -> may (smtp:)",
+            "c1 added: b.x: what main.cf gives -> verify, the name of the MX host (smtp:)",
+        ]
+    );
+}
+
+#[test]
+fn cached_sessions_are_told_of_where_names_get_fewer() {
+    for (old, new, expected) in [
+        ("secure a.b c.d of x.y", "secure a.b of x.y", true),
+        ("secure a.b of x.y", "secure a.b c.d of x.y", false),
+        ("secure a.b of x.y", "secure c.d of x.y", true),
+        ("verify of x.y", "secure a.b of x.y", true),
+        ("secure a.b of x.y", "verify a.b of x.y", false),
+        // A session without names to check is none of a level that has them.
+        ("encrypt of x.y", "secure a.b of x.y", false),
+        ("secure a.b of x.y", "encrypt of x.y", false),
+        ("encrypt of x.y", "dane-only of x.y", false),
+    ] {
+        let found = told(&outbounds(&[old]), &outbounds(&[new]));
+        assert_eq!(found.len(), 1, "{old} to {new}: {found:?}");
+        assert!(found.iter().all(|told| told.contains("session") == expected), "{old} to {new}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_said_of_the_mta_is_compared_too() {
+    let level = |level| {
+        let mut agreed = agreements(Vec::new(), Vec::new());
+        agreed.mta.level = level;
+        load(&agreed)
+    };
+    for (old, new, expected) in [
+        (Level::May, Level::Encrypt, "[mta] stronger: level may -> level encrypt"),
+        (Level::Encrypt, Level::May, "![mta] weaker: level encrypt -> level may"),
+        (Level::Encrypt, Level::Dane, "![mta] changed: level encrypt -> level dane"),
+    ] {
+        assert_eq!(told(&level(old), &level(new)), [expected]);
+    }
+    // A domain of ours is sent by nobody's route.
+    let own = |texts: &[&str]| {
+        let mut agreed =
+            agreements(connectors(&["encrypt of a.x", "may of *, overrides main.cf"]), Vec::new());
+        agreed.mta.own_domains = PatternSet::new(patterns(texts));
+        load(&agreed)
+    };
+    let rows: [(&[&str], &[&str], &str); 5] = [
+        (&[], &["b.x"], "[mta] changed: own_domains  -> own_domains b.x"),
+        (&[], &["b.x", "*.a.x"], "![mta] weaker: own_domains  -> own_domains b.x, *.a.x"),
+        (&["*.x"], &["*.x", "b.y"], "[mta] changed: own_domains *.x -> own_domains *.x, b.y"),
+        (&["*.x"], &["a.x"], "[mta] changed: own_domains *.x -> own_domains a.x"),
+        (&["a.x"], &[], "[mta] changed: own_domains a.x -> own_domains "),
+    ];
+    for (old, new, expected) in rows {
+        assert_eq!(told(&own(old), &own(new)), [expected]);
+    }
+    assert!(told(&own(&["a.x"]), &own(&["a.x"])).is_empty());
+}
+
+#[test]
+fn exempt_ranges_are_compared_as_sets() {
+    let exempt = |ranges: &[&str]| {
+        let mut agreed = agreements(Vec::new(), Vec::new());
+        agreed.inbound_exempt = ranges.iter().map(|range| range.parse().unwrap()).collect();
+        load(&agreed)
+    };
+    let rows: [(&[&str], &[&str], Option<&str>); 5] = [
+        (
+            &["192.0.2.0/24"],
+            &["192.0.2.0/25"],
+            Some("[inbound_exempt] stronger: 192.0.2.0/24 -> 192.0.2.0/25"),
+        ),
+        (
+            &["192.0.2.0/25"],
+            &["192.0.2.0/24"],
+            Some("![inbound_exempt] weaker: 192.0.2.0/25 -> 192.0.2.0/24"),
+        ),
+        (
+            &["192.0.2.0/25"],
+            &["192.0.3.0/25"],
+            Some("![inbound_exempt] changed: 192.0.2.0/25 -> 192.0.3.0/25"),
+        ),
+        (&["192.0.2.0/24"], &["192.0.2.0/24", "192.0.2.7/32"], None),
+        (&[], &["::1/128", "192.0.2.1/32"], Some("![inbound_exempt] weaker:  -> ::1/128, 192.0.2.1/32")),
+    ];
+    for (old, new, expected) in rows {
+        assert_eq!(told(&exempt(old), &exempt(new)), expected.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn inbound_connectors_come_and_go() {
+    let tls = || Require { tls: Some(TlsRequirement::Any), ..Require::default() };
+    let none = snapshot(Vec::new(), Vec::new());
+    let one = snapshot(Vec::new(), vec![partner("p", &["a.x"], tls())]);
+    assert_eq!(told(&none, &one), ["p added: nothing -> from a.x; TLS; else reject"]);
+    assert_eq!(told(&one, &none), ["!p removed: from a.x; TLS; else reject -> nothing"]);
+    // It takes another one out of force, and may ask for less.
+    let mut above = partner("q", &["b.a.x"], tls());
+    above.overrides = vec!["p".to_owned()];
+    let both = snapshot(Vec::new(), vec![partner("p", &["a.x"], tls()), above]);
+    assert_eq!(told(&one, &both), ["!q added: nothing -> from b.a.x; TLS; else reject"]);
 }

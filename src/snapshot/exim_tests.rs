@@ -10,7 +10,7 @@ use super::*;
 use crate::model::Domain;
 use crate::model::certificate::Fingerprint;
 use crate::model::requirement::{CaFile, CipherGrade, Parts, TlsVersion};
-use crate::model::sample::{agreements, outbound, smart_hosts};
+use crate::model::sample::{agreements, connectors, outbound, smart_hosts};
 use crate::snapshot::compile;
 
 fn file(path: &str) -> Arc<CaFile> {
@@ -181,4 +181,77 @@ fn smart_hosts_are_answered_with_the_join_of_their_demands() {
     reporting.last_mut().unwrap().mode = Mode::Report;
     let snapshot = compile(&agreements(reporting, Vec::new()), 1, String::new()).unwrap();
     assert_eq!(snapshot.outbound().get(2).unwrap().exim.gap, None);
+}
+
+#[test]
+fn what_is_joined_is_of_enforcing_connectors_with_smart_hosts() {
+    let joined = |texts: &[&str]| {
+        let snapshot = compile(&agreements(connectors(texts), Vec::new()), 1, String::new()).unwrap();
+        snapshot.outbound().first().unwrap().exim.joined.as_ref().map(ToString::to_string)
+    };
+    assert_eq!(joined(&["encrypt of a.x"]), None);
+    assert_eq!(joined(&["encrypt of a.x, through [h.q]"]).as_deref(), Some("encrypt"));
+    let owned = "verify of *.q";
+    let joint = Some("verify, the name of the MX host");
+    assert_eq!(joined(&["encrypt of a.x, through [h.q]", owned]).as_deref(), joint);
+    // Another connector has made the host's answer.
+    let other = "verify of b.x, through [h.q]";
+    assert_eq!(joined(&["encrypt of a.x, through [h.q], report", other]), None);
+}
+
+#[test]
+fn an_answer_has_a_longest_length() {
+    let answer = |bytes: usize| {
+        let hosts = bytes - "status=ok tls=encrypt hosts= end=ok".len();
+        let hundreds = (0..hosts / 100).map(|number| format!("[{number:060}.{}.c]", "b".repeat(36)));
+        let rest = format!("[{}.c]", "a".repeat(hosts % 100 - 2));
+        let hops = hundreds.chain([rest]).collect::<Vec<_>>().join(" ");
+        let connector = connectors(&[&format!("encrypt of a.x, through {hops}")]);
+        let snapshot = compile(&agreements(connector, Vec::new()), 1, String::new()).unwrap();
+        let policy = &snapshot.outbound().first().unwrap().exim;
+        (policy.answer.len(), policy.gap.clone())
+    };
+    assert_eq!(answer(4096), (4096, None));
+    assert_eq!(answer(4097).1, Some(Inexpressible::Length));
+}
+
+#[test]
+fn the_paths_that_can_be_told_are_plain() {
+    for (path, expected) in [
+        ("/etc/ssl/ca_file-1.pem", true),
+        ("/srv/a b,c=d+e@f.pem", true),
+        ("/etc/$ca.pem", false),
+        ("/etc/ca:1.pem", false),
+        ("/etc/{ca}.pem", false),
+        ("/etc/\u{e4}.pem", false),
+        ("/etc/a\nb.pem", false),
+        ("/etc/a\\b.pem", false),
+    ] {
+        let told = plain(Path::new(path));
+        assert_eq!(told, if expected { Ok(path.to_owned()) } else { Err(Inexpressible::Path) });
+    }
+}
+
+#[test]
+fn people_are_told_what_happens_and_what_to_do() {
+    use Transport::{Cert, Dane, Encrypt, Host, May, Pin};
+    let meanings = [May, Encrypt, Host, Cert, Pin, Dane].map(Transport::meaning);
+    assert_eq!(BTreeSet::from(meanings).len(), meanings.len());
+    for (meaning, plaintext) in meanings.into_iter().zip([true, false, false, false, false, false]) {
+        assert_eq!(meaning.contains("plaintext"), plaintext, "{meaning}");
+        assert_eq!(meaning.contains("or defers"), !plaintext, "{meaning}");
+    }
+    let gaps = [
+        (Inexpressible::Part(Part::Ciphers), "ciphers"),
+        (Inexpressible::ServerName, "servername"),
+        (Inexpressible::Port, "route"),
+        (Inexpressible::Path, "ca_file"),
+        (Inexpressible::Hosts(Unjoinable::Names), "route"),
+        (Inexpressible::Length, "route"),
+    ];
+    let helps: BTreeSet<&str> = gaps.iter().map(|(gap, _)| gap.help()).collect();
+    assert_eq!(helps.len(), gaps.len(), "each has its own help");
+    for (gap, key) in gaps {
+        assert_eq!(gap.key(), key, "{gap}");
+    }
 }

@@ -223,3 +223,7 @@ fn users_of_hosts(all: &[Outbound], mode: Mode) -> BTreeMap<&Host, Vec<User>> {
     }
     hosts
 }
+
+#[cfg(test)]
+#[path = "hosts_tests.rs"]
+mod tests;

@@ -225,3 +225,7 @@ pub(super) fn duplicate(
         help: "keep it in one of them; \"*.x\" is x itself and everything below it".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "inbound_tests.rs"]
+mod tests;

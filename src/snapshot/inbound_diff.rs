@@ -140,3 +140,7 @@ pub(super) fn words(inbound: &Inbound) -> String {
 pub(super) fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+#[path = "inbound_diff_tests.rs"]
+mod tests;

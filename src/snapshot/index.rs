@@ -306,4 +306,49 @@ mod tests {
             [3, 2, 1]
         );
     }
+    #[test]
+    fn an_owner_may_repeat_itself() {
+        let (index, duplicates) = index(&[(1, "*.a.b"), (2, "*"), (1, "a.b"), (1, "*.a.b"), (2, "*")]);
+        assert_eq!(duplicates, []);
+        assert_eq!(chain(&index, "x.a.b"), [(1, "*.a.b".to_owned()), (2, "*".to_owned())]);
+    }
+
+    #[test]
+    fn an_entry_is_found_by_itself_alone() {
+        let (index, _) = index(&[(1, "a.b"), (2, ".c.d")]);
+        for (entry, expected) in [
+            (Entry::Name("a.b"), true),
+            (Entry::Suffix("a.b"), false),
+            (Entry::Name("c.d"), false),
+            (Entry::Suffix("c.d"), true),
+            (Entry::Suffix("x.c.d"), false),
+            (Entry::Any, false),
+        ] {
+            assert_eq!(index.contains(entry), expected, "{entry}");
+        }
+        assert!(index.any().is_none());
+        assert_eq!(index.name("a.b").map(|hit| hit.owner), Some(1));
+        assert!(index.name("c.d").is_none() && index.name("x.c.d").is_none());
+    }
+
+    #[test]
+    fn entries_come_in_their_order() {
+        let (index, _) = index(&[(7, "*"), (300, "*.a.b"), (70_000, "c"), (5, ".d.e")]);
+        let all: Vec<(u32, String)> = index.entries().map(|hit| (hit.owner, hit.entry.to_string())).collect();
+        let expected = [(300, "a.b"), (300, ".a.b"), (70_000, "c"), (5, ".d.e"), (7, "*")];
+        assert_eq!(all, expected.map(|(owner, entry)| (owner, entry.to_owned())));
+    }
+
+    #[test]
+    fn a_suffix_is_found_at_every_depth() {
+        let labels = |count: usize| vec!["a"; count].join(".");
+        for depth in [1, 2, 64, 125, 126] {
+            let suffix = format!(".{}", labels(depth));
+            let (index, _) = index(&[(1, &suffix)]);
+            assert_eq!(chain(&index, &labels(depth)), [], "{depth}");
+            for below in [depth + 1, 127] {
+                assert_eq!(chain(&index, &labels(below)), [(1, suffix.clone())], "{depth} {below}");
+            }
+        }
+    }
 }

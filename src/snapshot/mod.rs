@@ -231,3 +231,7 @@ impl Snapshot {
         files
     }
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

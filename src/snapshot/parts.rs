@@ -118,3 +118,45 @@ impl Part {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::connectors;
+
+    #[test]
+    fn parts_are_told_by_what_the_table_says() {
+        use Carrier::{Certificate, Key, Nothing, TlsAttribute, TlsLevel, Transport};
+        let table: [(Part, &[&str], Carrier, Carrier); 8] = [
+            (Part::Level, &["tls"], TlsLevel, Key("tls")),
+            (Part::Names, &["match"], TlsAttribute("match"), Certificate),
+            (Part::Anchors, &["ca_file"], TlsAttribute("tafile"), Key("ca")),
+            (Part::Pins, &["certificates", "fingerprints"], TlsAttribute("match"), Certificate),
+            (Part::MinVersion, &["protocols"], TlsAttribute("protocols"), Key("min")),
+            (Part::Ciphers, &["ciphers"], TlsAttribute("ciphers"), Nothing),
+            (Part::ServerName, &["servername"], TlsAttribute("servername"), Key("sni")),
+            (Part::Route, &["route"], Transport, Key("hosts")),
+        ];
+        assert_eq!(table.map(|(part, ..)| part), Part::ALL);
+        for (part, keys, postfix, exim) in table {
+            assert_eq!((part.keys(), Some(part.key())), (keys, keys.first().copied()), "{part:?}");
+            assert_eq!((part.to_postfix(), part.to_exim()), (postfix, exim), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_level_by_itself_demands_nothing_else() {
+        for (text, expected) in [
+            ("encrypt of a.x", vec![Part::Level]),
+            ("verify of a.x", vec![Part::Level]),
+            ("verify b.c of a.x", vec![Part::Level, Part::Names]),
+            ("secure domain of a.x", vec![Part::Level, Part::Names]),
+            ("encrypt of a.x, through [h.q]", vec![Part::Level, Part::Route]),
+        ] {
+            for connector in connectors(&[text]) {
+                let demanded = |part: &Part| part.is_demanded(&connector.requirement, &connector.route);
+                assert_eq!(Part::ALL.into_iter().filter(demanded).collect::<Vec<_>>(), expected, "{text}");
+            }
+        }
+    }
+}

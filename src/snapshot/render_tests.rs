@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::super::postfix_reader;
 use super::*;
 use crate::model::certificate::Fingerprint;
-use crate::model::mta::PostfixVersion;
+use crate::model::mta::{PostfixVersion, TransportName};
 use crate::model::requirement::{CipherGrade, Parts, ServerName, TlsVersion};
-use crate::model::sample::patterns;
+use crate::model::sample::{connectors, patterns};
 use crate::model::{Domain, Level};
 
 fn any_requirement() -> impl Strategy<Value = Requirement> {
@@ -93,11 +93,47 @@ fn a_path_that_postfix_would_take_apart_is_noticed() {
         Requirement::new(Parts { ca_file, ..Parts::of_level(Level::Verify) }).unwrap()
     };
     let (here, queue) = (Mta::default(), Mta { queue_directory: Some("/q".into()), ..Mta::default() });
-    for (path, plain) in
-        [("/etc/ca.pem", true), ("/my ca.pem", false), ("/a,b.pem", false), ("/{x}.pem", false)]
-    {
+    for (path, plain) in [
+        ("/etc/ca.pem", true),
+        ("/my ca.pem", false),
+        ("/a,b.pem", false),
+        ("/{x}.pem", false),
+        ("/\u{1}.pem", false),
+    ] {
         assert_eq!(unspeakable_anchor(&anchored(path), &here).is_none(), plain, "{path}");
         assert_eq!(unspeakable_anchor(&anchored(path), &queue), None, "published under a name of ours");
     }
     assert!(here.postfix >= PostfixVersion::PROTOCOL_BOUND);
+}
+
+#[test]
+fn policies_and_ways_to_the_byte() {
+    let mta = Mta::default();
+    for (text, policy, way) in [
+        ("may of a.x", "may", "smtp:"),
+        ("verify of a.x", "verify", "smtp:"),
+        ("secure domain of a.x", "secure match=nexthop:dot-nexthop", "smtp:"),
+        ("secure *.b.c .b.c b.c d.e of a.x", "secure match=b.c:.b.c:d.e", "smtp:"),
+        ("encrypt of a.x, through [h.q]:587 i.q 192.0.2.1", "encrypt", "smtp:[h.q]:587, i.q, [192.0.2.1]"),
+    ] {
+        let connector = connectors(&[text]).remove(0);
+        assert_eq!(tls_policy(&connector.requirement, &mta), policy, "{text}");
+        assert_eq!(transport(&connector, &mta), way, "{text}");
+    }
+    let own = TransportName::parse("partners");
+    let mta = Mta { transport: TransportName::parse("strict").unwrap(), ..mta };
+    let mut connector = connectors(&["encrypt of a.x"]).remove(0);
+    assert_eq!(transport(&connector, &mta), "strict:");
+    connector.transport = own;
+    assert_eq!(transport(&connector, &mta), "partners:");
+}
+
+#[test]
+fn people_are_told_where_plaintext_is_possible() {
+    let meanings = Level::ALL.map(meaning);
+    assert_eq!(std::collections::BTreeSet::from(meanings).len(), meanings.len());
+    for (level, meaning) in Level::ALL.into_iter().zip(meanings) {
+        assert_eq!(meaning.contains("plaintext"), level.allows_plaintext(), "{level}: {meaning}");
+        assert_eq!(meaning.contains("or defers"), !level.allows_plaintext(), "{level}: {meaning}");
+    }
 }

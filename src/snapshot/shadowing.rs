@@ -101,3 +101,7 @@ impl Check<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "shadowing_tests.rs"]
+mod tests;

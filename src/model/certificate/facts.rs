@@ -346,8 +346,8 @@ fn serial(bytes: &[u8]) -> String {
     pairs.join(":")
 }
 
-/// jiff ends a day before RFC 5280's last second; what is later never comes.
+/// jiff ends a day before RFC 5280's last second; what is later never comes. It begins long before
+/// the year 0 of ASN.1.
 fn timestamp(time: ASN1Time) -> Timestamp {
-    let seconds = time.timestamp();
-    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_second(time.timestamp()).unwrap_or(Timestamp::MAX)
 }

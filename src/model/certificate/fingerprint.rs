@@ -209,7 +209,9 @@ mod tests {
             format!("SHA256:{}", PLAIN.to_uppercase()),
             format!("sha256:{}", COLONS.to_lowercase()),
         ] {
-            assert_eq!(Fingerprint::parse(&text).unwrap().to_string(), COLONS, "{text}");
+            let fingerprint = Fingerprint::parse(&text).unwrap();
+            assert_eq!(fingerprint.to_string(), COLONS, "{text}");
+            assert_eq!(format!("{fingerprint:?}"), format!("Fingerprint({COLONS})"));
         }
     }
 
@@ -225,6 +227,8 @@ mod tests {
             (COLONS[..47].to_owned(), OtherAlgorithm("as long as an MD5 digest")),
             (format!("sha1:{}", &PLAIN[..40]), OtherAlgorithm("a SHA-1 digest")),
             (format!("md5:{}", &PLAIN[..32]), OtherAlgorithm("an MD5 digest")),
+            (format!("sha384:{}", PLAIN.repeat(2)), OtherAlgorithm("a SHA-384 digest")),
+            (format!("SHA512:{}", PLAIN.repeat(2)), OtherAlgorithm("a SHA-512 digest")),
             (format!("sha256:{}", PLAIN.repeat(2)), OtherAlgorithm("as long as a SHA-512 digest")),
             (format!("sha256:{}", &PLAIN[..63]), Length(63)),
             (format!("sha256:{PLAIN}00"), Length(66)),
@@ -274,5 +278,7 @@ mod tests {
         let digest =
             "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
         assert_eq!(Fingerprint::of(b"").to_string(), digest);
+        let bytes: Vec<String> = Fingerprint::of(b"").as_bytes().iter().map(|b| format!("{b:02X}")).collect();
+        assert_eq!(bytes.join(":"), digest);
     }
 }

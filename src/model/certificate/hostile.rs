@@ -157,6 +157,25 @@ fn a_name_for_people_is_short_and_harmless() {
 }
 
 #[test]
+fn an_attribute_without_a_word_is_shown_by_its_number() {
+    let shown = |oid: &[u64]| {
+        let kind = DnType::CustomDnType(oid.to_vec());
+        parsed(|params| params.distinguished_name.push(kind, "x")).subject().to_owned()
+    };
+    assert_eq!(shown(&[1, 3, 6, 1, 4, 1, 99_999, 1]), "1.3.6.1.4.1.99999.1=x");
+    // One byte for the first two numbers, and one for each after them: 32 are shown, 33 are not.
+    let long = |bytes: usize| [vec![1, 3], vec![6; bytes - 1]].concat();
+    assert_eq!(shown(&long(32)), format!("1.3{}=x", ".6".repeat(31)));
+    assert_eq!(shown(&long(33)), "?=x");
+}
+
+#[test]
+fn a_certificate_of_version_3_says_that_it_is_an_authority() {
+    let root = parsed(|params| params.distinguished_name.push(DnType::CommonName, "Root"));
+    assert!(root.is_self_issued() && !root.is_ca(), "without basic constraints");
+}
+
+#[test]
 fn extensions_that_decide_must_be_readable_and_single() {
     let twice = |params: &mut CertificateParams| {
         params.custom_extensions.push(raw_san(&[b"a.example"]));
@@ -187,6 +206,35 @@ fn limits() {
     let mut longer = with(|_| ());
     longer.extend([0, 0]);
     assert_eq!(Certificate::from_der(&longer), Err(Error::Trailing(2)));
+}
+
+#[test]
+fn the_largest_certificate_is_read() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let padded = |bytes: usize| {
+        let mut params = CertificateParams::default();
+        params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1], vec![0; bytes]));
+        params.self_signed(&key).unwrap()
+    };
+    let guess = MAX_DER - 1000;
+    let fits = guess + MAX_DER - padded(guess).der().len();
+    let (most, more) = (padded(fits), padded(fits + 1));
+    assert_eq!(most.der().len(), MAX_DER);
+    let read = Certificate::from_der(most.der()).unwrap();
+    assert_eq!(pem::certificates(most.pem().as_bytes()), Ok(vec![read]));
+    assert_eq!(Certificate::from_der(more.der()), Err(Error::TooLarge));
+}
+
+#[test]
+fn certificates_are_equal_when_their_bytes_are() {
+    let named = |params: &mut CertificateParams| {
+        params.distinguished_name.push(DnType::CommonName, "a.example");
+    };
+    let (one, other) = (with(named), with(named));
+    let [one, again, other] = [&one, &one, &other].map(|der| Certificate::from_der(der).unwrap());
+    assert_eq!(one, again);
+    assert_ne!(one, other, "the same names, another key");
+    assert_eq!(format!("{one:?}"), format!("Certificate(CN=a.example, {})", one.fingerprint()));
 }
 
 /// A certificate with every extension that is read, and a name of every kind.

@@ -158,7 +158,7 @@ impl fmt::Display for WeakDigest {
 
 #[cfg(test)]
 mod tests {
-    use x509_parser::asn1_rs::{Any, Tag};
+    use x509_parser::asn1_rs::{Any, FromDer as _, Tag};
 
     use super::*;
 
@@ -188,5 +188,50 @@ mod tests {
             let signature = AlgorithmIdentifier::new(oid, parameters);
             assert_eq!(WeakDigest::under(&signature), expected, "{signature:?}");
         }
+    }
+    /// A DER value of less than 128 bytes.
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        [vec![tag, u8::try_from(content.len()).unwrap_or_default()], content].concat()
+    }
+
+    /// What a key of this algorithm is called; `key` is the content of the BIT STRING.
+    fn shown(oid: &Oid<'_>, key: &[u8]) -> String {
+        let algorithm = der(0x30, &[&der(0x06, &[oid.as_bytes()])]);
+        let info = der(0x30, &[&algorithm, &der(0x03, &[&[0], key])]);
+        SubjectPublicKeyInfo::from_der(&info)
+            .map_or_else(|error| error.to_string(), |(_, info)| Key::of(&info).to_string())
+    }
+
+    #[test]
+    fn every_kind_of_key_has_its_name() {
+        for (oid, name) in [
+            (OID_PKCS1_RSASSAPSS, "RSA-PSS"),
+            (OID_KEY_TYPE_EC_PUBLIC_KEY, "EC"),
+            (OID_SIG_ED25519, "Ed25519"),
+            (OID_SIG_ED448, "Ed448"),
+            (OID_KEY_TYPE_DSA, "DSA"),
+            (oid!(1.2.840.10046.2.1), "unknown key"),
+        ] {
+            assert_eq!(shown(&oid, b"x"), name);
+        }
+        for (digest, name) in
+            [(WeakDigest::Md2, "MD2"), (WeakDigest::Md5, "MD5"), (WeakDigest::Sha1, "SHA-1")]
+        {
+            assert_eq!(digest.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn the_size_of_an_rsa_key_is_that_of_its_modulus() {
+        for (modulus, name) in [
+            (&[0x00, 0x80, 0x00, 0x01][..], "RSA 24"),
+            (&[0x7f, 0x00, 0x01], "RSA 23"),
+            (&[0x01, 0x00, 0x00], "RSA 17"),
+        ] {
+            let key = der(0x30, &[&der(0x02, &[modulus]), &der(0x02, &[&[3]])]);
+            assert_eq!(shown(&OID_PKCS1_RSAENCRYPTION, &key), name, "{modulus:x?}");
+        }
+        assert_eq!(shown(&OID_PKCS1_RSAENCRYPTION, b"no key"), "RSA");
     }
 }

@@ -237,4 +237,17 @@ mod tests {
         let refused = certificates(format!("{most}{ONE}").as_bytes());
         assert_eq!(refused, Err(Error::TooManyCertificates { line }));
     }
+    #[test]
+    fn a_block_that_is_too_large_is_not_read() {
+        // Not base64, but nobody looks.
+        let block = |bytes: usize| {
+            let boundaries = "-----BEGIN CERTIFICATE-----\n\n-----END CERTIFICATE-----".len();
+            key("CERTIFICATE").replace("AAAA", &"?".repeat(bytes - boundaries))
+        };
+        let refused = |bytes| certificates(block(bytes).as_bytes()).unwrap_err();
+        assert_eq!(refused(MAX_BLOCK), Error::Encoding { line: 1 });
+        for bytes in [MAX_BLOCK + 1, 2 * MAX_BLOCK] {
+            assert_eq!(refused(bytes), Error::Block { line: 1, problem: Box::new(Error::TooLarge) });
+        }
+    }
 }

@@ -28,3 +28,25 @@ pub fn tls_word(version: &[u8]) -> &[u8] {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_in_the_words_of_postfix() {
+        // As OpenSSL's and GnuTLS's Exim put them into $tls_in_ver, and what is no version of theirs.
+        for (exim, postfix) in [
+            ("TLS1.0", "TLSv1"),
+            ("TLS1.1", "TLSv1.1"),
+            ("TLS1.2", "TLSv1.2"),
+            ("TLS1.3", "TLSv1.3"),
+            ("TLSv1.2", "TLSv1.2"),
+            ("TLS1.4", "TLS1.4"),
+            ("SSL3.0", "SSL3.0"),
+            ("", ""),
+        ] {
+            assert_eq!(tls_word(exim.as_bytes()), postfix.as_bytes(), "{exim}");
+        }
+    }
+}

@@ -163,6 +163,7 @@ fn what_a_peer_writes_stays_one_value() {
 
 #[test]
 fn a_line_has_an_end() {
+    assert_eq!(REQUEST_LIMIT, 65_536, "64 KiB, as the manual says");
     let long = Error::LineTooLong { limit: REQUEST_LIMIT };
     assert_eq!(decode(b""), Ok(None));
     assert_eq!(decode(&vec![b'x'; REQUEST_LIMIT - 1]), Ok(None));

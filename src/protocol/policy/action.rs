@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn i3_actions_that_are_never_sent() {
-        let too_long = format!("REJECT {}", "t".repeat(TEXT_LIMIT + 1));
+        // A byte more than the longest name and the longest text behind it.
+        let too_long = format!("530 5.7.0 connector {}: {}", "n".repeat(64), "t".repeat(201));
         for action in [
             "",
             " ",

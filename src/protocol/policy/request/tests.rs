@@ -163,6 +163,7 @@ fn p_faults_of_the_next_request_are_its_own() {
 
 #[test]
 fn p7_limits() {
+    assert_eq!(REQUEST_LIMIT, 65_536, "64 KiB, as the manual says");
     let long = Error::RequestTooLong { limit: REQUEST_LIMIT };
     let padded = |length: usize| {
         let value = length - wire("sender=\n").len();
