@@ -1,5 +1,5 @@
-//! `tests/reliability.md` says of each id of the reliability list which tests hold it; this holds
-//! the table.
+//! `tests/reliability.md` says of each id of the reliability list which tests hold it, and
+//! `SECURITY.md` of each lesson from other people's holes; this holds the tables.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -19,17 +19,31 @@ fn ids() -> Vec<String> {
     ["N", "P", "D"].map(str::to_owned).into_iter().chain(all).collect()
 }
 
-/// The rows: an id, and what stands beside it.
+/// The rows of all tables of a file with so many columns, without heads and rules.
+fn table<const COLUMNS: usize>(path: &str) -> Vec<[String; COLUMNS]> {
+    let text = read(path);
+    let mut rows = Vec::new();
+    let mut within = false;
+    for line in text.lines() {
+        let cells = line.strip_prefix('|').and_then(|line| line.strip_suffix('|'));
+        let cells: Vec<String> =
+            cells.into_iter().flat_map(|line| line.split('|')).map(|cell| cell.trim().to_owned()).collect();
+        // The first line of a table is its head.
+        let is_rule = cells.iter().all(|cell| cell.bytes().all(|byte| byte == b'-'));
+        match cells.try_into() {
+            Ok(row) if within && !is_rule => rows.push(row),
+            Ok(_) => within = true,
+            Err(_) => within = false,
+        }
+    }
+    rows
+}
+
+/// The rows of the reliability list: an id, and what stands beside it.
 fn rows() -> BTreeMap<String, String> {
     let mut rows = BTreeMap::new();
-    for line in read("tests/reliability.md").lines() {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        if let ["", id, text, ""] = cells[..]
-            && id != "id"
-            && !id.starts_with('-')
-        {
-            assert_eq!(rows.insert(id.to_owned(), text.to_owned()), None, "{id} twice");
-        }
+    for [id, text] in table("tests/reliability.md") {
+        assert_eq!(rows.insert(id.clone(), text), None, "{id} twice");
     }
     rows
 }
@@ -77,20 +91,35 @@ fn every_id_has_a_row_and_every_row_its_tests_or_a_reason() {
     }
 }
 
-#[test]
-fn every_test_and_file_of_the_table_exists() {
+/// How many tests a text names; each of them exists, and each file.
+fn existing(row: &str, text: &str) -> usize {
     let mut tests = 0;
-    for (id, text) in rows() {
-        for word in quoted(&text) {
-            if let Some((path, name)) = word.split_once("::") {
-                assert!(read(path).contains(&format!("fn {name}(")), "{id}: no test {name} in {path}");
-                tests += 1;
-            } else if word.starts_with("tests/") || word.starts_with("src/") {
-                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(word).exists(), "{id}: no {word}");
-            }
+    for word in quoted(text) {
+        if let Some((path, name)) = word.split_once("::") {
+            assert!(read(path).contains(&format!("fn {name}(")), "{row}: no test {name} in {path}");
+            tests += 1;
+        } else if word.starts_with("tests/") || word.starts_with("src/") {
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(word).exists(), "{row}: no {word}");
         }
     }
+    tests
+}
+
+#[test]
+fn every_test_and_file_of_the_table_exists() {
+    let tests: usize = rows().iter().map(|(id, text)| existing(id, text)).sum();
     assert!(tests > 150, "{tests}");
+}
+
+#[test]
+fn every_lesson_in_security_md_has_its_tests() {
+    let lessons = table::<4>("SECURITY.md");
+    assert!(lessons.len() > 20, "{}", lessons.len());
+    for [lesson, _, _, tests] in &lessons {
+        assert!(existing(lesson, tests) > 0, "{lesson}: no test");
+    }
+    // Named elsewhere in it.
+    existing("SECURITY.md", &read("SECURITY.md"));
 }
 
 #[test]
