@@ -184,12 +184,13 @@ impl Load<'_> {
         while self.nanoseconds.len() < total {
             assert!(begin.elapsed() < PATIENCE + time, "no reply for long");
             let due = begin + Duration::from_secs_f64(sent as f64 / rate);
-            if sent < total && due <= Instant::now() {
-                if let Some(number) = free.pop() {
-                    self.send(number, due);
-                    sent += 1;
-                    continue;
-                }
+            if sent < total
+                && due <= Instant::now()
+                && let Some(number) = free.pop()
+            {
+                self.send(number, due);
+                sent += 1;
+                continue;
             }
             // Short of a millisecond it spins: a timer is not as exact.
             let wait = due.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));

@@ -327,3 +327,36 @@ impl Connection<'_> {
 async fn within<T>(limit: Duration, what: impl Future<Output = T>) -> Option<T> {
     timeout(limit, what).await.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+    use super::super::pool::Pool;
+    use super::*;
+
+    /// Takes one byte at a time, and says nothing.
+    struct Mute;
+
+    impl Dialect for Mute {
+        const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
+        const LIMIT: usize = 1;
+
+        async fn answer(&self, _: &[u8], _: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+            Ok(Some(1))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deadline_of_a_task_that_was_busy_rings() {
+        let (own, _other) = UnixStream::pair().unwrap();
+        let seat = Pool::new(1, Duration::from_secs(1)).try_seat().unwrap();
+        let limits = Limits { idle: Duration::from_millis(10), ..Limits::default() };
+        // The runtime has nothing left for this task when the connection first waits.
+        while has_budget_remaining() {
+            consume_budget().await;
+        }
+        assert_eq!(converse(own, &Mute, &seat, &limits).await, End::Idle);
+    }
+}

@@ -186,7 +186,7 @@ fn a_reply_has_a_longest_length() {
     let conflicts = |bytes: usize| match compile(&agreements(connector(bytes), Vec::new()), 1, String::new())
     {
         Ok(snapshot) => {
-            assert_eq!(snapshot.outbound().first().unwrap().policy.len(), bytes);
+            assert_eq!(snapshot.policy(0).len(), bytes);
             Vec::new()
         }
         Err(conflicts) => conflicts.into_iter().map(|found| (found.key, found.message)).collect(),

@@ -123,7 +123,9 @@ pub(in crate::server) fn mail<'s>(
     for judged in &decision.applies {
         match judged.verdict() {
             Verdict::Pass => current.tally.count(Usual::Pass(judged.number)),
-            verdict => count(judged.connector.name.as_str(), verdict, Part::Decided),
+            verdict @ (Verdict::Hold | Verdict::Defer | Verdict::Reject) => {
+                count(judged.connector.name.as_str(), verdict, Part::Decided);
+            }
         }
     }
     for judged in &decision.report {
@@ -132,7 +134,7 @@ pub(in crate::server) fn mail<'s>(
     if decision.applies.is_empty() {
         match decision.verdict {
             Verdict::Pass => current.tally.count(Usual::Unidentified),
-            verdict => count("", verdict, Part::Decided),
+            verdict @ (Verdict::Hold | Verdict::Defer | Verdict::Reject) => count("", verdict, Part::Decided),
         }
     }
     let Some(level) = service.decision_level(&current.settings, took_part) else {
