@@ -9,10 +9,12 @@
 //!   baseline takes part in every round: how far its ratio is from 1.00 is the noise.
 //! * **size**: the time from the start to the first right reply, of a reload, and the memory, for
 //!   as many domains as the largest user has.
+//! * **soak**, only when it is asked for: half an hour of everything at once; see [`soak`].
 //!
 //! ```text
 //! cargo bench --bench daemon [-- [speed] [size] [--rounds N] [--seconds S]
-//!                                [--connections N] [--only WORDS]]
+//!                                [--connections N] [--only WORDS]
+//!                                [soak] [--minutes M]]
 //! ```
 //!
 //! `--only` takes the rows of **speed** that have these words, beside the baseline's.
@@ -26,12 +28,16 @@
 mod baseline;
 mod client;
 mod figures;
+mod flatness;
+mod journal;
 mod partners;
 mod questions;
 mod server;
 mod size;
+mod soak;
 mod speed;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// How much is measured.
@@ -46,10 +52,11 @@ pub struct Effort {
     pub only: String,
 }
 
-fn main() {
+fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     if let Some((kind, path)) = baseline::asked_for() {
-        return baseline::serve(kind, &path);
+        baseline::serve(kind, &path);
+        return ExitCode::SUCCESS;
     }
     let mut effort = Effort {
         rounds: 5,
@@ -57,6 +64,7 @@ fn main() {
         connections: vec![1, 8, 50, 200],
         only: String::new(),
     };
+    let mut minutes = 30.0;
     let mut parts = Vec::new();
     while let Some(argument) = arguments.next() {
         if argument == "--only" {
@@ -68,7 +76,8 @@ fn main() {
             "--connections" => effort.connections = vec![number() as usize],
             "--rounds" => effort.rounds = number() as usize,
             "--seconds" => effort.time = Duration::from_secs_f64(number()),
-            "speed" | "size" => parts.push(argument),
+            "--minutes" => minutes = number(),
+            "speed" | "size" | "soak" => parts.push(argument),
             _ => panic!("unknown argument {argument}; see the head of benches/daemon/main.rs"),
         }
     }
@@ -80,4 +89,9 @@ fn main() {
     if wants("size") {
         size::measure(&effort);
     }
+    // Not among what runs unasked.
+    if parts.iter().any(|part| part == "soak") && !soak::holds(Duration::from_secs_f64(minutes * 60.0)) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }

@@ -28,6 +28,8 @@ pub struct Questions {
     ends: Vec<usize>,
     expected: Vec<u32>,
     replies: Vec<Vec<u8>>,
+    /// What is right as well, for each reply.
+    others: Vec<Option<Vec<u8>>>,
     /// Each on a connection of its own.
     pub single: bool,
 }
@@ -46,6 +48,25 @@ impl Questions {
         &self.replies[self.expected[number] as usize]
     }
 
+    /// Whether this answers a question: its reply, or the other one that is as right.
+    pub fn is_answered(&self, number: usize, got: &[u8]) -> bool {
+        got == self.reply(number) || self.others[self.expected[number] as usize].as_deref() == Some(got)
+    }
+
+    /// The same questions where `other` says of some replies what another generation says instead.
+    pub fn or(mut self, other: impl Fn(&str) -> Option<String>) -> Questions {
+        self.others = self
+            .replies
+            .iter()
+            .map(|reply| other(std::str::from_utf8(reply).unwrap()).map(String::into_bytes))
+            .collect();
+        for (reply, other) in self.replies.iter().zip(&self.others) {
+            // Clients know by its length when a reply is whole.
+            assert!(other.as_ref().is_none_or(|other| other.len() == reply.len()));
+        }
+        self
+    }
+
     /// For a message.
     pub fn shown(&self, number: usize) -> String {
         String::from_utf8_lossy(self.request(number)).into_owned()
@@ -58,8 +79,40 @@ impl Questions {
             ends: self.ends.clone(),
             expected: vec![0; self.ends.len()],
             replies: vec![kind.reply().to_vec()],
+            others: vec![None],
             single: self.single,
         }
+    }
+
+    /// These, in turn.
+    pub fn given(pairs: &[(&[u8], &[u8])], single: bool) -> Questions {
+        let mut questions = Questions::none(single);
+        for (request, reply) in pairs {
+            questions.add(request, reply.to_vec(), questions.replies.len() as u32);
+        }
+        questions
+    }
+
+    fn none(single: bool) -> Questions {
+        Questions {
+            requests: Vec::new(),
+            ends: Vec::new(),
+            expected: Vec::new(),
+            replies: Vec::new(),
+            others: Vec::new(),
+            single,
+        }
+    }
+
+    /// Adds one, whose reply is there already or the next.
+    fn add(&mut self, request: &[u8], reply: Vec<u8>, number: u32) {
+        self.requests.extend_from_slice(request);
+        self.ends.push(self.requests.len());
+        if number as usize == self.replies.len() {
+            self.replies.push(reply);
+            self.others.push(None);
+        }
+        self.expected.push(number);
     }
 
     /// Made of `one`, for each draw of a partner's number; none: a domain that nobody lists.
@@ -71,13 +124,7 @@ impl Questions {
     ) -> Questions {
         let mut random = SmallRng::seed_from_u64(1);
         let zipf = Zipf::new(partners as f64, 1.0).unwrap();
-        let mut questions = Questions {
-            requests: Vec::new(),
-            ends: Vec::new(),
-            expected: Vec::new(),
-            replies: Vec::new(),
-            single,
-        };
+        let mut questions = Questions::none(single);
         let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
         for _ in 0..ROW {
             let partner = match keys {
@@ -87,14 +134,9 @@ impl Questions {
                 Keys::Uniform => Some(random.random_range(0..partners)),
             };
             let (request, reply) = one(partner, &mut random);
-            questions.requests.extend_from_slice(&request);
-            questions.ends.push(questions.requests.len());
             let fresh = known.len() as u32;
             let number = *known.entry(reply.clone()).or_insert(fresh);
-            if number == fresh {
-                questions.replies.push(reply);
-            }
-            questions.expected.push(number);
+            questions.add(&request, reply, number);
         }
         questions
     }
