@@ -26,6 +26,9 @@ const DIRECTORY_MODE: Mode = Mode::S_IRWXU.union(Mode::S_IRGRP).union(Mode::S_IX
 /// The mode bit that lets everybody write.
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 
+/// The mode bit that lets the group write.
+const WRITABLE_BY_GROUP: u32 = 0o020;
+
 /// A directory that is open.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -45,6 +48,33 @@ pub(crate) struct Found {
     pub(crate) mode: u32,
     /// The user that it belongs to.
     pub(crate) user: u32,
+}
+
+/// Who else can put files into the state directory, or back into it what was there once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Others {
+    /// Its owner, who is neither root nor us.
+    #[error("the state directory belongs to user {0}")]
+    Owner(u32),
+    /// Everybody.
+    #[error("everybody may write to the state directory")]
+    Everybody,
+    /// Its group.
+    #[error("the group of the state directory may write to it")]
+    Group,
+}
+
+impl Others {
+    /// What to do.
+    pub(crate) fn help(self) -> &'static str {
+        match self {
+            Others::Owner(_) => {
+                "run connectord as the user that the state directory belongs to, or name one of its own with --state-dir"
+            }
+            Others::Everybody => "take the right to write there from all others: chmod o-w",
+            Others::Group => "take the right to write there from the group: chmod g-w",
+        }
+    }
 }
 
 /// Why a file has no bytes to offer.
@@ -113,9 +143,18 @@ impl Directory {
         self.owner.0
     }
 
-    /// Whether everybody may write to the state directory, and so put files of others into it.
-    pub(crate) fn is_everybodys(&self) -> bool {
-        self.mode & WRITABLE_BY_OTHERS != 0
+    /// Who else can put files into it, the owner first.
+    pub(crate) fn others(&self) -> Option<Others> {
+        let owner = self.user();
+        if owner != 0 && owner != geteuid().as_raw() {
+            Some(Others::Owner(owner))
+        } else if self.mode & WRITABLE_BY_OTHERS != 0 {
+            Some(Others::Everybody)
+        } else if self.mode & WRITABLE_BY_GROUP != 0 {
+            Some(Others::Group)
+        } else {
+            None
+        }
     }
 
     /// Opens a regular file for reading.

@@ -4,10 +4,10 @@
 //! not load has something to serve, and every start something to be compared with. It is looked at
 //! before the first answer and written behind it; what goes wrong there is told and delays nobody.
 //!
-//! What counts: a regular file of root's, of our own, or of the owner of the directory if we are
-//! root, that nobody else can write, whole to the last bit, and of the same main file. Anything
-//! else is as if there were none, with a warning. Whoever can write as its owner can forge it:
-//! they could change what the daemon does in other ways.
+//! What counts: a regular file of root's or of our own, in a directory of root's or of our own, that
+//! nobody else can write, neither of them, whole to the last bit, and of the same main file. Anything
+//! else is as if there were none, with a warning: whoever can write to the directory could put back
+//! one that was weaker.
 //!
 //! A new one takes the place of the old one when it is on disk; until then the old one stays,
 //! whatever fails and whenever we are killed.
@@ -26,7 +26,7 @@ use serde::Serialize;
 use super::loader::{self, Loaded};
 use crate::config::{self, Archive, Files, Head};
 use crate::load::NotAsKept;
-use crate::state_directory::{Directory, Unreadable};
+use crate::state_directory::{Directory, Others, Unreadable};
 
 /// Its file.
 const NAME: &str = "last-good";
@@ -73,9 +73,9 @@ pub(super) enum NotUsed {
     /// The directory cannot be looked into.
     #[error("the state directory cannot be read: {0}")]
     Closed(io::Error),
-    /// Everybody could have put it there.
-    #[error("everybody may write to the state directory")]
-    Everybodys,
+    /// Somebody else could have put it there.
+    #[error("{0}")]
+    Shared(Others),
     /// The file cannot be read, or should not be.
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
@@ -104,7 +104,7 @@ impl NotUsed {
     pub(super) fn help(&self) -> &'static str {
         match self {
             NotUsed::Closed(_) => "let the user that connectord runs as own the state directory",
-            NotUsed::Everybodys => "take the right to write there from all others: chmod o-w",
+            NotUsed::Shared(others) => others.help(),
             NotUsed::Other(_) => {
                 "give each daemon a state directory of its own; this one is taken over by the next configuration that loads"
             }
@@ -123,9 +123,9 @@ impl NotUsed {
 /// Why what is served is not kept.
 #[derive(Debug, thiserror::Error)]
 enum NotKept {
-    /// Everybody could put another one there.
-    #[error("everybody may write to the state directory")]
-    Everybodys,
+    /// Somebody else could put another one there.
+    #[error("{0}")]
+    Shared(Others),
     /// Another daemon with the same directory is at it.
     #[error("another connectord is writing there")]
     Busy,
@@ -161,10 +161,10 @@ impl LastGood {
         let Some((file, metadata)) = directory.file(NAME)? else {
             return Ok(None);
         };
-        if directory.is_everybodys() {
-            return Err(NotUsed::Everybodys);
+        if let Some(others) = directory.others() {
+            return Err(NotUsed::Shared(others));
         }
-        trusted(directory, &metadata)?;
+        trusted(&metadata)?;
         let head = Head::read(&file)?;
         if head.main() != self.main {
             return Err(NotUsed::Other(head.main().to_owned()));
@@ -207,8 +207,8 @@ impl LastGood {
     /// Writes it, unless it is there already: then what is there.
     fn replace(&mut self, files: &Files) -> Result<Option<Head>, NotKept> {
         let directory = Directory::create(&self.state_directory)?;
-        if directory.is_everybodys() {
-            return Err(NotKept::Everybodys);
+        if let Some(others) = directory.others() {
+            return Err(NotKept::Shared(others));
         }
         if let Ok(Some(Found { file, head })) = self.find_in(&directory)
             && head.is_of_the_same(files.head())
@@ -237,10 +237,9 @@ pub(super) fn ignored(why: &NotUsed) {
 }
 
 /// Whether nobody but those who are trusted anyway can have written it.
-fn trusted(directory: &Directory, metadata: &Metadata) -> Result<(), NotUsed> {
-    let (user, us) = (metadata.uid(), geteuid());
-    let is_directorys = us.is_root() && user == directory.user();
-    if user != 0 && user != us.as_raw() && !is_directorys {
+fn trusted(metadata: &Metadata) -> Result<(), NotUsed> {
+    let user = metadata.uid();
+    if user != 0 && user != geteuid().as_raw() {
         return Err(NotUsed::Foreign(user));
     }
     let mode = metadata.mode() & 0o7777;

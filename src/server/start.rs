@@ -89,8 +89,7 @@ pub(super) fn decide(files: Result<Loaded, Failure>, last_good: &LastGood) -> Re
                 WeakerReload::Refuse => refused_or_served(loaded, found),
                 WeakerReload::Apply => Start { loaded, basis: Basis::Files, uncompared: Some(found) },
             },
-            // That nothing can be kept in such a directory is said when it is tried.
-            Ok(None) | Err(NotUsed::Closed(_)) => Start::new(loaded, Basis::Files),
+            Ok(None) => Start::new(loaded, Basis::Files),
             Err(why) => Start::new(loaded, Basis::FilesAlone(why)),
         }),
         Err(failure) => {

@@ -52,7 +52,7 @@ fn only_its_owner_can_read_it_and_nothing_is_left_beside_it() {
 type Change = fn(&Path);
 
 /// What somebody, or a disk, did to the file; and how it is told.
-const CHANGES: [(&str, Change, &str); 14] = [
+const CHANGES: [(&str, Change, &str); 15] = [
     ("emptied", |at| fs::write(at, "").unwrap(), "it is damaged, or was cut short"),
     ("cut", |at| edit(at, |bytes| bytes.truncate(bytes.len() / 2)), "it is damaged, or was cut short"),
     (
@@ -115,6 +115,11 @@ const CHANGES: [(&str, Change, &str); 14] = [
         "everybody may write to the state directory",
     ),
     (
+        "in a directory of a group",
+        |at| fs::set_permissions(at.parent().unwrap(), Permissions::from_mode(0o770)).unwrap(),
+        "the group of the state directory may write to it",
+    ),
+    (
         "of another configuration",
         |at| assert!(fs::copy(served(CONFIGURATION).path("state/last-good"), at).is_ok()),
         "it is of another configuration, /",
@@ -141,8 +146,9 @@ fn assert_ignored(case: &str, change: impl Fn(&Path), reason: &str) {
     assert_eq!(bank(&daemon), BANK, "{case}");
     let line = daemon.log.wait_for("warn last_good_ignored reason=");
     assert!(line.contains(reason) && line.contains(" help="), "{case}: {line}");
-    if case.contains("everybody's") {
-        daemon.log.wait_for("warn last_good_not_kept");
+    if case.contains("in a directory") {
+        let line = daemon.log.wait_for("warn last_good_not_kept");
+        assert!(line.contains(reason), "{case}: {line}");
         return;
     }
     daemon.log.wait_for("info last_good_kept");
@@ -173,6 +179,19 @@ fn f9_one_of_another_user_is_nothing() {
     }
 }
 
+#[test]
+fn one_in_a_directory_of_another_user_is_nothing() {
+    if is_root() {
+        let all = |at: &Path| {
+            chown(at, Some(4711), None).unwrap();
+            chown(at.parent().unwrap(), Some(4711), None).unwrap();
+        };
+        let directory = |at: &Path| chown(at.parent().unwrap(), Some(4711), None).unwrap();
+        assert_ignored("all of it in a directory of theirs", all, "the state directory belongs to user 4711");
+        assert_ignored("in a directory of theirs", directory, "the state directory belongs to user 4711");
+    }
+}
+
 /// Damage that its beginning does not show is found as soon as it is served without it.
 #[test]
 fn f9_damage_behind_the_head_is_mended_at_a_start() {
@@ -197,6 +216,9 @@ fn without_a_directory_it_serves_and_says_so_once() {
     let setup = Setup::new(CONFIGURATION);
     fs::write(setup.path("state"), "a file").unwrap();
     let mut daemon = setup.start();
+    // A start that is compared with nothing says so, whatever it would have been compared with.
+    let line = daemon.log.wait_for("warn last_good_ignored reason=");
+    assert!(line.contains("the state directory cannot be read: Not a directory"), "{line}");
     daemon.log.wait_for("warn last_good_not_kept path=");
     for number in 1..4 {
         daemon.configure(&other(number));
@@ -208,7 +230,7 @@ fn without_a_directory_it_serves_and_says_so_once() {
     assert!(status["last_good"]["problem"].as_str().unwrap().contains("Not a directory"), "{status}");
     assert_eq!(daemon.stop(), Some(0));
     let lines = daemon.all_lines();
-    assert_eq!(lines.iter().filter(|line| line.contains("last_good")).count(), 1, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("last_good")).count(), 2, "{lines:#?}");
 }
 
 /// A list so long that writing it takes a while.

@@ -373,6 +373,7 @@ fn what_ended_since_is_read_with_the_clock_of_then() {
     let then = "2020-06-01T00:00:00Z".parse().unwrap();
     let ready = load::load(&setup.path("connectord.toml"), 1, then).unwrap();
     fs::create_dir(setup.path("state")).unwrap();
+    fs::set_permissions(setup.path("state"), fs::Permissions::from_mode(0o750)).unwrap();
     let mut kept =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(setup.path("state/last-good"));
     ready.files.write(kept.as_mut().unwrap()).unwrap();
