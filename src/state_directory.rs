@@ -217,11 +217,32 @@ impl Directory {
         name: &str,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        let handle = self.handle.try_clone()?;
-        let _alone = Flock::lock(handle, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+        let _alone = self.lock(name)?;
         let temporary = format!(".{name}.new");
         self.remove(&temporary)?;
         self.write(&temporary, content, || self.rename(&temporary, name))
+    }
+
+    /// Gives a file another name, in the place of whatever has that; if it is there.
+    pub(crate) fn set_aside(&self, name: &str, aside: &str) -> io::Result<()> {
+        match self.rename(name, aside) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts names on disk as they are now.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(fsync(&self.handle)?)
+    }
+
+    /// Locks a file of its own beside this one, which stays. Everybody who may look into the directory
+    /// could hold a lock on that.
+    fn lock(&self, name: &str) -> io::Result<Flock<File>> {
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = File::from(openat(&self.handle, format!(".{name}.lock").as_str(), flags, FILE_MODE)?);
+        Ok(Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?)
     }
 
     /// Removes a file, if it is there.
@@ -322,76 +343,5 @@ fn there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::fs;
-
-    use super::*;
-
-    fn write(text: &'static str) -> impl FnOnce(&mut dyn Write) -> io::Result<()> {
-        move |file| file.write_all(text.as_bytes())
-    }
-
-    fn names(path: &Path) -> Vec<String> {
-        let names = fs::read_dir(path).unwrap();
-        let mut names: Vec<_> =
-            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_writer_alone_takes_away_what_a_killed_one_left_behind() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("made/here");
-        let directory = Directory::create(&path).unwrap();
-        for what in ["half of it", "a link"] {
-            let left = path.join(".x.new");
-            match what {
-                "a link" => std::os::unix::fs::symlink(parent.path().join("victim"), left).unwrap(),
-                _ => fs::write(left, what).unwrap(),
-            }
-            directory.replace_alone("x", write("whole")).unwrap();
-            assert_eq!(fs::read(path.join("x")).unwrap(), b"whole");
-            assert_eq!(names(&path), ["x"], "{what}");
-        }
-        assert!(!parent.path().join("victim").exists());
-        assert_eq!(fs::metadata(path.join("x")).unwrap().mode() & 0o7777, 0o600);
-        for made in [&path, &parent.path().join("made")] {
-            assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o750);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_written_whole_leaves_the_old_one() {
-        let parent = tempfile::tempdir().unwrap();
-        let directory = Directory::create(parent.path()).unwrap();
-        directory.replace_alone("x", write("old")).unwrap();
-        let failing = |file: &mut dyn Write| {
-            file.write_all(&[b'n'; 1 << 20])?;
-            Err(Errno::EIO.into())
-        };
-        let error = directory.replace_alone("x", failing).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(nix::libc::EIO));
-        assert_eq!(fs::read(parent.path().join("x")).unwrap(), b"old");
-        // A directory in its place stays.
-        fs::create_dir(parent.path().join("y")).unwrap();
-        directory.replace_alone("y", write("new")).unwrap_err();
-        assert_eq!(names(parent.path()), ["x", "y"]);
-    }
-
-    #[test]
-    fn two_do_not_write_at_the_same_time() {
-        let parent = tempfile::tempdir().unwrap();
-        let [first, second] = [(); 2].map(|()| Directory::create(parent.path()).unwrap());
-        let meanwhile = |file: &mut dyn Write| {
-            let error = second.replace_alone("x", write("second")).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-            file.write_all(b"first")
-        };
-        first.replace_alone("x", meanwhile).unwrap();
-        assert_eq!(fs::read(parent.path().join("x")).unwrap(), b"first");
-        second.replace_alone("x", write("second")).unwrap();
-        assert_eq!(fs::read(parent.path().join("x")).unwrap(), b"second");
-    }
-}
+#[path = "state_directory_tests.rs"]
+mod tests;

@@ -9,10 +9,14 @@
 //! else is as if there were none, with a warning: whoever can write to the directory could put back
 //! one that was weaker.
 //!
-//! A new one takes the place of the old one when it is on disk; until then the old one stays,
-//! whatever fails and whenever we are killed.
+//! A new one has its name when it is on disk whole. Before another configuration is served, the
+//! old one becomes `last-good.replaced`, by one rename(2): whatever fails after that, and whenever
+//! we are killed, it is not taken for what was served last, which may have been stronger. It is
+//! still compared with, and it never answers for files that do not load. After a failure of the
+//! whole system the rename may not have reached the disk.
 //!
-//! Logs: `last_good_kept`, `last_good_not_kept` (once for each reason), `last_good_ignored`.
+//! Logs: `last_good_kept`, `last_good_not_kept` (once for each reason), `last_good_ignored`,
+//! `last_good_outdated` (what is there is not what is served, and stays; once for each reason).
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -31,6 +35,9 @@ use crate::state_directory::{Directory, Others, Unreadable};
 /// Its file.
 const NAME: &str = "last-good";
 
+/// The file of one that was replaced by a configuration that was served and is not, or not yet, kept.
+const REPLACED: &str = "last-good.replaced";
+
 /// The mode bits that let others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -40,10 +47,20 @@ pub struct LastGood {
     state_directory: PathBuf,
     /// As an absolute path.
     main: PathBuf,
-    /// Whether what is there was looked through, or written, by this process.
-    is_whole: bool,
+    /// What was looked through, or written, by this process.
+    whole: Option<Identity>,
     /// Why it was not kept, as it was told.
     told: Option<String>,
+    /// Why it could not make way, as it was told.
+    outdated: Option<String>,
+}
+
+/// What another file, or a change of the same, does not have in common with what was looked at:
+/// number, length and time of the last change.
+type Identity = (u64, u64, i64, i64);
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 /// What is there, and may be whole.
@@ -52,6 +69,8 @@ pub(super) struct Found {
     file: File,
     /// What it claims to be.
     pub(super) head: Head,
+    /// Another one was served after it.
+    pub(super) is_replaced: bool,
 }
 
 /// What `status` says of it.
@@ -59,6 +78,8 @@ pub(super) struct Found {
 pub(super) struct State {
     /// It is what is served, because the files do not load, or are weaker.
     pub(super) served: bool,
+    /// What is served is not it although it refuses weaker ones; somebody has yet to accept that.
+    pub(super) unaccepted: bool,
     /// What is served would be there for the next start.
     pub(super) kept: bool,
     /// When its files were read; empty when none is kept.
@@ -91,6 +112,9 @@ pub(super) enum NotUsed {
     /// It is of another daemon.
     #[error("it is of another configuration, {}", .0.display())]
     Other(PathBuf),
+    /// It may be weaker than what was served last.
+    #[error("another configuration was served after it, and could not be kept")]
+    Replaced,
     /// It does not load.
     #[error("{0}")]
     NotAsKept(#[from] NotAsKept),
@@ -107,6 +131,9 @@ impl NotUsed {
             NotUsed::Shared(others) => others.help(),
             NotUsed::Other(_) => {
                 "give each daemon a state directory of its own; this one is taken over by the next configuration that loads"
+            }
+            NotUsed::Replaced => {
+                "mend the files; they are compared with it when they load; the log of the last run says why nothing was kept"
             }
             NotUsed::Unreadable(_)
             | NotUsed::Foreign(_)
@@ -146,7 +173,7 @@ impl From<io::Error> for NotKept {
 impl LastGood {
     /// That of a main file, in a state directory, which is made when it is needed.
     pub fn new(state_directory: PathBuf, main: &Path) -> LastGood {
-        LastGood { state_directory, main: config::absolute(main), is_whole: false, told: None }
+        LastGood { state_directory, main: config::absolute(main), whole: None, told: None, outdated: None }
     }
 
     /// The file that is there and what it claims to be; `None` when there is none.
@@ -158,7 +185,11 @@ impl LastGood {
     }
 
     fn find_in(&self, directory: &Directory) -> Result<Option<Found>, NotUsed> {
-        let Some((file, metadata)) = directory.file(NAME)? else {
+        let (there, is_replaced) = match directory.file(NAME)? {
+            Some(there) => (Some(there), false),
+            None => (directory.file(REPLACED)?, true),
+        };
+        let Some((file, metadata)) = there else {
             return Ok(None);
         };
         if let Some(others) = directory.others() {
@@ -169,13 +200,41 @@ impl LastGood {
         if head.main() != self.main {
             return Err(NotUsed::Other(head.main().to_owned()));
         }
-        Ok(Some(Found { file, head }))
+        Ok(Some(Found { file, head, is_replaced }))
     }
 
     /// Loads what was found as the first generation.
     pub(super) fn load(found: Found) -> Result<Loaded, NotUsed> {
         let load = || Ok(loader::of_archive(Archive::open(found.file)?, 1)?);
         catch_unwind(AssertUnwindSafe(load)).unwrap_or(Err(NotUsed::Internal))
+    }
+
+    /// Lets nothing be taken for what was served last that is another configuration than this one,
+    /// which is about to be served.
+    pub(super) fn make_way(&mut self, for_: &Head) {
+        let made = (|| {
+            let directory = match Directory::open(&self.state_directory) {
+                Ok(Some(directory)) => directory,
+                Ok(None) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            match self.find_in(&directory) {
+                Ok(None) => Ok(()),
+                Ok(Some(found)) if found.is_replaced || found.head.is_of_the_same(for_) => Ok(()),
+                // What counts for nothing now could count again by the next start.
+                Ok(Some(_)) | Err(_) => {
+                    directory.set_aside(NAME, REPLACED).or_else(|_| directory.remove(NAME))
+                }
+            }
+        })();
+        let outdated = made.err().map(|error| error.to_string());
+        if let Some(reason) = outdated.as_ref().filter(|_| outdated != self.outdated) {
+            let path = self.state_directory.join(NAME).display().to_string();
+            let help = "unless what is served can be kept there, remove it: a start whose files do not load would serve it, and it may be weaker";
+            tracing::warn!(path, reason, help, "last_good_outdated");
+        }
+        self.outdated = outdated;
     }
 
     /// Keeps what is served now, unless it is there already.
@@ -198,7 +257,12 @@ impl LastGood {
                     tracing::warn!(path, reason, help, "last_good_not_kept");
                     self.told = Some(reason.clone());
                 }
-                let at = self.find().ok().flatten().map(|found| found.head.at().to_string());
+                // That the old one is no longer there is to outlast a failure of the system.
+                if let Ok(Some(directory)) = Directory::open(&self.state_directory) {
+                    let _ = directory.sync();
+                }
+                let there = self.find().ok().flatten().filter(|found| !found.is_replaced);
+                let at = there.map(|found| found.head.at().to_string());
                 State { at: at.unwrap_or_default(), problem: reason, ..State::default() }
             }
         }
@@ -210,22 +274,25 @@ impl LastGood {
         if let Some(others) = directory.others() {
             return Err(NotKept::Shared(others));
         }
-        if let Ok(Some(Found { file, head })) = self.find_in(&directory)
+        if let Ok(Some(Found { file, head, is_replaced: false })) = self.find_in(&directory)
             && head.is_of_the_same(files.head())
         {
             // Looked through once, for it is as large as the files.
-            let whole = if self.is_whole { Ok(()) } else { Archive::open(file).map(drop) };
-            match whole {
+            let there = file.metadata().ok().map(|metadata| identity(&metadata));
+            let is_known = there.is_some() && there == self.whole;
+            match if is_known { Ok(()) } else { Archive::open(file).map(drop) } {
                 Ok(()) => {
-                    self.is_whole = true;
+                    self.whole = there;
                     return Ok(Some(head));
                 }
                 Err(error) => ignored(&NotUsed::Unusable(error)),
             }
         }
-        self.is_whole = false;
+        self.whole = None;
         directory.replace_alone(NAME, |out| files.write(out))?;
-        self.is_whole = true;
+        self.whole = directory.file(NAME).ok().flatten().map(|(_, metadata)| identity(&metadata));
+        // Beside the new one it counts for nothing.
+        let _ = directory.remove(REPLACED);
         Ok(None)
     }
 }
