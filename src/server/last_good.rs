@@ -9,6 +9,10 @@
 //! else is as if there were none, with a warning: whoever can write to the directory could put back
 //! one that was weaker.
 //!
+//! Files that were written less than a second before they were read, as only a start reads them, are
+//! read once more when they are older, and kept if they are the same: a list that was cut short at
+//! the end of a line is as good as another.
+//!
 //! A new one has its name when it is on disk whole. Before another configuration is served, the
 //! old one becomes `last-good.replaced`, by one rename(2): whatever fails after that, and whenever
 //! we are killed, it is not taken for what was served last, which may have been stronger. It is
@@ -159,9 +163,26 @@ enum NotKept {
     /// What the system says.
     #[error("{0}")]
     System(io::Error),
+    /// What is served may be half of what was meant.
+    #[error("files were being written when they were read, and are others now")]
+    HalfWritten,
     /// A defect of ours.
     #[error("internal error")]
     Internal,
+}
+
+impl NotKept {
+    /// What to do.
+    fn help(&self) -> &'static str {
+        match self {
+            NotKept::HalfWritten => {
+                "what is served may be half of what was meant; when the files are written: connectord reload"
+            }
+            NotKept::Shared(_) | NotKept::Busy | NotKept::System(_) | NotKept::Internal => {
+                "without it a start needs files that load, and is compared with nothing; let the user that connectord runs as write there, or name another directory with --state-dir; then: connectord reload"
+            }
+        }
+    }
 }
 
 impl From<io::Error> for NotKept {
@@ -237,9 +258,11 @@ impl LastGood {
         self.outdated = outdated;
     }
 
-    /// Keeps what is served now, unless it is there already.
-    pub(super) fn keep(&mut self, files: &Files) -> State {
-        let kept = catch_unwind(AssertUnwindSafe(|| self.replace(files)));
+    /// Keeps what is served now, unless it is there already. Files that may have been half-written
+    /// are kept if they are `still_the_same`, which may wait until they are older.
+    pub(super) fn keep(&mut self, files: &Files, still_the_same: impl FnOnce() -> bool) -> State {
+        let is_whole = || !files.may_be_half_written() || still_the_same();
+        let kept = catch_unwind(AssertUnwindSafe(|| self.replace(files, is_whole)));
         let path = self.state_directory.join(NAME).display().to_string();
         match kept.unwrap_or(Err(NotKept::Internal)) {
             Ok(was_there) => {
@@ -253,8 +276,7 @@ impl LastGood {
             Err(error) => {
                 let reason = error.to_string();
                 if self.told.as_ref() != Some(&reason) {
-                    let help = "without it a start needs files that load, and is compared with nothing; let the user that connectord runs as write there, or name another directory with --state-dir; then: connectord reload";
-                    tracing::warn!(path, reason, help, "last_good_not_kept");
+                    tracing::warn!(path, reason, help = error.help(), "last_good_not_kept");
                     self.told = Some(reason.clone());
                 }
                 // That the old one is no longer there is to outlast a failure of the system.
@@ -269,7 +291,7 @@ impl LastGood {
     }
 
     /// Writes it, unless it is there already: then what is there.
-    fn replace(&mut self, files: &Files) -> Result<Option<Head>, NotKept> {
+    fn replace(&mut self, files: &Files, is_whole: impl FnOnce() -> bool) -> Result<Option<Head>, NotKept> {
         let directory = Directory::create(&self.state_directory)?;
         if let Some(others) = directory.others() {
             return Err(NotKept::Shared(others));
@@ -287,6 +309,9 @@ impl LastGood {
                 }
                 Err(error) => ignored(&NotUsed::Unusable(error)),
             }
+        }
+        if !is_whole() {
+            return Err(NotKept::HalfWritten);
         }
         self.whole = None;
         directory.replace_alone(NAME, |out| files.write(out))?;

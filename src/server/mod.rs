@@ -159,7 +159,7 @@ fn serve(
         let wanted = settings.max_connections;
         tracing::warn!(wanted, connections = seats, "max_connections_reduced");
     }
-    let listeners = activation::open(&listen, inherited, directory)?;
+    let listeners = activation::open(&listen, inherited, directory).map_err(|error| basis.explain(error))?;
     let status_line = status::status_line(&snapshot, basis.note());
     let service = Arc::new(Service {
         log: settings.log,

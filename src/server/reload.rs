@@ -290,7 +290,14 @@ impl Reloader {
             Basis::compare(found, &current.snapshot, &current.settings);
         }
         if let Some(files) = unkept {
-            let state = self.last_good.keep(&files);
+            // Later generations wait for files that are being written.
+            let (loader, next) =
+                (&mut self.loader, self.service.current.load().snapshot.generation().saturating_add(1));
+            let still_the_same = || {
+                let again = load(loader, next).ok().and_then(|loaded| loaded.files);
+                again.is_some_and(|again| again.head().is_of_the_same(files.head()))
+            };
+            let state = self.last_good.keep(&files, still_the_same);
             *self.reloads.last_good.lock().unwrap_or_else(PoisonError::into_inner) = state;
         }
     }

@@ -19,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 
+use super::error::Error;
 use super::last_good::{self, Found, LastGood, NotUsed};
 use super::loader::{Failure, Loaded, Problem};
 use super::outcome::{is_refused, log_changes, log_problems, settings_changes, weakened, weakening};
@@ -271,6 +272,19 @@ impl Basis {
             Basis::Unaccepted(_, head) => Some(head),
             Basis::Files | Basis::FilesAlone(_) | Basis::Changed { .. } | Basis::LastGood(_) => None,
         }
+    }
+
+    /// Why it cannot be served, with why it would have been.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        let Basis::LastGood(Degraded { problems, .. }) = self else {
+            return error;
+        };
+        let first = problems.first().map(Problem::to_string).unwrap_or_default();
+        let problems = match problems.len() {
+            0 | 1 => first,
+            more => format!("{first} (and {} more)", more.saturating_sub(1)),
+        };
+        Error::InPlaceOfFiles { error: Box::new(error), problems }
     }
 
     /// What of it the status line says.

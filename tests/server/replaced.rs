@@ -1,8 +1,9 @@
 //! A last good configuration that was replaced by one that could not be kept: what was served last
 //! may have been stronger, so it answers for nobody.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::time::{Duration, SystemTime};
 
 use connectord::server::control::Command;
 use nix::fcntl::{Flock, FlockArg};
@@ -112,6 +113,37 @@ fn a_start_that_fails_before_it_answers_replaces_nothing() {
     daemon.configure(BROKEN);
     daemon.start_again();
     assert_eq!(bank(&daemon), "OK encrypt");
+}
+
+/// By another host's clock it is written just now, however slow this one is.
+fn write_young(daemon: &Daemon, name: &str, text: &str) {
+    fs::write(daemon.path(name), text).unwrap();
+    fs::set_permissions(daemon.path(name), Permissions::from_mode(0o644)).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    File::options().write(true).open(daemon.path(name)).unwrap().set_modified(later).unwrap();
+}
+
+#[test]
+fn r4_half_a_list_that_a_start_reads_is_not_kept() {
+    let mut daemon = serving(CONFIGURATION);
+    assert_eq!(daemon.stop(), Some(0));
+    daemon.configure(&CONFIGURATION.replace("domains = [\"plain.example\"]", "domains_file = \"list\""));
+    write_young(&daemon, "list", "a.example\n");
+    write_young(&daemon, "list.later", "a.example\nplain.example\n");
+    daemon.start_again();
+    let line = daemon.log.wait_for("warn last_good_not_kept path=");
+    assert!(line.contains("files were being written") && line.contains("connectord reload"), "{line}");
+    let status = daemon.wait_until(|status| status["last_good"]["problem"] != "");
+    assert_eq!(status["last_good"]["kept"], false, "{status}");
+    assert!(!daemon.path("state/last-good").exists());
+    assert_eq!(daemon.reload()["ok"], true);
+    assert_eq!(daemon.status()["last_good"]["kept"], true);
+    assert_eq!(daemon.stop(), Some(0));
+    // One that stays as it was is kept.
+    write_young(&daemon, "list", "a.example\nplain.example\nb.example\n");
+    daemon.start_again();
+    daemon.log.wait_for("info last_good_kept");
+    daemon.wait_until(|status| status["last_good"]["kept"] == true);
 }
 
 /// Files that it refuses were refused by everything since, unless somebody accepted them.
