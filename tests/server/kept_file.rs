@@ -261,7 +261,7 @@ fn long_list(domain: &str) -> String {
 }
 
 #[test]
-fn a_daemon_killed_while_it_keeps_leaves_the_new_one_or_none_that_is_served() {
+fn a_daemon_killed_while_it_keeps_leaves_the_old_one_or_the_new_one() {
     let text = CONFIGURATION.replace("domains = [\"plain.example\"]", "domains_file = \"list\"");
     let setup = Setup::new(CONFIGURATION);
     fs::write(setup.path("list"), long_list("a")).unwrap();
