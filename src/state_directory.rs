@@ -26,6 +26,9 @@ const DIRECTORY_MODE: Mode = Mode::S_IRWXU.union(Mode::S_IRGRP).union(Mode::S_IX
 /// The mode bit that lets everybody write.
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 
+/// The mode bit that lets the group write.
+const WRITABLE_BY_GROUP: u32 = 0o020;
+
 /// A directory that is open.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -45,6 +48,33 @@ pub(crate) struct Found {
     pub(crate) mode: u32,
     /// The user that it belongs to.
     pub(crate) user: u32,
+}
+
+/// Who else can put files into the state directory, or back into it what was there once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Others {
+    /// Its owner, who is neither root nor us.
+    #[error("the state directory belongs to user {0}")]
+    Owner(u32),
+    /// Everybody.
+    #[error("everybody may write to the state directory")]
+    Everybody,
+    /// Its group.
+    #[error("the group of the state directory may write to it")]
+    Group,
+}
+
+impl Others {
+    /// What to do.
+    pub(crate) fn help(self) -> &'static str {
+        match self {
+            Others::Owner(_) => {
+                "run connectord as the user that the state directory belongs to, or name one of its own with --state-dir"
+            }
+            Others::Everybody => "take the right to write there from all others: chmod o-w",
+            Others::Group => "take the right to write there from the group: chmod g-w",
+        }
+    }
 }
 
 /// Why a file has no bytes to offer.
@@ -113,9 +143,18 @@ impl Directory {
         self.owner.0
     }
 
-    /// Whether everybody may write to the state directory, and so put files of others into it.
-    pub(crate) fn is_everybodys(&self) -> bool {
-        self.mode & WRITABLE_BY_OTHERS != 0
+    /// Who else can put files into it, the owner first.
+    pub(crate) fn others(&self) -> Option<Others> {
+        let owner = self.user();
+        if owner != 0 && owner != geteuid().as_raw() {
+            Some(Others::Owner(owner))
+        } else if self.mode & WRITABLE_BY_OTHERS != 0 {
+            Some(Others::Everybody)
+        } else if self.mode & WRITABLE_BY_GROUP != 0 {
+            Some(Others::Group)
+        } else {
+            None
+        }
     }
 
     /// Opens a regular file for reading.
@@ -178,11 +217,32 @@ impl Directory {
         name: &str,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        let handle = self.handle.try_clone()?;
-        let _alone = Flock::lock(handle, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+        let _alone = self.lock(name)?;
         let temporary = format!(".{name}.new");
         self.remove(&temporary)?;
         self.write(&temporary, content, || self.rename(&temporary, name))
+    }
+
+    /// Gives a file another name, in the place of whatever has that; if it is there.
+    pub(crate) fn set_aside(&self, name: &str, aside: &str) -> io::Result<()> {
+        match self.rename(name, aside) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts names on disk as they are now.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(fsync(&self.handle)?)
+    }
+
+    /// Locks a file of its own beside this one, which stays. Everybody who may look into the directory
+    /// could hold a lock on that.
+    fn lock(&self, name: &str) -> io::Result<Flock<File>> {
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = File::from(openat(&self.handle, format!(".{name}.lock").as_str(), flags, FILE_MODE)?);
+        Ok(Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?)
     }
 
     /// Removes a file, if it is there.
@@ -283,76 +343,5 @@ fn there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::fs;
-
-    use super::*;
-
-    fn write(text: &'static str) -> impl FnOnce(&mut dyn Write) -> io::Result<()> {
-        move |file| file.write_all(text.as_bytes())
-    }
-
-    fn names(path: &Path) -> Vec<String> {
-        let names = fs::read_dir(path).unwrap();
-        let mut names: Vec<_> =
-            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_writer_alone_takes_away_what_a_killed_one_left_behind() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("made/here");
-        let directory = Directory::create(&path).unwrap();
-        for what in ["half of it", "a link"] {
-            let left = path.join(".x.new");
-            match what {
-                "a link" => std::os::unix::fs::symlink(parent.path().join("victim"), left).unwrap(),
-                _ => fs::write(left, what).unwrap(),
-            }
-            directory.replace_alone("x", write("whole")).unwrap();
-            assert_eq!(fs::read(path.join("x")).unwrap(), b"whole");
-            assert_eq!(names(&path), ["x"], "{what}");
-        }
-        assert!(!parent.path().join("victim").exists());
-        assert_eq!(fs::metadata(path.join("x")).unwrap().mode() & 0o7777, 0o600);
-        for made in [&path, &parent.path().join("made")] {
-            assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o750);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_written_whole_leaves_the_old_one() {
-        let parent = tempfile::tempdir().unwrap();
-        let directory = Directory::create(parent.path()).unwrap();
-        directory.replace_alone("x", write("old")).unwrap();
-        let failing = |file: &mut dyn Write| {
-            file.write_all(&[b'n'; 1 << 20])?;
-            Err(Errno::EIO.into())
-        };
-        let error = directory.replace_alone("x", failing).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(nix::libc::EIO));
-        assert_eq!(fs::read(parent.path().join("x")).unwrap(), b"old");
-        // A directory in its place stays.
-        fs::create_dir(parent.path().join("y")).unwrap();
-        directory.replace_alone("y", write("new")).unwrap_err();
-        assert_eq!(names(parent.path()), ["x", "y"]);
-    }
-
-    #[test]
-    fn two_do_not_write_at_the_same_time() {
-        let parent = tempfile::tempdir().unwrap();
-        let [first, second] = [(); 2].map(|()| Directory::create(parent.path()).unwrap());
-        let meanwhile = |file: &mut dyn Write| {
-            let error = second.replace_alone("x", write("second")).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-            file.write_all(b"first")
-        };
-        first.replace_alone("x", meanwhile).unwrap();
-        assert_eq!(fs::read(parent.path().join("x")).unwrap(), b"first");
-        second.replace_alone("x", write("second")).unwrap();
-        assert_eq!(fs::read(parent.path().join("x")).unwrap(), b"second");
-    }
-}
+#[path = "state_directory_tests.rs"]
+mod tests;

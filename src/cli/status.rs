@@ -69,6 +69,7 @@ struct Problem {
 #[serde(default)]
 struct LastGood {
     served: bool,
+    unaccepted: bool,
     kept: bool,
     at: String,
     problem: String,
@@ -173,15 +174,22 @@ impl fmt::Display for Status {
         writeln!(f, "sha256       {}", self.sha256)?;
         writeln!(f, "connectors   {}", count(&self.connectors))?;
         if self.degraded {
-            writeln!(f, "degraded     yes: what is served is not what the files say")?;
+            let what = if self.last_good.unaccepted {
+                "the files are served, and somebody has yet to accept them"
+            } else {
+                "what is served is not what the files say"
+            };
+            writeln!(f, "degraded     yes: {what}")?;
             if self.last_good.served {
                 let at = moment::of_text(&self.last_good.at);
                 writeln!(f, "             it is the last good configuration, of {at}")?;
             }
-            writeln!(
-                f,
-                "             mend what is told below (connectord check tells all), then: connectord reload"
-            )?;
+            if !self.last_good.unaccepted {
+                writeln!(
+                    f,
+                    "             mend what is told below (connectord check tells all), then: connectord reload"
+                )?;
+            }
         }
         match &self.last_reload {
             // The first generation is that of the start.
@@ -194,8 +202,9 @@ impl fmt::Display for Status {
             }
             Some(LastReload { at, ok: false, problems }) => {
                 let at = moment::of_text(at);
+                let is_of_the_start = self.last_good.served || self.last_good.unaccepted;
                 let what =
-                    if self.last_good.served && self.generation == 1 { "last load  " } else { "last reload" };
+                    if is_of_the_start && self.generation == 1 { "last load  " } else { "last reload" };
                 writeln!(f, "{what}  FAILED at {at}, problems: {}", count(problems))?;
                 for problem in problems.as_array().into_iter().flatten().take(PROBLEMS) {
                     write!(f, "{}", Problem::deserialize(problem).unwrap_or_default())?;

@@ -107,7 +107,7 @@ impl Taken {
             weaker_reload,
             entries: u64::try_from(records.len()).unwrap_or(u64::MAX),
         };
-        Files { head, records }
+        Files { head, records, is_young: false }
     }
 }
 
@@ -116,6 +116,8 @@ impl Taken {
 pub struct Files {
     head: Head,
     records: Vec<Record>,
+    /// One of them was written so shortly before that it may have been half-written.
+    pub(super) is_young: bool,
 }
 
 #[derive(Debug)]
@@ -152,6 +154,12 @@ impl Files {
     /// What they are.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Whether one of them was read so shortly after it was written that it may have been
+    /// half-written.
+    pub fn may_be_half_written(&self) -> bool {
+        self.is_young
     }
 
     /// Writes them as [`Archive`](super::Archive) reads them.

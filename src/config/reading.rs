@@ -313,7 +313,9 @@ impl Reading {
     /// The digest of all that was read, in lower-case hex, and the files.
     pub fn files(&mut self, weaker_reload: WeakerReload) -> (String, Files) {
         let sha256 = hex(&self.digest.clone().finalize());
-        let files = std::mem::take(&mut self.taken).files(self.now, &sha256, weaker_reload);
+        let mut files = std::mem::take(&mut self.taken).files(self.now, &sha256, weaker_reload);
+        // Those that were looked at again are young no more.
+        files.is_young = !self.young.is_empty();
         (sha256, files)
     }
 }

@@ -21,6 +21,16 @@ pub enum Error {
         /// The lock file.
         lock: PathBuf,
     },
+    /// What is served would be the last good configuration, and it cannot be.
+    #[error(
+        "{error}; this is of the last good configuration, which is to be served because of the files: {problems}"
+    )]
+    InPlaceOfFiles {
+        /// Why not.
+        error: Box<Error>,
+        /// What is wrong with the files.
+        problems: String,
+    },
     /// Somebody listens at a path.
     #[error("{}: somebody listens there already; stop them, or choose another path", .0.display())]
     Taken(PathBuf),
@@ -125,7 +135,7 @@ impl Error {
             Error::System { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 77,
             Error::System { .. } | Error::Process { .. } => 73,
             Error::ForeignDirectory(_) => 77,
-            Error::Logged(error) => error.exit_code(),
+            Error::Logged(error) | Error::InPlaceOfFiles { error, .. } => error.exit_code(),
             Error::TaskEnded(_) => 70,
         }
     }

@@ -4,6 +4,7 @@
 //! [`Loader`], which gives it a compiled snapshot or the problems to show. [`of_file`] is the one
 //! of the daemon; tests hand in their own.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +87,17 @@ pub struct Problem {
     pub message: String,
     /// What to do; may be empty.
     pub help: String,
+}
+
+impl fmt::Display for Problem {
+    /// In one line, without what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem { file, message, .. } if file.is_empty() => write!(f, "{message}"),
+            Problem { file, line: 0, message, .. } => write!(f, "{file}: {message}"),
+            Problem { file, line, column, message, .. } => write!(f, "{file}:{line}:{column}: {message}"),
+        }
+    }
 }
 
 /// Why nothing was loaded.

@@ -140,7 +140,7 @@ fn serve(
 ) -> Result<(), Error> {
     let Start { loaded: Loaded { snapshot, settings, listen, warnings, .. }, basis, .. } = start;
     let generation = snapshot.generation();
-    let connectors = reload::connectors(&snapshot);
+    let connectors = status::connectors(&snapshot);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         generation,
@@ -159,8 +159,8 @@ fn serve(
         let wanted = settings.max_connections;
         tracing::warn!(wanted, connections = seats, "max_connections_reduced");
     }
-    let listeners = activation::open(&listen, inherited, directory)?;
-    let status_line = reload::status_line(&snapshot, basis.degraded().is_some());
+    let listeners = activation::open(&listen, inherited, directory).map_err(|error| basis.explain(error))?;
+    let status_line = status::status_line(&snapshot, basis.note());
     let service = Arc::new(Service {
         log: settings.log,
         current: ArcSwap::from_pointee(Current::new(snapshot, settings)),

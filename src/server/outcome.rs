@@ -126,6 +126,26 @@ pub(super) fn told(changes: Vec<Change>) -> Vec<Changed> {
     changes.into_iter().map(told).collect()
 }
 
+/// Names the settings that are not what they were at the start, in the log and as changes.
+pub(super) fn what_waits(started: &ServerSettings, now: &ServerSettings, listen: bool) -> Vec<Changed> {
+    let settings = [
+        ("listen", listen),
+        ("server.max_connections", now.max_connections != started.max_connections),
+        ("server.log", now.log != started.log),
+        ("server.log_format", now.log_format != started.log_format),
+    ];
+    let waiting = settings.into_iter().filter(|(_, waits)| *waits).map(|(setting, _)| setting);
+    waiting
+        .inspect(|setting| tracing::warn!(setting, "restart_needed"))
+        .map(|setting| Changed {
+            connector: format!("[{setting}]"),
+            change: Kind::Changed.word(),
+            old: "as it was at the start".to_owned(),
+            new: "what is written takes effect at a restart".to_owned(),
+        })
+        .collect()
+}
+
 /// Logs what does not stand in the way.
 pub(super) fn warn_of(warnings: &[Problem]) {
     for warning in warnings.iter().take(LOGGED) {

@@ -27,15 +27,17 @@ use tokio::sync::oneshot;
 use super::last_good::{LastGood, State};
 use super::loader::{Failure, Loaded, Loader, Problem};
 use super::outcome::{
-    Changed, Outcome, failed, is_refused, log_changes, settings_changes, told, warn_of, weakened, weakening,
+    Outcome, failed, is_refused, log_changes, settings_changes, told, warn_of, weakened, weakening,
+    what_waits,
 };
 use super::publish::{self, PublishError};
 use super::service::{Current, Service};
-use super::start::{self, Basis, Rest, Start};
+use super::start::{self, Basis, IS_LAST_GOOD, IS_UNACCEPTED, Rest, Start, unaccepted};
+use super::status::{connectors, status_line};
 use super::systemd;
-use crate::config::{Listen, ServerSettings};
+use crate::config::{Head, Listen, ServerSettings};
 use crate::snapshot::Snapshot;
-use crate::snapshot::diff::{self, Change, Kind};
+use crate::snapshot::diff::{self, Change};
 
 /// How long the loading thread waits for requests that still use the old generation, so that it is
 /// this thread that frees it. A request takes microseconds.
@@ -71,6 +73,7 @@ pub(super) struct Reloads {
 /// The loading thread before there is anything to serve.
 pub(super) struct Loading {
     begin: mpsc::Sender<(Arc<Service>, Arc<Reloads>)>,
+    begun: mpsc::Receiver<()>,
     asks: mpsc::Sender<Ask>,
     thread: thread::JoinHandle<()>,
 }
@@ -79,20 +82,27 @@ impl Loading {
     /// Starts the thread and loads generation 1: what a start serves.
     pub(super) fn start(
         mut loader: Loader,
-        last_good: LastGood,
+        mut last_good: LastGood,
     ) -> io::Result<(Loading, Result<Start, Failure>)> {
         let (first, loaded) = mpsc::channel();
-        let (begin, begun) = mpsc::channel::<(Arc<Service>, Arc<Reloads>)>();
+        let (begin, service) = mpsc::channel::<(Arc<Service>, Arc<Reloads>)>();
+        let (may_answer, begun) = mpsc::channel();
         let (asks, asked) = mpsc::channel();
         let work = move || {
             // Whoever waits for it has gone only if the process ends.
             let mut start = start::decide(load(&mut loader, 1), &last_good);
             let listen = start.as_ref().map(|start| start.loaded.listen.clone()).unwrap_or_default();
             let rest = start.as_mut().map(Start::rest).unwrap_or_default();
+            let unaccepted = start.as_ref().ok().and_then(|start| start.basis.unaccepted().cloned());
             if first.send(start).is_err() {
                 return;
             }
-            if let Ok((service, reloads)) = begun.recv() {
+            if let Ok((service, reloads)) = service.recv() {
+                if let Some(files) = &rest.unkept {
+                    last_good.make_way(files.head());
+                }
+                // Whoever waits for it has gone only if the process ends.
+                let _ = may_answer.send(());
                 let current = service.current.load_full();
                 let [published, before] = [publish::paths(&current.snapshot), BTreeSet::new()];
                 let started = current.settings.clone();
@@ -107,13 +117,14 @@ impl Loading {
                     before,
                     last_good,
                     rest,
+                    unaccepted,
                 };
                 reloader.run(&asked);
             }
         };
         let thread = thread::Builder::new().name("load".to_owned()).spawn(work)?;
         let loaded = loaded.recv().map_err(|_| io::Error::other("the loading thread ended"))?;
-        Ok((Loading { begin, asks, thread }, loaded))
+        Ok((Loading { begin, begun, asks, thread }, loaded))
     }
 
     /// Lets the thread reload for a service. `unpublished` is why replies of its first generation
@@ -129,7 +140,14 @@ impl Loading {
         let mut last_good = State::default();
         if let Some(degraded) = basis.degraded() {
             problems.extend(degraded.problems.iter().cloned());
-            last_good = State { served: true, kept: true, at: degraded.at.to_string(), ..last_good };
+            let at = degraded.at.to_string();
+            last_good = match basis.unaccepted() {
+                None => State { served: true, kept: true, at, ..last_good },
+                Some(_) => {
+                    let problem = "somebody has yet to accept it".to_owned();
+                    State { unaccepted: true, at, problem, ..last_good }
+                }
+            };
         }
         problems.extend(unpublished.map(|error| not_published(&error).problems).unwrap_or_default());
         let reloads = Arc::new(Reloads {
@@ -141,6 +159,8 @@ impl Loading {
         });
         // Refused only if the thread has ended, which is noticed by whoever watches it.
         let _ = self.begin.send((Arc::clone(service), Arc::clone(&reloads)));
+        // Before anything is answered, nothing else may count as what was served last.
+        let _ = self.begun.recv();
         (reloads, self.thread)
     }
 }
@@ -198,17 +218,6 @@ fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
     catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| Err(panicked()))
 }
 
-/// The line for `systemctl status`.
-pub(super) fn status_line(snapshot: &Snapshot, is_last_good: bool) -> String {
-    let of = if is_last_good { ", DEGRADED: the last good configuration, not the files" } else { "" };
-    format!("serving generation {}, {} connectors{of}", snapshot.generation(), connectors(snapshot))
-}
-
-/// How many connectors of both directions there are.
-pub(super) fn connectors(snapshot: &Snapshot) -> usize {
-    snapshot.outbound().len() + snapshot.inbound().len()
-}
-
 /// The loading thread once there is something to serve.
 struct Reloader {
     loader: Loader,
@@ -224,6 +233,8 @@ struct Reloader {
     last_good: LastGood,
     /// What is left to do for the generation that is served.
     rest: Rest,
+    /// What is served has yet to be accepted by somebody; what it may be weaker than.
+    unaccepted: Option<Head>,
 }
 
 impl Reloader {
@@ -259,8 +270,12 @@ impl Reloader {
             problems: outcome.problems.clone(),
         };
         *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
-        let is_last_good = !outcome.ok && self.reloads.last_good().served;
-        let line = status_line(&self.service.current.load().snapshot, is_last_good);
+        let note = match (outcome.ok, &self.unaccepted) {
+            (false, Some(_)) => IS_UNACCEPTED,
+            (false, None) if self.reloads.last_good().served => IS_LAST_GOOD,
+            (true, _) | (false, None) => "",
+        };
+        let line = status_line(&self.service.current.load().snapshot, note);
         systemd::ready(&if outcome.ok { line } else { format!("{line}; the last reload failed") });
         self.finish();
         outcome
@@ -275,7 +290,14 @@ impl Reloader {
             Basis::compare(found, &current.snapshot, &current.settings);
         }
         if let Some(files) = unkept {
-            let state = self.last_good.keep(&files);
+            // Later generations wait for files that are being written.
+            let (loader, next) =
+                (&mut self.loader, self.service.current.load().snapshot.generation().saturating_add(1));
+            let still_the_same = || {
+                let again = load(loader, next).ok().and_then(|loaded| loaded.files);
+                again.is_some_and(|again| again.head().is_of_the_same(files.head()))
+            };
+            let state = self.last_good.keep(&files, still_the_same);
             *self.reloads.last_good.lock().unwrap_or_else(PoisonError::into_inner) = state;
         }
     }
@@ -289,6 +311,10 @@ impl Reloader {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
+        if let Some(files) = &loaded.files {
+            self.last_good.make_way(files.head());
+        }
+        self.unaccepted = None;
         let new = Arc::new(Current::new(loaded.snapshot, loaded.settings));
         self.service.current.store(Arc::clone(&new));
         self.service.counters.settle(&old.snapshot, &old.tally);
@@ -307,7 +333,7 @@ impl Reloader {
         log_changes(&changes);
         warn_of(&loaded.warnings);
         let mut changes = told(changes);
-        changes.extend(self.what_waits(&new.settings, &loaded.listen));
+        changes.extend(what_waits(&self.started, &new.settings, loaded.listen != self.listen));
         self.retire(&new.snapshot);
         self.release(old);
         self.service.counters.keep(&new.snapshot);
@@ -321,17 +347,22 @@ impl Reloader {
             .map_err(|failure| failed(generation, failure, Vec::new()))?;
         let mut changes = diff::diff(&old.snapshot, &loaded.snapshot);
         changes.extend(settings_changes(&old.settings, &loaded.settings));
-        if is_refused(&old.settings, &changes) && !accept_weaker {
+        let weakened = weakened(&changes);
+        let refusal = if self.has_yet_to_be_accepted(&loaded) {
+            Some(unaccepted("nobody has accepted them yet"))
+        } else {
+            is_refused(&old.settings, &changes).then(|| weakening(weakened))
+        };
+        if let Some(problem) = refusal.filter(|_| !accept_weaker) {
             log_changes(&changes);
-            let weakened = weakened(&changes);
-            tracing::error!(generation, weakened, "reload_refused");
+            tracing::error!(generation, weakened, problem = problem.message, "reload_refused");
             return Err(Outcome {
                 ok: false,
                 refused: true,
                 internal: false,
                 generation,
                 changes: told(changes),
-                problems: vec![weakening(weakened)],
+                problems: vec![problem],
             });
         }
         match publish::publish(&loaded.snapshot) {
@@ -340,24 +371,10 @@ impl Reloader {
         }
     }
 
-    /// Names the settings that are not what they were at the start, in the log and as changes.
-    fn what_waits(&self, settings: &ServerSettings, listen: &[Listen]) -> Vec<Changed> {
-        let settings = [
-            ("listen", listen != self.listen),
-            ("server.max_connections", settings.max_connections != self.started.max_connections),
-            ("server.log", settings.log != self.started.log),
-            ("server.log_format", settings.log_format != self.started.log_format),
-        ];
-        let waiting = settings.into_iter().filter(|(_, waits)| *waits).map(|(setting, _)| setting);
-        waiting
-            .inspect(|setting| tracing::warn!(setting, "restart_needed"))
-            .map(|setting| Changed {
-                connector: format!("[{setting}]"),
-                change: Kind::Changed.word(),
-                old: "as it was at the start".to_owned(),
-                new: "what is written takes effect at a restart".to_owned(),
-            })
-            .collect()
+    /// Whether neither this nor what is served is known not to be weaker than what was served once.
+    fn has_yet_to_be_accepted(&self, loaded: &Loaded) -> bool {
+        let is = |head| loaded.files.as_ref().is_some_and(|files| files.head().is_of_the_same(head));
+        self.unaccepted.as_ref().is_some_and(|head| !is(head))
     }
 
     /// Frees a generation here, once no request uses it any more: freeing a million names takes longer

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::counters::Count;
 use super::last_good;
 use super::pool::Pool;
-use super::reload::{LastReload, Reloads, connectors};
+use super::reload::{LastReload, Reloads};
 use super::service::Service;
+use crate::snapshot::Snapshot;
 
 /// A socket that is served.
 #[derive(Clone, Debug, Serialize)]
@@ -73,4 +74,14 @@ impl Sources {
             panics: self.service.counters.panics(),
         }
     }
+}
+
+/// The line for `systemctl status`, with a note of what is not as it should be.
+pub(super) fn status_line(snapshot: &Snapshot, note: &str) -> String {
+    format!("serving generation {}, {} connectors{note}", snapshot.generation(), connectors(snapshot))
+}
+
+/// How many connectors of both directions there are.
+pub(super) fn connectors(snapshot: &Snapshot) -> usize {
+    snapshot.outbound().len() + snapshot.inbound().len()
 }

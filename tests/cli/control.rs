@@ -87,6 +87,11 @@ listens      ";
     let text = exchange(&["status"], &status(2, true, lost)).1.expect(0).stdout;
     assert!(text.contains("last reload  FAILED at") && !text.contains("it is the last good"), "{text}");
     assert!(text.contains("\nlast good    NOT KEPT for the next start: No space left\n"), "{text}");
+    let unaccepted = r#"{"served":false,"unaccepted":true,"kept":false,"at":"","problem":"somebody has yet to accept it"}"#;
+    let text = exchange(&["status"], &status(1, true, unaccepted)).1.expect(0).stdout;
+    let told =
+        "degraded     yes: the files are served, and somebody has yet to accept them\nlast load    FAILED at";
+    assert!(text.contains(told) && text.contains("NOT KEPT"), "{text}");
     let kept = r#"{"served":false,"kept":true,"at":"2026-11-23T10:00:00Z","problem":""}"#;
     let text = exchange(&["status"], &status(2, false, kept)).1.expect(0).stdout;
     assert!(text.contains("\nlast good    kept, of 2026-11-23T10:00:00Z\n"), "{text}");

@@ -48,8 +48,13 @@ fn child() {
     let last_good = LastGood::new(directory.join("state"), &main);
     let mut of_file = loader::of_file(main);
     let panic = directory.join("panic");
+    let [list, later] = ["list", "list.later"].map(|name| directory.join(name));
     let loader = Box::new(move |generation| {
         assert!(!panic.exists(), "as the test wants it");
+        if generation > 1 {
+            // Somebody who was at work on it.
+            let _ = fs::rename(&later, &list);
+        }
         of_file(generation)
     });
     let options = Options { runtime_dir: directory.join("run"), last_good, loader, limits };

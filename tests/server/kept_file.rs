@@ -43,16 +43,17 @@ fn only_its_owner_can_read_it_and_nothing_is_left_beside_it() {
     let metadata = fs::metadata(daemon.path("state/last-good")).unwrap();
     assert_eq!(metadata.mode() & 0o7777, 0o600);
     assert_eq!(fs::metadata(daemon.path("state")).unwrap().mode() & 0o7777, 0o750, "whatever the umask");
-    let names: Vec<_> =
-        fs::read_dir(daemon.path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["last-good"]);
+    let names = fs::read_dir(daemon.path("state")).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [".last-good.lock", "last-good"]);
     assert!(kept(&daemon).starts_with(b"connectord last good 1\n"));
 }
 
 type Change = fn(&Path);
 
 /// What somebody, or a disk, did to the file; and how it is told.
-const CHANGES: [(&str, Change, &str); 14] = [
+const CHANGES: [(&str, Change, &str); 15] = [
     ("emptied", |at| fs::write(at, "").unwrap(), "it is damaged, or was cut short"),
     ("cut", |at| edit(at, |bytes| bytes.truncate(bytes.len() / 2)), "it is damaged, or was cut short"),
     (
@@ -115,6 +116,11 @@ const CHANGES: [(&str, Change, &str); 14] = [
         "everybody may write to the state directory",
     ),
     (
+        "in a directory of a group",
+        |at| fs::set_permissions(at.parent().unwrap(), Permissions::from_mode(0o770)).unwrap(),
+        "the group of the state directory may write to it",
+    ),
+    (
         "of another configuration",
         |at| assert!(fs::copy(served(CONFIGURATION).path("state/last-good"), at).is_ok()),
         "it is of another configuration, /",
@@ -141,8 +147,9 @@ fn assert_ignored(case: &str, change: impl Fn(&Path), reason: &str) {
     assert_eq!(bank(&daemon), BANK, "{case}");
     let line = daemon.log.wait_for("warn last_good_ignored reason=");
     assert!(line.contains(reason) && line.contains(" help="), "{case}: {line}");
-    if case.contains("everybody's") {
-        daemon.log.wait_for("warn last_good_not_kept");
+    if case.contains("in a directory") {
+        let line = daemon.log.wait_for("warn last_good_not_kept");
+        assert!(line.contains(reason), "{case}: {line}");
         return;
     }
     daemon.log.wait_for("info last_good_kept");
@@ -173,6 +180,19 @@ fn f9_one_of_another_user_is_nothing() {
     }
 }
 
+#[test]
+fn one_in_a_directory_of_another_user_is_nothing() {
+    if is_root() {
+        let all = |at: &Path| {
+            chown(at, Some(4711), None).unwrap();
+            chown(at.parent().unwrap(), Some(4711), None).unwrap();
+        };
+        let directory = |at: &Path| chown(at.parent().unwrap(), Some(4711), None).unwrap();
+        assert_ignored("all of it in a directory of theirs", all, "the state directory belongs to user 4711");
+        assert_ignored("in a directory of theirs", directory, "the state directory belongs to user 4711");
+    }
+}
+
 /// Damage that its beginning does not show is found as soon as it is served without it.
 #[test]
 fn f9_damage_behind_the_head_is_mended_at_a_start() {
@@ -188,6 +208,27 @@ fn f9_damage_behind_the_head_is_mended_at_a_start() {
     assert_eq!(bank(&daemon), BANK);
 }
 
+/// What is done to it while it is kept is found at the next reload.
+#[test]
+fn f9_damage_while_it_runs_is_mended_at_a_reload() {
+    let mut daemon = Setup::new(CONFIGURATION).start();
+    daemon.wait_until(|status| status["last_good"]["kept"] == true);
+    let damage = |bytes: &mut Vec<u8>| *bytes.iter_mut().rev().nth(200).unwrap() ^= 1;
+    for times in 1..3 {
+        // Looked through by then.
+        assert_eq!(daemon.reload()["ok"], true);
+        edit(&daemon.path("state/last-good"), damage);
+        assert_eq!(daemon.reload()["ok"], true);
+        let line = "warn last_good_ignored reason=\"it is damaged, or was cut short\"";
+        daemon.log.wait_for_all(line, times);
+        assert_eq!(daemon.status()["last_good"]["kept"], true);
+    }
+    assert_eq!(daemon.stop(), Some(0));
+    daemon.configure(BROKEN);
+    daemon.start_again();
+    assert_eq!(bank(&daemon), BANK);
+}
+
 fn other(number: usize) -> String {
     CONFIGURATION.replace("name = \"plain\"", &format!("name = \"plain-{number}\""))
 }
@@ -197,6 +238,9 @@ fn without_a_directory_it_serves_and_says_so_once() {
     let setup = Setup::new(CONFIGURATION);
     fs::write(setup.path("state"), "a file").unwrap();
     let mut daemon = setup.start();
+    // A start that is compared with nothing says so, whatever it would have been compared with.
+    let line = daemon.log.wait_for("warn last_good_ignored reason=");
+    assert!(line.contains("the state directory cannot be read: Not a directory"), "{line}");
     daemon.log.wait_for("warn last_good_not_kept path=");
     for number in 1..4 {
         daemon.configure(&other(number));
@@ -208,7 +252,7 @@ fn without_a_directory_it_serves_and_says_so_once() {
     assert!(status["last_good"]["problem"].as_str().unwrap().contains("Not a directory"), "{status}");
     assert_eq!(daemon.stop(), Some(0));
     let lines = daemon.all_lines();
-    assert_eq!(lines.iter().filter(|line| line.contains("last_good")).count(), 1, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("last_good")).count(), 2, "{lines:#?}");
 }
 
 /// A list so long that writing it takes a while.
@@ -231,7 +275,7 @@ fn a_daemon_killed_while_it_keeps_leaves_the_old_one_or_the_new_one() {
         let old = kept(&daemon);
         fs::write(daemon.path("list"), long_list(if round % 2 == 0 { "b" } else { "a" })).unwrap();
         daemon.start_again();
-        let moved = |daemon: &Daemon| fs::read(daemon.path("state/last-good")).unwrap() != old;
+        let moved = |daemon: &Daemon| fs::read(daemon.path("state/last-good")).is_ok_and(|new| new != old);
         while !temporary.exists() && !moved(&daemon) {
             std::thread::yield_now();
         }
@@ -240,14 +284,24 @@ fn a_daemon_killed_while_it_keeps_leaves_the_old_one_or_the_new_one() {
         // What is left of it is in nobody's way, and the one that counts is whole.
         let list = daemon.path("list");
         fs::rename(&list, daemon.path("away")).unwrap();
-        daemon.start_again();
-        assert_eq!(daemon.status()["last_good"]["served"], true);
-        let key = if moved(&daemon) == (round % 2 == 0) { "x1.b.example" } else { "x1.a.example" };
-        let mut stream = connect(&daemon.path("run/socketmap.sock"));
-        assert_eq!(tls(&mut stream, key).as_deref(), Some(PLAIN), "{round}");
-        fs::rename(daemon.path("away"), &list).unwrap();
-        assert_eq!(daemon.reload()["ok"], true);
-        assert_eq!(daemon.status()["last_good"]["kept"], true);
+        if moved(&daemon) {
+            daemon.start_again();
+            assert_eq!(daemon.status()["last_good"]["served"], true);
+            let key = if round % 2 == 0 { "x1.b.example" } else { "x1.a.example" };
+            let mut stream = connect(&daemon.path("run/socketmap.sock"));
+            assert_eq!(tls(&mut stream, key).as_deref(), Some(PLAIN), "{round}");
+            fs::rename(daemon.path("away"), &list).unwrap();
+            assert_eq!(daemon.reload()["ok"], true);
+        } else {
+            // The old one is no longer what was served last.
+            assert_eq!(fs::read(daemon.path("state/last-good.replaced")).unwrap(), old);
+            let (code, said) = daemon.setup.fail();
+            assert_eq!(code, Some(78), "{round}: {said}");
+            assert!(said.contains("another configuration was served after it"), "{round}: {said}");
+            fs::rename(daemon.path("away"), &list).unwrap();
+            daemon.start_again();
+        }
+        daemon.wait_until(|status| status["last_good"]["kept"] == true);
         assert!(!temporary.exists(), "{round}");
     }
     assert!(seen > 0, "it was never killed in the middle");
@@ -270,8 +324,9 @@ fn private_mounts() {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
 }
 
-/// Waits until a change is refused by the disk, which is told with this word; the old one stays.
-fn assert_not_kept(daemon: &Daemon, numbers: [usize; 2], word: &str) {
+/// Waits until a change is refused by the disk, which is told with this word; the old one stays, under
+/// this name.
+fn assert_not_kept(daemon: &Daemon, numbers: [usize; 2], word: &str, name: &str) {
     let (old, before) = (kept(daemon), daemon.log.with("last_good_not_kept").len());
     for number in numbers {
         daemon.configure(&other(number));
@@ -285,7 +340,7 @@ fn assert_not_kept(daemon: &Daemon, numbers: [usize; 2], word: &str) {
         );
         assert!(status["last_good"]["problem"].as_str().unwrap().contains(word), "{status}");
     }
-    assert_eq!(kept(daemon), old);
+    assert_eq!(fs::read(daemon.path("state").join(name)).unwrap(), old);
     let told = daemon.log.wait_for_all("last_good_not_kept", before + 1);
     assert!(told[before].contains(word), "{told:#?}");
     let names = fs::read_dir(daemon.path("state")).unwrap().map(|entry| entry.unwrap().file_name());
@@ -308,14 +363,16 @@ fn f8_a_full_and_a_read_only_directory_cost_a_warning() {
     while let Ok(mut file) = fs::File::options().append(true).create(true).open(&filler)
         && std::io::Write::write_all(&mut file, &[0; 512]).is_ok()
     {}
-    assert_not_kept(&daemon, [1, 2], "No space left");
+    assert_not_kept(&daemon, [1, 2], "No space left", "last-good.replaced");
     fs::remove_file(&filler).unwrap();
     assert_eq!(daemon.reload()["ok"], true);
     assert_eq!(daemon.status()["last_good"]["kept"], true, "as soon as there is room, at a reload");
 
     let again = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(Some("tmpfs"), &state, Some("tmpfs"), again, Some("size=64k,mode=0700")).unwrap();
-    assert_not_kept(&daemon, [3, 4], "Read-only file system");
+    assert_not_kept(&daemon, [3, 4], "Read-only file system", "last-good");
+    let line = daemon.log.wait_for("warn last_good_outdated path=");
+    assert!(line.contains("Read-only file system") && line.contains("it may be weaker"), "{line}");
     assert_eq!(daemon.stop(), Some(0));
     let told = daemon.all_lines().iter().filter(|line| line.contains("last_good_not_kept")).count();
     assert_eq!(told, 2, "once for each reason");

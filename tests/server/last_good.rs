@@ -235,6 +235,23 @@ fn sockets_come_from_what_is_served() {
     daemon.log.wait_for("warn restart_needed setting=listen");
 }
 
+#[test]
+fn sockets_that_cannot_be_opened_are_told_with_what_is_wrong_with_the_files() {
+    let listen = "[[listen]]\nprotocol = \"socketmap\"\npath = \"other.sock\"\n";
+    let mut daemon = Setup::new(&format!("{CONFIGURATION}{listen}")).start();
+    stop_when_kept(&mut daemon);
+    fs::write(daemon.path("run/other.sock"), "a file").unwrap();
+    daemon.configure("version = 1\nbogus = 1\ntoo = 2\n");
+    let (code, said) = daemon.setup.fail();
+    assert_eq!(code, Some(73), "{said}");
+    let why = said.lines().find(|line| line.starts_with("failed: ")).unwrap();
+    assert!(why.contains("other.sock: there is something that is not a socket"), "{why}");
+    assert!(
+        why.contains("connectord.toml:2:1: unknown key `bogus`") && why.ends_with("(and 1 more)"),
+        "{why}"
+    );
+}
+
 const WEAKER: [&str; 2] = ["tls = \"secure\"\nmatch = [\"mx.bank.example\"]", "tls = \"encrypt\""];
 
 #[test]
@@ -373,6 +390,7 @@ fn what_ended_since_is_read_with_the_clock_of_then() {
     let then = "2020-06-01T00:00:00Z".parse().unwrap();
     let ready = load::load(&setup.path("connectord.toml"), 1, then).unwrap();
     fs::create_dir(setup.path("state")).unwrap();
+    fs::set_permissions(setup.path("state"), fs::Permissions::from_mode(0o750)).unwrap();
     let mut kept =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(setup.path("state/last-good"));
     ready.files.write(kept.as_mut().unwrap()).unwrap();

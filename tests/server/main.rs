@@ -19,6 +19,7 @@ mod policy;
 #[path = "../../src/snapshot/postfix_reader.rs"]
 mod postfix_reader;
 mod reload;
+mod replaced;
 mod shutdown;
 mod socketmap;
 mod start;
