@@ -14,7 +14,7 @@ use super::baseline::Kind;
 use super::client::{self, Pace};
 use super::figures::{median, print_table, range};
 use super::partners::{Book, domain};
-use super::questions::{Keys, Questions};
+use super::questions::{Keys, Questions, framed};
 use super::server::Server;
 
 /// Reloads after which memory is looked at again.
@@ -106,12 +106,11 @@ fn settle(server: &Server) {
 }
 
 fn ask(stream: &mut UnixStream, (key, reply): &(String, String)) {
-    let framed = |payload: &str| format!("{}:{payload},", payload.len());
-    stream.write_all(framed(&format!("tls {key}")).as_bytes()).unwrap();
+    stream.write_all(&framed(&format!("tls {key}"))).unwrap();
     let expected = framed(reply);
     let mut got = vec![0; expected.len()];
     stream.read_exact(&mut got).unwrap();
-    assert_eq!(String::from_utf8_lossy(&got), expected);
+    assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(&expected));
 }
 
 /// Requests at a fifth of what there could be, while it reloads again and again.

@@ -16,7 +16,6 @@ pub struct PatternList {
     /// Of each pattern its form and the length of its name, a character each, and the name. A text,
     /// so that names are taken out of it without a look at each octet.
     text: String,
-    count: usize,
     size: Size,
 }
 
@@ -62,20 +61,14 @@ impl PatternList {
         self.text.push(form);
         self.text.push(char::from(length));
         self.text.push_str(name);
-        self.count += 1;
         for entry in pattern.compiled() {
             self.size.add(entry);
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.text.is_empty()
     }
 
     /// How much they compile to.
@@ -183,7 +176,7 @@ mod tests {
         let parsed: Vec<Pattern> = texts.iter().map(|text| Pattern::parse(text).unwrap()).collect();
         assert_eq!(list.iter().collect::<Vec<_>>(), parsed.iter().map(Pattern::names).collect::<Vec<_>>());
         assert_eq!(list, PatternList::from(parsed.clone()));
-        assert_eq!(list.len(), texts.len());
+        assert_eq!(list.iter().count(), texts.len());
         assert!(list.has_any());
         let entries: Vec<Entry<'_>> = parsed.iter().flat_map(Pattern::entries).collect();
         assert_eq!(list.entries().collect::<Vec<_>>(), entries);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::config::{self, Archive, Files, Listen, Problems, ServerSettings};
+use crate::config::{self, Archive, Files, Head, Listen, Problems, ServerSettings};
 use crate::load::{self, NotAsKept, Ready};
 use crate::snapshot::Snapshot;
 
@@ -59,6 +59,13 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// What it was made of, to be kept for another start; as large as that.
     pub files: Option<Files>,
+}
+
+impl Loaded {
+    /// Whether it was made of the configuration that a head is of.
+    pub(super) fn is_of_the_same(&self, head: &Head) -> bool {
+        self.files.as_ref().is_some_and(|files| files.head().is_of_the_same(head))
+    }
 }
 
 impl From<Ready> for Loaded {

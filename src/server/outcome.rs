@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::loader::{Cause, Failure, Problem};
 use crate::config::{ServerSettings, WeakerReload};
-use crate::snapshot::diff::{Change, Kind};
+use crate::snapshot::Snapshot;
+use crate::snapshot::diff::{self, Change, Kind};
 
 /// Problems and changes that are logged one by one; of the others only the number.
 const LOGGED: usize = 100;
@@ -35,8 +36,18 @@ pub(super) struct Changed {
     pub(super) new: String,
 }
 
+/// What is compared: what is answered from, and the settings of the daemon.
+pub(super) type Side<'a> = (&'a Snapshot, &'a ServerSettings);
+
+/// Everything that an administrator must hear of between an old generation and a new one.
+pub(super) fn changes(old: Side<'_>, new: Side<'_>) -> Vec<Change> {
+    let mut changes = diff::diff(old.0, new.0);
+    changes.extend(settings_changes(old.1, new.1));
+    changes
+}
+
 /// Changes of the daemon's own settings that an administrator must hear of.
-pub(super) fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Vec<Change> {
+fn settings_changes(old: &ServerSettings, new: &ServerSettings) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut tell = |kind, setting: &str, old: &str, new: &str, weakens| {
         let words = |value: &str| format!("{setting} {value}");

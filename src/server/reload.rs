@@ -27,8 +27,7 @@ use tokio::sync::oneshot;
 use super::last_good::{LastGood, State};
 use super::loader::{Failure, Loaded, Loader, Problem};
 use super::outcome::{
-    Outcome, failed, is_refused, log_changes, settings_changes, told, warn_of, weakened, weakening,
-    what_waits,
+    self, Outcome, failed, is_refused, log_changes, told, warn_of, weakened, weakening, what_waits,
 };
 use super::publish::{self, PublishError};
 use super::service::{Current, Service};
@@ -37,7 +36,7 @@ use super::status::{connectors, status_line};
 use super::systemd;
 use crate::config::{Head, Listen, ServerSettings};
 use crate::snapshot::Snapshot;
-use crate::snapshot::diff::{self, Change};
+use crate::snapshot::diff::Change;
 
 /// How long the loading thread waits for requests that still use the old generation, so that it is
 /// this thread that frees it. A request takes microseconds.
@@ -345,8 +344,7 @@ impl Reloader {
         let generation = old.snapshot.generation();
         let loaded = load(&mut self.loader, generation.saturating_add(1))
             .map_err(|failure| failed(generation, failure, Vec::new()))?;
-        let mut changes = diff::diff(&old.snapshot, &loaded.snapshot);
-        changes.extend(settings_changes(&old.settings, &loaded.settings));
+        let changes = outcome::changes((&old.snapshot, &old.settings), (&loaded.snapshot, &loaded.settings));
         let weakened = weakened(&changes);
         let refusal = if self.has_yet_to_be_accepted(&loaded) {
             Some(unaccepted("nobody has accepted them yet"))
@@ -373,8 +371,7 @@ impl Reloader {
 
     /// Whether neither this nor what is served is known not to be weaker than what was served once.
     fn has_yet_to_be_accepted(&self, loaded: &Loaded) -> bool {
-        let is = |head| loaded.files.as_ref().is_some_and(|files| files.head().is_of_the_same(head));
-        self.unaccepted.as_ref().is_some_and(|head| !is(head))
+        self.unaccepted.as_ref().is_some_and(|head| !loaded.is_of_the_same(head))
     }
 
     /// Frees a generation here, once no request uses it any more: freeing a million names takes longer

@@ -22,10 +22,10 @@ use jiff::Timestamp;
 use super::error::Error;
 use super::last_good::{self, Found, LastGood, NotUsed};
 use super::loader::{Failure, Loaded, Problem};
-use super::outcome::{is_refused, log_changes, log_problems, settings_changes, weakened, weakening};
+use super::outcome::{self, Side, is_refused, log_changes, log_problems, weakened, weakening};
 use crate::config::{Files, Head, ServerSettings, WeakerReload};
 use crate::snapshot::Snapshot;
-use crate::snapshot::diff::{self, Change};
+use crate::snapshot::diff::Change;
 
 /// What the status line says when the last good configuration is served.
 pub(super) const IS_LAST_GOOD: &str = ", DEGRADED: the last good configuration, not the files";
@@ -103,12 +103,12 @@ pub(super) fn decide(files: Result<Loaded, Failure>, last_good: &LastGood) -> Re
     let found = last_good.find();
     match files {
         Ok(loaded) => Ok(match found {
-            Ok(Some(Found { head, is_replaced, .. })) if is_same(&loaded, &head) => {
+            Ok(Some(Found { head, is_replaced, .. })) if loaded.is_of_the_same(&head) => {
                 let changed = Basis::Changed { from: head, is_replaced, changes: Vec::new() };
                 Start::new(loaded, if is_replaced { changed } else { Basis::Files })
             }
             Ok(Some(found)) => match found.head.weaker_reload() {
-                WeakerReload::Refuse => refused_or_served(loaded, found, compare),
+                WeakerReload::Refuse => refused_or_served(loaded, found, outcome::changes),
                 WeakerReload::Apply => Start { loaded, basis: Basis::Files, uncompared: Some(found) },
             },
             Ok(None) => Start::new(loaded, Basis::Files),
@@ -137,24 +137,11 @@ pub(super) fn decide(files: Result<Loaded, Failure>, last_good: &LastGood) -> Re
     }
 }
 
-fn is_same(loaded: &Loaded, head: &Head) -> bool {
-    loaded.files.as_ref().is_some_and(|files| files.head().is_of_the_same(head))
-}
-
-/// What is compared: what is answered from, and the settings of the daemon.
-type Side<'a> = (&'a Snapshot, &'a ServerSettings);
-
 /// What there is between an old one and a new one.
 type Compare = fn(Side<'_>, Side<'_>) -> Vec<Change>;
 
-fn compare(old: Side<'_>, new: Side<'_>) -> Vec<Change> {
-    let mut changes = diff::diff(old.0, new.0);
-    changes.extend(settings_changes(old.1, new.1));
-    changes
-}
-
-/// As `compare`, with a panic in it for a reason.
-fn changes(compare: Compare, old: Side<'_>, new: Side<'_>) -> Result<Vec<Change>, NotUsed> {
+/// What `compare` finds, with a panic in it for a reason.
+fn between(compare: Compare, old: Side<'_>, new: Side<'_>) -> Result<Vec<Change>, NotUsed> {
     catch_unwind(AssertUnwindSafe(|| compare(old, new))).map_err(|_| NotUsed::Internal)
 }
 
@@ -170,10 +157,10 @@ fn refused_or_served(loaded: Loaded, found: Found, compare: Compare) -> Start {
             return Start::new(loaded, Basis::Unaccepted(degraded, from));
         }
     };
-    let between = |old: &Loaded, new: &Loaded| {
-        changes(compare, (&old.snapshot, &old.settings), (&new.snapshot, &new.settings))
+    let compared = |old: &Loaded, new: &Loaded| {
+        between(compare, (&old.snapshot, &old.settings), (&new.snapshot, &new.settings))
     };
-    let (problem, changes) = match between(&kept, &loaded) {
+    let (problem, changes) = match compared(&kept, &loaded) {
         Ok(changes) if !is_refused(&kept.settings, &changes) => {
             return Start::new(loaded, Basis::Changed { from, is_replaced, changes });
         }
@@ -182,7 +169,7 @@ fn refused_or_served(loaded: Loaded, found: Found, compare: Compare) -> Start {
     };
     // What was served after it was replaced may have been stronger. It is certainly the better one
     // where the files are nowhere stronger.
-    let is_weaker = || between(&loaded, &kept).map_or(true, |changes| weakened(&changes) > 0);
+    let is_weaker = || compared(&loaded, &kept).map_or(true, |changes| weakened(&changes) > 0);
     if is_replaced && is_weaker() {
         let problems = vec![unaccepted(&problem.message)];
         return Start::new(loaded, Basis::Unaccepted(Degraded { at, problems, changes }, from));
@@ -249,8 +236,9 @@ impl Basis {
     /// What is left to compare, which is compared with what is served, and how that came out is logged.
     pub(super) fn compare(found: Found, snapshot: &Snapshot, settings: &ServerSettings) {
         let (from, is_replaced) = (found.head.clone(), found.is_replaced);
-        let changes = LastGood::load(found)
-            .and_then(|kept| changes(compare, (&kept.snapshot, &kept.settings), (snapshot, settings)));
+        let changes = LastGood::load(found).and_then(|kept| {
+            between(outcome::changes, (&kept.snapshot, &kept.settings), (snapshot, settings))
+        });
         let basis = match changes {
             Ok(changes) => Basis::Changed { from, is_replaced, changes },
             Err(why) => Basis::FilesAlone(why),
@@ -357,7 +345,7 @@ mod tests {
         for is_replaced in [false, true] {
             let (loaded, mut found) = loaded_and_found(STRONGER);
             found.is_replaced = is_replaced;
-            let mut start = refused_or_served(loaded, found, compare);
+            let mut start = refused_or_served(loaded, found, outcome::changes);
             assert!(start.basis.degraded().is_none() && start.rest().unkept.is_some());
         }
     }

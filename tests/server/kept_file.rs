@@ -31,6 +31,11 @@ fn bank(daemon: &Daemon) -> String {
     tls(&mut connect(&daemon.path("run/socketmap.sock")), "bank.example").unwrap()
 }
 
+fn replace_by_link(at: &Path, target: &str) {
+    fs::remove_file(at).unwrap();
+    symlink(target, at).unwrap();
+}
+
 fn edit(path: &Path, change: impl Fn(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
@@ -81,14 +86,7 @@ const CHANGES: [(&str, Change, &str); 15] = [
         },
         "it is a symbolic link",
     ),
-    (
-        "a link to nothing",
-        |at| {
-            fs::remove_file(at).unwrap();
-            symlink("/nonexistent", at).unwrap();
-        },
-        "it is a symbolic link",
-    ),
+    ("a link to nothing", |at| replace_by_link(at, "/nonexistent"), "it is a symbolic link"),
     (
         "a FIFO",
         |at| {
@@ -97,14 +95,7 @@ const CHANGES: [(&str, Change, &str); 15] = [
         },
         "it is not a file",
     ),
-    (
-        "a device",
-        |at| {
-            fs::remove_file(at).unwrap();
-            symlink("/dev/zero", at).unwrap();
-        },
-        "it is a symbolic link",
-    ),
+    ("a device", |at| replace_by_link(at, "/dev/zero"), "it is a symbolic link"),
     (
         "writable for others",
         |at| fs::set_permissions(at, Permissions::from_mode(0o602)).unwrap(),
