@@ -13,7 +13,7 @@ use super::{mta, notes};
 use crate::model::mta::{Mta, PostfixVersion};
 use crate::model::names::Names;
 use crate::model::outbound::Route;
-use crate::model::{Domain, Level, Mode, NextHop, Outbound, Pattern, PatternList, PatternSet, Place};
+use crate::model::{Address, Level, Mode, NextHop, Outbound, Pattern, PatternList, PatternSet, Place};
 use crate::snapshot::Direction;
 
 /// The legal keys.
@@ -204,9 +204,6 @@ fn smart_hosts(reading: &mut Reading, item: Item<'_>) -> Vec<NextHop> {
     hosts
 }
 
-/// Octets of an address: RFC 5321 section 4.5.3.1.3, without its angle brackets.
-const MAX_ADDRESS: usize = 254;
-
 /// Whose address is in none of the connector's domains would get mail through somebody else's server.
 fn recipients(
     reading: &mut Reading,
@@ -222,17 +219,12 @@ fn recipients(
     };
     let mut recipients = Vec::new();
     for text in item.texts(reading) {
-        let plain = |local: &str| {
-            !local.is_empty()
-                && text.text.len() <= MAX_ADDRESS
-                && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>".contains(&byte))
-        };
-        let address = text.text.rsplit_once('@').filter(|(local, _)| plain(local));
-        let Some(domain) = address.and_then(|(_, domain)| Domain::parse(domain).ok()) else {
+        let Some(address) = Address::parse(text.text) else {
             let message = format!("{} is no mail address of ASCII letters", shown(text.text));
             reading.problem(text.place, message, "write an address such as postmaster@contoso.com");
             continue;
         };
+        let domain = address.domain();
         let excepted = || except.iter().any(|pattern| pattern.covers(domain.as_str()));
         // Domains with a problem of their own are not all known.
         if reading.problems.is_empty()

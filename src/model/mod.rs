@@ -4,6 +4,7 @@
 //! configuration is written or how an MTA wants to be answered. What is here is the meaning:
 //!
 //! - [`domain`] names as they are compared, and [`pattern`]s over them, a million in a [`pattern_list`];
+//! - [`address`] whom our own mail goes to;
 //! - [`host`] what a connection can be made to, and the next-hops that name it;
 //! - [`level`], [`names`], [`anchors`], [`tls`] and, of these, [`requirement`]: what an outbound
 //!   connector demands, with the one order of strength that "weaker" stands for everywhere;
@@ -14,6 +15,7 @@
 //! A constructor that can refuse says why in words for the operator; where the offending text
 //! stands in a file is known to `config`, which puts the two together.
 
+pub mod address;
 pub mod anchors;
 pub mod certificate;
 pub mod domain;
@@ -34,6 +36,7 @@ pub mod tls;
 
 use std::sync::Arc;
 
+pub use address::Address;
 pub use domain::Domain;
 pub use host::{Host, NextHop};
 pub use inbound::Inbound;

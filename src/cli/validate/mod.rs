@@ -148,7 +148,7 @@ impl Options {
     fn wanted(&self) -> Result<options::Options, Failure> {
         let sender = match self.sender.as_str() {
             "" => String::new(),
-            sender => selection::Address::parse(sender)
+            sender => selection::address(sender)
                 .map_err(|problem| Failure::Argument(format!("--sender {problem}")))?
                 .to_string(),
         };
