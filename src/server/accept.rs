@@ -6,6 +6,8 @@
 //! nothing is tried for [`Limits::back_off`], because the connection stays in the queue and
 //! would fail again at once. Or the listener itself is no good: the daemon ends.
 //!
+//! A peer that asks one question has mostly sent it by then, and is answered on the spot: see [`greet`].
+//!
 //! A panic in a connection closes that connection, is logged and counted, and harms nobody else.
 //!
 //! At shutdown our own socket is removed first and the connections that were waiting in its queue
@@ -15,23 +17,28 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixListener;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::net::{UnixListener, UnixStream as Accepted};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use super::activation::Listener;
-use super::connection::{Dialect, End, converse};
-use super::pool::{Pool, Seat};
+use super::connection::{End, Opening, converse, greet};
+use super::exchange::Dialect;
+use super::pool::{FreeSeat, Pool};
 use super::service::Service;
 use crate::config::ListenProtocol;
+
+/// Connections that are taken before others have a turn.
+const AT_ONCE: usize = 32;
 
 /// What becomes of an error of accept(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,23 +73,32 @@ pub(super) async fn serve<D: Dialect>(
 ) -> io::Result<()> {
     let Listener { socket, .. } = listener;
     let queue = watched(socket.listener)?;
-    let mut hall =
-        Hall { dialect: Arc::new(dialect), service: Arc::clone(&service), connections: JoinSet::new() };
+    let mut hall = Hall {
+        dialect: Arc::new(dialect),
+        service: Arc::clone(&service),
+        connections: JoinSet::new(),
+        closing: false,
+    };
     loop {
         tokio::select! {
             biased;
             () = told_to_stop(&mut shutdown) => break,
             Some(ended) = hall.connections.join_next() => hall.note(ended),
-            taken = take(&queue, &pool) => match taken {
-                Ok((stream, seat)) => hall.admit(stream, seat),
-                Err(error) => match sort(&error) {
-                    Trouble::Connection => {}
-                    Trouble::Resources => {
-                        note_failure(D::PROTOCOL, &error, &service);
-                        pool.dismiss_one(Instant::now().into_std());
-                        hall.pause().await;
+            taken = take(&queue, &pool) => {
+                let taken = taken.and_then(|(stream, seat, ready)| {
+                    hall.admit(stream, seat);
+                    hall.admit_more(ready, &pool)
+                });
+                if let Err(error) = taken {
+                    match sort(&error) {
+                        Trouble::Connection => {}
+                        Trouble::Resources => {
+                            note_failure(D::PROTOCOL, &error, &service);
+                            pool.dismiss_one(Instant::now().into_std());
+                            hall.pause().await;
+                        }
+                        Trouble::Fatal => return Err(error),
                     }
-                    Trouble::Fatal => return Err(error),
                 }
             }
         }
@@ -116,11 +132,13 @@ async fn told_to_stop(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
+type Ready<'q> = AsyncFdReadyGuard<'q, UnixListener>;
+
 /// Takes the next connection, once there is one and a seat for it.
-async fn take(
-    queue: &AsyncFd<UnixListener>,
+async fn take<'q>(
+    queue: &'q AsyncFd<UnixListener>,
     pool: &Arc<Pool>,
-) -> io::Result<(std::os::unix::net::UnixStream, Seat)> {
+) -> io::Result<(Accepted, FreeSeat, Ready<'q>)> {
     loop {
         // Waiting first: nobody has to leave for a connection that does not come.
         let mut ready = queue.readable().await?;
@@ -134,7 +152,7 @@ async fn take(
             None => pool.seat().await,
         };
         match ready.try_io(|queue| queue.get_ref().accept()) {
-            Ok(accepted) => return accepted.map(|(stream, _)| (stream, seat)),
+            Ok(accepted) => return accepted.map(|(stream, _)| (stream, seat, ready)),
             Err(_would_block) => {}
         }
     }
@@ -151,10 +169,23 @@ struct Hall<D> {
     dialect: Arc<D>,
     service: Arc<Service>,
     connections: JoinSet<()>,
+    /// Whoever is admitted now is to leave after one answer.
+    closing: bool,
 }
 
 impl<D: Dialect> Hall<D> {
-    fn admit(&mut self, stream: std::os::unix::net::UnixStream, seat: Seat) {
+    /// Answers what the peer has sent already, and goes on with it if that was not all.
+    fn admit(&mut self, stream: Accepted, seat: FreeSeat) {
+        let opening = if D::SINGLE {
+            let greeted = catch_unwind(AssertUnwindSafe(|| greet(stream.as_raw_fd(), self.dialect.as_ref())));
+            match greeted {
+                Ok(Ok(opening)) => opening,
+                Ok(Err(end)) => return note_end(D::PROTOCOL, end, &self.service),
+                Err(_panic) => return self.service.counters.count_panic(),
+            }
+        } else {
+            Opening::silent()
+        };
         let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
         let stream = match stream {
             Ok(stream) => stream,
@@ -163,11 +194,26 @@ impl<D: Dialect> Hall<D> {
                 return;
             }
         };
-        let (dialect, service) = (Arc::clone(&self.dialect), Arc::clone(&self.service));
+        let (dialect, service, seat) = (Arc::clone(&self.dialect), Arc::clone(&self.service), seat.take());
+        if self.closing {
+            seat.dismiss();
+        }
         self.connections.spawn(async move {
-            let end = converse(stream, dialect.as_ref(), &seat, &service.limits).await;
+            let end = converse(stream, opening, dialect.as_ref(), &seat, &service.limits).await;
             note_end(D::PROTOCOL, end, &service);
         });
+    }
+
+    /// Admits who else is there already, as long as there are seats.
+    fn admit_more(&mut self, mut ready: Ready<'_>, pool: &Arc<Pool>) -> io::Result<()> {
+        for _ in 1..AT_ONCE {
+            let Some(seat) = pool.try_seat() else { break };
+            match ready.try_io(|queue| queue.get_ref().accept()) {
+                Ok(accepted) => self.admit(accepted?.0, seat),
+                Err(_would_block) => break,
+            }
+        }
+        Ok(())
     }
 
     fn note(&self, ended: Result<(), JoinError>) {
@@ -196,14 +242,12 @@ impl<D: Dialect> Hall<D> {
 
     /// Admits those who wait in the queue, for the one answer that they came for.
     async fn admit_rest(&mut self, queue: &UnixListener, pool: &Arc<Pool>) {
+        self.closing = true;
         // Nobody waits for a seat in the name of an empty queue; if it cannot be asked, accept says why.
         while has_waiting(queue).unwrap_or(true) {
             let seat = self.meanwhile(pool.seat()).await;
             match queue.accept() {
-                Ok((stream, _)) => {
-                    seat.dismiss();
-                    self.admit(stream, seat);
-                }
+                Ok((stream, _)) => self.admit(stream, seat),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => match sort(&error) {
                     Trouble::Connection => {}
@@ -270,12 +314,11 @@ fn note_end(protocol: ListenProtocol, end: End, service: &Service) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
     use crate::protocol;
+    use crate::server::exchange::Answer;
     use crate::server::socket::Socket;
 
     #[test]
@@ -305,11 +348,11 @@ mod tests {
         const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
         const LIMIT: usize = 1;
 
-        async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+        fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
             let first = *input.first().unwrap();
             assert_ne!(first, b'x', "injected");
             output.push(first);
-            Ok(Some(1))
+            Ok(Answer::Done(1))
         }
     }
 
@@ -326,7 +369,7 @@ mod tests {
         socket.listener.set_nonblocking(true).unwrap();
         let listener = Listener { protocol: ListenProtocol::Socketmap, path: path.clone(), socket };
         let service = Arc::new(Service::empty());
-        let pool = Pool::new(2, Duration::from_secs(1));
+        let pool = Pool::new(2, &service.limits);
         let (stop, stopped) = watch::channel(false);
         let serving =
             tokio::spawn(serve(listener, Fragile, Arc::clone(&pool), Arc::clone(&service), stopped));

@@ -6,9 +6,12 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::Dialect;
+use serde::Serialize;
+
+use super::exchange::{Answer, Dialect};
 use super::status::Sources;
 use crate::config::ListenProtocol;
 use crate::protocol;
@@ -33,26 +36,38 @@ impl Dialect for Control {
     const SINGLE: bool = true;
     const LIMIT: usize = control::LINE_LIMIT;
 
-    async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+    fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
         let Some((command, consumed)) = control::decode(input)? else {
-            return Ok(None);
+            return Ok(Answer::More);
         };
-        let written = match command {
-            Command::Status => serde_json::to_writer(&mut *output, &self.0.status()),
-            Command::Reload { accept_weaker } => match self.0.reloads.command(accept_weaker).await {
-                Some(outcome) => serde_json::to_writer(&mut *output, &outcome),
-                // Stopping: no answer is the answer.
-                None => return Ok(Some(consumed)),
-            },
-        };
-        match written {
-            Ok(()) => output.push(b'\n'),
-            Err(error) => {
-                output.clear();
-                tracing::error!(%error, "control_answer_failed");
+        Ok(match command {
+            Command::Status => {
+                output.extend(line_of(&self.0.status()));
+                Answer::Done(consumed)
             }
+            Command::Reload { accept_weaker } => {
+                let reloads = Arc::clone(&self.0.reloads);
+                let reply = async move {
+                    // Stopping: no answer is the answer.
+                    reloads.command(accept_weaker).await.map(|outcome| line_of(&outcome)).unwrap_or_default()
+                };
+                Answer::Later(consumed, Box::pin(reply))
+            }
+        })
+    }
+}
+
+/// A JSON object on one line; nothing if it cannot be written.
+fn line_of(answer: &impl Serialize) -> Vec<u8> {
+    match serde_json::to_vec(answer) {
+        Ok(mut line) => {
+            line.push(b'\n');
+            line
         }
-        Ok(Some(consumed))
+        Err(error) => {
+            tracing::error!(%error, "control_answer_failed");
+            Vec::new()
+        }
     }
 }
 

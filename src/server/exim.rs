@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::connection::Dialect;
+use super::exchange::{Answer, Dialect};
 use super::log::decision::{self, Tags};
 use super::service::{Current, Service};
 use crate::answer::exim::{self as answer, Question};
@@ -30,10 +30,10 @@ impl Dialect for Exim {
         fresh.contains(&b'\n')
     }
 
-    async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+    fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
         let (request, consumed) = match exim::decode(input) {
             Ok(Some(decoded)) => decoded,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Answer::More),
             Err(error) => {
                 output.extend_from_slice(exim::REFUSAL);
                 return Err(error);
@@ -45,7 +45,7 @@ impl Dialect for Exim {
             Request::Certificate(request) => self.certificate(&current, request, output),
             Request::In(request) => self.mail(&current, request, output),
         }
-        Ok(Some(consumed))
+        Ok(Answer::Done(consumed))
     }
 }
 

@@ -1,5 +1,6 @@
 //! All listeners together: opened, watched, closed.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::config::ListenProtocol;
 /// The listeners of a daemon that serves.
 pub(super) struct Listeners {
     loops: JoinSet<io::Result<()>>,
+    clocks: JoinSet<Infallible>,
     stop: watch::Sender<bool>,
     pools: [Arc<Pool>; 2],
     marks: Vec<Mark>,
@@ -37,8 +39,7 @@ impl Listeners {
         reloads: &Arc<Reloads>,
         seats: usize,
     ) -> Listeners {
-        let stalled = service.limits.stalled;
-        let [mta, own] = [Pool::new(seats, stalled), Pool::new(control::SEATS, stalled)];
+        let [mta, own] = [seats, control::SEATS].map(|seats| Pool::new(seats, &service.limits));
         let place = |listener: &Listener| Place {
             protocol: listener.protocol.word(),
             path: listener.path.display().to_string(),
@@ -47,6 +48,10 @@ impl Listeners {
         let marks =
             open.iter().filter_map(|listener| Some(listener.socket.file.as_ref()?.mark().clone())).collect();
         let (stop, stopped) = watch::channel(false);
+        let mut clocks = JoinSet::new();
+        for pool in [&mta, &own] {
+            clocks.spawn(Arc::clone(pool).keep_time());
+        }
         let mut loops = JoinSet::new();
         for listener in open {
             let inherited = listener.socket.file.is_none();
@@ -86,7 +91,7 @@ impl Listeners {
                 }
             }
         }
-        Listeners { loops, stop, pools: [mta, own], marks }
+        Listeners { loops, clocks, stop, pools: [mta, own], marks }
     }
 
     /// Waits until serving cannot go on: a listener fails, or a socket of ours is not there any more.
@@ -95,6 +100,7 @@ impl Listeners {
         loop {
             tokio::select! {
                 Some(ended) = self.loops.join_next() => return Error::from_loop(ended),
+                Some(_) = self.clocks.join_next() => return Error::TaskEnded("the clock of connections"),
                 _ = ticks.tick() => {
                     if let Some(gone) = self.marks.iter().find(|mark| !mark.is_there()) {
                         return Error::SocketGone(gone.path().to_owned());
@@ -126,6 +132,7 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     /// What is left of a daemon when a loop of it has ended so.
@@ -133,8 +140,9 @@ mod tests {
         let mut loops = JoinSet::new();
         loops.spawn(std::future::pending());
         loops.spawn(work);
-        let pools = [1, 1].map(|seats| Pool::new(seats, Duration::ZERO));
-        let mut listeners = Listeners { loops, stop: watch::channel(false).0, pools, marks: Vec::new() };
+        let pools = [1, 1].map(|seats| Pool::new(seats, &Limits::default()));
+        let (stop, _) = watch::channel(false);
+        let mut listeners = Listeners { loops, clocks: JoinSet::new(), stop, pools, marks: Vec::new() };
         listeners.fail(Duration::from_secs(3600)).await
     }
 

@@ -19,6 +19,7 @@ pub mod control;
 mod counters;
 mod descriptors;
 mod error;
+mod exchange;
 mod exim;
 pub mod last_good;
 mod limits;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::connection::Dialect;
+use super::exchange::{Answer, Dialect};
 use super::log::decision::{self, Tags};
 use super::service::Service;
 use crate::answer::{self, ClientCertificate, Mail};
@@ -25,9 +25,9 @@ impl Dialect for Policy {
         memchr::memchr3(b'\n', b'\r', b'\0', fresh).is_some()
     }
 
-    async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+    fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
         let Some((request, consumed)) = policy::decode(input)? else {
-            return Ok(None);
+            return Ok(Answer::More);
         };
         let certificate = Certificate::of(&request);
         let mail = certificate.mail(&request);
@@ -37,7 +37,7 @@ impl Dialect for Policy {
         let tags = Tags { queue_id: request.queue_id, instance: request.instance };
         decision::mail(&self.0, &current, tags, &mail, &decided, decided.action());
         decision::mail_undecidable(&self.0, &mail, &decided);
-        Ok(Some(consumed))
+        Ok(Answer::Done(consumed))
     }
 }
 

@@ -5,8 +5,12 @@
 //! first; then the connection that has been idle the longest. A connection between a request and
 //! its reply is never chosen, and one that is chosen but turns out to have a whole request at hand
 //! answers it and stays.
+//!
+//! The pool also keeps their time ([`Pool::keep_time`]): a connection that waits has noted since when,
+//! and one task looks at all of them. A timer for each would be set anew with every request.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -14,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::limits::Limits;
 
 /// How long one that was asked to leave has before the next is asked.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -24,7 +30,10 @@ pub(super) struct Pool {
     seats: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<Place>, RandomState>>,
     next: AtomicU64,
+    /// [`Limits::stalled`], [`Limits::request`], [`Limits::idle`].
     stalled: Duration,
+    request: Duration,
+    idle: Duration,
     /// What the times of phases are counted from.
     start: Instant,
 }
@@ -54,6 +63,8 @@ pub(super) enum Phase {
 pub(super) enum Leave {
     /// Its seat is needed.
     Seat,
+    /// It has waited for too long.
+    Overdue,
     /// The daemon stops.
     Shutdown,
 }
@@ -63,9 +74,18 @@ const BUSY: u64 = 0;
 
 const STAY: u8 = 0;
 const SEAT: u8 = 1;
-const SHUTDOWN: u8 = 2;
+const OVERDUE: u8 = 2;
+const SHUTDOWN: u8 = 3;
 
-/// A seat, given back when it is dropped.
+/// A seat that nobody has sat down on, given back when it is dropped: enough to accept a connection
+/// and see what it wants.
+#[derive(Debug)]
+pub(super) struct FreeSeat {
+    pool: Arc<Pool>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// The seat of a connection, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Seat {
     pool: Arc<Pool>,
@@ -76,14 +96,15 @@ pub(super) struct Seat {
 
 impl Pool {
     /// A pool of so many seats.
-    pub(super) fn new(seats: usize, stalled: Duration) -> Arc<Pool> {
+    pub(super) fn new(seats: usize, limits: &Limits) -> Arc<Pool> {
+        let &Limits { stalled, request, idle, .. } = limits;
         let seats = Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
-        let start = Instant::now();
-        Arc::new(Pool { seats, taken: Mutex::default(), next: AtomicU64::new(0), stalled, start })
+        let (taken, next, start) = (Mutex::default(), AtomicU64::new(0), Instant::now());
+        Arc::new(Pool { seats, taken, next, stalled, request, idle, start })
     }
 
     /// Waits for a seat. When all are taken, others are asked to leave until one is free.
-    pub(super) async fn seat(self: &Arc<Self>) -> Seat {
+    pub(super) async fn seat(self: &Arc<Self>) -> FreeSeat {
         loop {
             if let Some(seat) = self.try_seat() {
                 return seat;
@@ -93,25 +114,47 @@ impl Pool {
             if let Ok(Ok(permit)) =
                 tokio::time::timeout(PATIENCE, Arc::clone(&self.seats).acquire_owned()).await
             {
-                return self.sit(permit);
+                return FreeSeat { pool: Arc::clone(self), permit };
             }
         }
     }
 
     /// A seat, if one is free.
-    pub(super) fn try_seat(self: &Arc<Self>) -> Option<Seat> {
-        Arc::clone(&self.seats).try_acquire_owned().ok().map(|permit| self.sit(permit))
+    pub(super) fn try_seat(self: &Arc<Self>) -> Option<FreeSeat> {
+        let permit = Arc::clone(&self.seats).try_acquire_owned().ok()?;
+        Some(FreeSeat { pool: Arc::clone(self), permit })
     }
 
-    fn sit(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let place = Arc::new(Place {
-            phase: AtomicU64::new(BUSY),
-            leave: AtomicU8::new(STAY),
-            waker: Mutex::new(None),
-        });
-        self.places().insert(number, Arc::clone(&place));
-        Seat { pool: Arc::clone(self), number, place, _permit: permit }
+    /// Asks connections to leave that have waited for [`Limits::request`] or [`Limits::idle`], each
+    /// when it has or up to a fiftieth of the shorter of these later. Never ends.
+    pub(super) async fn keep_time(self: Arc<Self>) -> Infallible {
+        let shortest = self.request.min(self.idle);
+        loop {
+            let now = Instant::now();
+            let next = self.dismiss_overdue(now);
+            // Who begins to wait after this look is not due before the next one.
+            let pause = next.map_or(shortest, |next| next.saturating_duration_since(now).min(shortest));
+            tokio::time::sleep(pause.max(shortest / 50)).await;
+        }
+    }
+
+    /// Asks all to leave that have waited for too long; when the next will have.
+    fn dismiss_overdue(&self, now: Instant) -> Option<Instant> {
+        let places = self.places();
+        let due = |place: &Place| match self.phase(place) {
+            Phase::Busy => None,
+            Phase::Partial(since) => Some(since + self.request),
+            Phase::Idle(since) => Some(since + self.idle),
+        };
+        let mut next = None;
+        for (place, due) in places.values().filter_map(|place| Some((place, due(place)?))) {
+            if due <= now {
+                place.ask(OVERDUE);
+            } else if next.is_none_or(|next| due < next) {
+                next = Some(due);
+            }
+        }
+        next
     }
 
     /// Asks one connection to leave. False when there is none that could.
@@ -182,6 +225,21 @@ impl Place {
     }
 }
 
+impl FreeSeat {
+    /// Sits down.
+    pub(super) fn take(self) -> Seat {
+        let FreeSeat { pool, permit } = self;
+        let number = pool.next.fetch_add(1, Ordering::Relaxed);
+        let place = Arc::new(Place {
+            phase: AtomicU64::new(BUSY),
+            leave: AtomicU8::new(STAY),
+            waker: Mutex::new(None),
+        });
+        pool.places().insert(number, Arc::clone(&place));
+        Seat { pool, number, place, _permit: permit }
+    }
+}
+
 impl Seat {
     /// Says what the connection is doing now.
     pub(super) fn enter(&self, phase: Phase) {
@@ -198,6 +256,7 @@ impl Seat {
     pub(super) fn leave(&self) -> Option<Leave> {
         match self.place.leave.load(Ordering::SeqCst) {
             SHUTDOWN => Some(Leave::Shutdown),
+            OVERDUE => Some(Leave::Overdue),
             SEAT => Some(Leave::Seat),
             _ => None,
         }
@@ -205,8 +264,10 @@ impl Seat {
 
     /// Keeps the seat after all: there was a request to answer. No way to stay on at shutdown.
     pub(super) fn stay(&self) {
-        // Nobody to race with would change the outcome: a shutdown is kept.
-        let _ = self.place.leave.compare_exchange(SEAT, STAY, Ordering::Relaxed, Ordering::Relaxed);
+        for reason in [SEAT, OVERDUE] {
+            // Nobody to race with would change the outcome: a shutdown is kept.
+            let _ = self.place.leave.compare_exchange(reason, STAY, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// Leaves at the next opportunity: the daemon was stopping when the connection came.
@@ -231,8 +292,8 @@ mod tests {
     const STALLED: Duration = Duration::from_millis(500);
 
     fn three() -> (Arc<Pool>, [Seat; 3]) {
-        let pool = Pool::new(3, STALLED);
-        let seats = [0, 1, 2].map(|_| pool.try_seat().unwrap());
+        let pool = Pool::new(3, &Limits { stalled: STALLED, ..Limits::default() });
+        let seats = [0, 1, 2].map(|_| pool.try_seat().unwrap().take());
         assert!(pool.try_seat().is_none());
         (pool, seats)
     }
@@ -273,6 +334,33 @@ mod tests {
         seats[2].enter(Phase::Partial(now - STALLED / 2));
         assert!(!pool.dismiss_one(now));
         assert_eq!(leaving(&seats), [false; 3]);
+    }
+
+    #[test]
+    fn whoever_has_waited_too_long_is_asked_once_and_the_next_is_known() {
+        let (pool, seats) = three();
+        let start = Instant::now();
+        let (request, idle) = (Limits::default().request, Limits::default().idle);
+        assert_eq!(pool.dismiss_overdue(start + 2 * idle), None, "those that answer are not waiting");
+        seats[0].enter(Phase::Idle(start));
+        seats[1].enter(Phase::Partial(start));
+        seats[2].enter(Phase::Partial(start + request / 2));
+        let second = start + request / 2 + request;
+        let due = |later| pool.dismiss_overdue(start + later);
+        let is_due = |next: Option<Instant>, expected: Instant| {
+            // A phase is kept in nanoseconds.
+            assert!(next.unwrap().max(expected) - next.unwrap().min(expected) < Duration::from_micros(1));
+        };
+        is_due(due(request / 2), start + request);
+        assert_eq!(leaving(&seats), [false; 3]);
+        is_due(due(request), second);
+        assert_eq!(leaving(&seats), [false, true, false]);
+        is_due(due(request * 2), start + idle);
+        assert_eq!(leaving(&seats), [false, true, true]);
+        assert_eq!(due(idle), None);
+        assert!(seats.iter().all(|seat| seat.leave() == Some(Leave::Overdue)));
+        seats[0].stay();
+        assert_eq!(seats[0].leave(), None, "it had a request at hand");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::connection::Dialect;
+use super::exchange::{Answer, Dialect};
 use super::log::decision;
 use super::service::Service;
 use crate::answer::{self, Answered as _};
@@ -19,9 +19,9 @@ impl Dialect for Socketmap {
     /// As a netstring: five digits, a colon and a comma around it.
     const LIMIT: usize = REQUEST_LIMIT + "10065:,".len();
 
-    async fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, protocol::Error> {
+    fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
         let Some(frame) = netstring::decode(input, REQUEST_LIMIT)? else {
-            return Ok(None);
+            return Ok(Answer::More);
         };
         let request = Request::parse(frame.payload);
         let current = self.0.current.load();
@@ -33,6 +33,6 @@ impl Dialect for Socketmap {
         if let Some(reason) = lookup.reply.refusal() {
             decision::lookup_refused(&self.0, asked, reason);
         }
-        Ok(Some(frame.consumed))
+        Ok(Answer::Done(frame.consumed))
     }
 }
