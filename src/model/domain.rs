@@ -90,12 +90,14 @@ pub fn parents(name: &str) -> impl Iterator<Item = &str> {
 /// # Errors
 /// [`Error`] when the text is not exactly one domain name.
 pub fn normalise(text: &str) -> Result<Cow<'_, str>, Error> {
+    if is_normal(text) { Ok(Cow::Borrowed(text)) } else { normalise_any(text) }
+}
+
+/// The normal form of a text of which nothing is known.
+fn normalise_any(text: &str) -> Result<Cow<'_, str>, Error> {
     // 4: no UTF-8 character takes more octets than four times its share of an A-label name.
     if text.len() > 4 * MAX_NAME {
         return Err(Error::TooLong);
-    }
-    if is_normal(text) {
-        return Ok(Cow::Borrowed(text));
     }
     let name = if text.is_ascii() && !has_a_label(text) {
         if text.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -122,25 +124,44 @@ pub fn normalise(text: &str) -> Result<Cow<'_, str>, Error> {
     Ok(name)
 }
 
-/// Whether a text is sure to be in normal form, as nearly all names are: one look at each octet finds
-/// out. False may also mean that it takes a closer look.
-pub(super) fn is_normal(text: &str) -> bool {
-    let (mut length, mut last) = (0, b'.');
-    for octet in text.bytes() {
-        match octet {
-            b'.' if length == 0 || length > MAX_LABEL || last == b'-' => return false,
-            b'.' => length = 0,
-            // At the start of a label, or two in a row: it may be one in ACE form.
-            b'-' if length == 0 || last == b'-' => return false,
-            octet if is_name_octet(octet) => length += 1,
-            _ => return false,
-        }
-        last = octet;
+/// An octet that may stand anywhere in a label.
+const PLAIN: u8 = 0;
+/// Not at either end of a label. Two hyphens in a row may be an ACE prefix.
+const SEPARATOR: u8 = 1;
+/// Everything else.
+const OTHER: u8 = 2;
+
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "at compile time a mistake is an error")]
+const CLASSES: [u8; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        classes[octet as usize] = match octet {
+            b'.' | b'-' => SEPARATOR,
+            octet if is_name_octet(octet) => PLAIN,
+            _ => OTHER,
+        };
+        octet += 1;
     }
-    (1..=MAX_LABEL).contains(&length) && last != b'-' && text.len() <= MAX_NAME
+    classes
+};
+
+/// Whether a text is sure to be in normal form, as nearly all names are: a table tells of each octet,
+/// without a branch. False may also mean that it takes a closer look.
+pub(super) fn is_normal(text: &str) -> bool {
+    // A text no longer than a label may be has no label that is too long.
+    if text.len() > MAX_LABEL {
+        return false;
+    }
+    // Both ends are separators to what stands beside them.
+    let (bad, last) = text.bytes().fold((PLAIN, SEPARATOR), |(bad, last), octet| {
+        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(OTHER);
+        (bad | class & (last | OTHER), class)
+    });
+    bad | last == PLAIN
 }
 
-fn is_name_octet(octet: u8) -> bool {
+const fn is_name_octet(octet: u8) -> bool {
     matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')
 }
 
@@ -292,6 +313,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_quick_look_agrees_with_the_closer_one(
+            text in prop_oneof![
+                "[a-z0-9_.-]{0,12}",
+                "(x|xn|xn-|xn--)[a-z-]{0,6}(\\.[a-zA-Z_-]{0,6}){0,3}",
+                "[a-z]{55,64}(\\.[a-z]{1,64}){0,4}",
+                "\\PC{0,20}",
+                any::<String>(),
+            ],
+        ) {
+            prop_assert_eq!(normalise(&text), normalise_any(&text));
+            if is_normal(&text) {
+                prop_assert_eq!(normalise_any(&text), Ok(Cow::Borrowed(text.as_str())));
+            }
+        }
+
         #[test]
         fn normalising_is_done_once(text in "\\PC{0,40}") {
             if let Ok(name) = normalise(&text) {

@@ -66,10 +66,14 @@ impl<'a> Key<'a> {
     /// # Errors
     /// [`Error`] when it is not exactly one next-hop.
     pub fn parse(text: &'a str) -> Result<Self, Error> {
-        // What nearly every key is: a name in normal form that is no address.
-        if domain::is_normal(text) && !text.ends_with(|last: char| last.is_ascii_digit()) {
-            return Ok(Key { host: KeyHost::Name(Cow::Borrowed(text)), bare: true });
+        match normal_name(text) {
+            Some(host) => Ok(Key { host, bare: true }),
+            None => Key::parse_any(text),
         }
+    }
+
+    /// Reads a text of which nothing is known.
+    fn parse_any(text: &'a str) -> Result<Self, Error> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, after) = rest.split_once(']').ok_or(Error::Bracket)?;
@@ -94,12 +98,23 @@ impl<'a> Key<'a> {
     }
 }
 
+/// What nearly every host is: a name in normal form, and no address, since those end in a digit.
+fn normal_name(text: &str) -> Option<KeyHost<'_>> {
+    let is_name = domain::is_normal(text) && !text.as_bytes().last().is_some_and(u8::is_ascii_digit);
+    is_name.then_some(KeyHost::Name(Cow::Borrowed(text)))
+}
+
 impl<'a> KeyHost<'a> {
     /// Reads a host without brackets.
     ///
     /// # Errors
     /// [`Error`] when it is neither an address nor a domain name.
     pub fn parse(text: &'a str) -> Result<Self, Error> {
+        normal_name(text).map_or_else(|| KeyHost::parse_any(text), Ok)
+    }
+
+    /// Reads a text of which nothing is known.
+    fn parse_any(text: &'a str) -> Result<Self, Error> {
         const PREFIX: usize = "IPv6:".len();
         if text.get(..PREFIX).is_some_and(|head| head.eq_ignore_ascii_case("IPv6:")) {
             let address: Ipv6Addr =
@@ -217,6 +232,22 @@ impl fmt::Display for Host {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_quick_look_agrees_with_the_closer_one(
+            text in prop_oneof![
+                "[a-z0-9_.-]{0,12}",
+                "([0-9]{1,3}\\.){3}[0-9]{1,3}\\.?[a-z]?",
+                "\\[?[a-zA-Z0-9.:-]{0,12}\\]?(:[a-z0-9]{0,4})?",
+                any::<String>(),
+            ],
+        ) {
+            prop_assert_eq!(Key::parse(&text), Key::parse_any(&text));
+            prop_assert_eq!(KeyHost::parse(&text), KeyHost::parse_any(&text));
+        }
+    }
 
     #[test]
     fn s7_every_spelling_that_postfix_sends_is_read() {

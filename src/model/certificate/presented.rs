@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use super::super::domain;
+
 /// Longest name and longest label, in octets (RFC 1035 section 2.3.4).
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
@@ -44,6 +46,12 @@ impl PresentedName {
 /// Letters, digits, hyphens and `_`, as Postfix's valid_hostname.c has it; no trailing dot
 /// (OpenSSL compares it literally, so it matches nothing) and no address.
 fn is_host_name(text: &str) -> bool {
+    // Nearly every name is in normal form already, and its last label is no number.
+    let ends_in_letter = text.as_bytes().last().is_some_and(u8::is_ascii_lowercase);
+    (ends_in_letter && domain::is_normal(text)) || is_host_name_of_any_form(text)
+}
+
+fn is_host_name_of_any_form(text: &str) -> bool {
     let label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -65,7 +73,18 @@ impl fmt::Display for PresentedName {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_quick_look_agrees_with_the_closer_one(
+            text in prop_oneof!["[a-z0-9_.-]{0,12}", "[a-z0-9]{55,64}(\\.[a-z0-9]{1,64}){0,4}", any::<String>()],
+        ) {
+            prop_assert_eq!(is_host_name(&text), is_host_name_of_any_form(&text));
+        }
+    }
 
     fn exact(name: &str) -> Option<PresentedName> {
         Some(PresentedName::Exact(name.to_owned()))
