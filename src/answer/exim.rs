@@ -7,9 +7,9 @@
 
 use std::borrow::Cow;
 
-use super::inbound::{Decision, Verdict};
+use super::inbound::{self, Decision};
 use super::outbound::{domain_hit, host_answer, users};
-use super::{Answered, Applied, By, Lookup, Refusal, Reported};
+use super::{Answered, Applied, By, Lookup, Refusal, Reported, Verdict};
 use crate::model::Requirement;
 use crate::model::certificate::Certificate;
 use crate::model::domain;
@@ -45,12 +45,12 @@ impl Answered for Reply<'_> {
         }
     }
 
-    fn verdict(&self) -> &'static str {
+    fn verdict(&self) -> Verdict {
         match self {
-            Reply::Policy(policy) if policy.gap.is_some() => "temp",
-            Reply::Policy(_) => "ok",
-            Reply::Default => "notfound",
-            Reply::Temp(_) => "temp",
+            Reply::Policy(policy) if policy.gap.is_some() => Verdict::Temp,
+            Reply::Policy(_) => Verdict::Ok,
+            Reply::Default => Verdict::NotFound,
+            Reply::Temp(_) => Verdict::Temp,
         }
     }
 
@@ -172,8 +172,8 @@ impl Judged<'_> {
         }
     }
 
-    /// The verdict in a decision line.
-    pub fn verdict(&self) -> &'static str {
+    /// The word of the verdict in logs and in JSON.
+    pub fn word(&self) -> &'static str {
         if self.verdict.is_ok() { "ok" } else { "refused" }
     }
 }
@@ -227,9 +227,9 @@ fn judge(policy: &EximPolicy, requirement: &Requirement, question: &Question<'_>
 /// it is answered as a deferral.
 pub fn action(decision: &Decision<'_>) -> String {
     let word = match decision.verdict {
-        Verdict::Pass => "pass",
-        Verdict::Reject => "deny",
-        Verdict::Hold | Verdict::Defer => "defer",
+        inbound::Verdict::Pass => "pass",
+        inbound::Verdict::Reject => "deny",
+        inbound::Verdict::Hold | inbound::Verdict::Defer => "defer",
     };
     let mut answer = Answer::new().with("action", word);
     if let Some(reply) = decision.smtp_reply() {

@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use super::mail::{Identity, Mail, ProtocolState};
 use super::text::{self, Part, Violation};
@@ -33,9 +34,9 @@ pub struct Decision<'s> {
     /// Why a mail passes though connectors could apply, or is deferred though none was violated.
     pub because: Because,
     /// The enforcing connectors that identify the mail, less those overridden.
-    pub applies: Vec<Judged<'s>>,
+    pub applies: AllJudged<'s>,
     /// The reporting ones, for the log alone.
-    pub report: Vec<Judged<'s>>,
+    pub report: AllJudged<'s>,
     action: Cow<'static, str>,
     /// Whose violation is told, by its index in `applies`.
     told: Option<usize>,
@@ -108,6 +109,9 @@ impl Because {
     }
 }
 
+/// Connectors that a mail is about; hardly ever more than one.
+pub type AllJudged<'s> = SmallVec<[Judged<'s>; 1]>;
+
 /// A connector and what the mail does not show of what it requires.
 #[derive(Debug)]
 pub struct Judged<'s> {
@@ -146,6 +150,9 @@ impl Judged<'_> {
     }
 }
 
+/// Tells the time.
+type Clock<'c> = &'c dyn Fn() -> Timestamp;
+
 /// Nothing to object: the restrictions behind us go on.
 const DUNNO: &str = "DUNNO";
 
@@ -174,8 +181,8 @@ impl<'s> Decision<'s> {
         Decision {
             verdict: Verdict::Pass,
             because,
-            applies: Vec::new(),
-            report: Vec::new(),
+            applies: AllJudged::new(),
+            report: AllJudged::new(),
             action: Cow::Borrowed(DUNNO),
             told: None,
         }
@@ -185,16 +192,21 @@ impl<'s> Decision<'s> {
         Decision {
             verdict: Verdict::Defer,
             because,
-            applies: Vec::new(),
-            report: Vec::new(),
+            applies: AllJudged::new(),
+            report: AllJudged::new(),
             action: Cow::Borrowed(action),
             told: None,
         }
     }
 }
 
-/// Decides about a mail. `now` matters for the dates of registered certificates only.
-pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> Decision<'s> {
+/// Decides about a mail. `now` is asked for the dates of registered certificates only: most mail is
+/// decided without a look at the clock.
+pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: impl Fn() -> Timestamp) -> Decision<'s> {
+    decide(snapshot, mail, &now)
+}
+
+fn decide<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Clock<'_>) -> Decision<'s> {
     let state = match ProtocolState::of(mail.state) {
         Some(ProtocolState::Early) => return Decision::pass(Because::State),
         Some(state) => state,
@@ -222,6 +234,9 @@ pub fn inbound<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>, now: Timestamp) -> D
         None
     };
     let judge = |side: &'s InboundSide| {
+        if !side.has_domains() && !side.has_addresses() {
+            return AllJudged::new();
+        }
         let domain = match &identity {
             Identity::Domain(name) => Some(name.as_ref()),
             Identity::Literal | Identity::Unusable => None,
@@ -275,7 +290,7 @@ fn in_scope(connector: &Inbound, state: ProtocolState, mail: &Mail<'_>) -> bool 
 
 /// Takes out what others override. One that is out itself takes nothing out: with A over B over
 /// C, C stays in force beside A. `overrides` has no cycles; that is checked at load.
-fn without_overridden(mut judged: Vec<Judged<'_>>) -> Vec<Judged<'_>> {
+fn without_overridden(mut judged: AllJudged<'_>) -> AllJudged<'_> {
     let overrides = |a: &Judged<'_>, b: &Judged<'_>| {
         a.connector.overrides.iter().any(|name| name == b.connector.name.as_str())
     };
@@ -306,7 +321,7 @@ fn without_overridden(mut judged: Vec<Judged<'_>>) -> Vec<Judged<'_>> {
     judged
 }
 
-fn violations(connector: &Inbound, mail: &Mail<'_>, now: Timestamp) -> Vec<Violation> {
+fn violations(connector: &Inbound, mail: &Mail<'_>, now: Clock<'_>) -> Vec<Violation> {
     let require = &connector.require;
     let mut found = Vec::new();
     if require.needs_tls() && mail.tls_version.is_empty() {
@@ -342,20 +357,22 @@ fn tls_violation(wanted: TlsRequirement, presented: &[u8]) -> Option<Violation> 
 fn certificate_violation(
     wanted: &CertificateRequirement,
     mail: &Mail<'_>,
-    now: Timestamp,
+    now: Clock<'_>,
 ) -> Option<Violation> {
     let presented = &mail.certificate;
     if !presented.is_presented() {
         return Some(Violation::NoCertificate);
     }
-    let (digests, other_digest) = presented.digests();
+    // Where none is registered, nothing is compared with them.
+    let (digests, other_digest) =
+        if wanted.registered.is_empty() { Default::default() } else { presented.digests() };
     let registered =
         wanted.registered.iter().filter(|registered| digests.iter().any(|digest| registered.has(digest)));
     let mut dates = None;
     let mut other_name = None;
     for registered in registered {
         let certificate = &registered.certificate;
-        if certificate.valid_at(now).is_err() {
+        if certificate.valid_at(now()).is_err() {
             dates = Some(Violation::RegisteredDates);
         } else if wanted.names.is_none()
             || certificate.registered_identities().iter().any(|name| wanted.accepts_name(name))

@@ -106,7 +106,7 @@ proptest! {
         if let Ok(snapshot) = compile(&agreements(Vec::new(), vec![a, b]), 1, String::new()) {
             let now = jiff::Timestamp::from_second(1_795_000_000).unwrap();
             let then = now + jiff::SignedDuration::from_hours(years * 365 * 24);
-            let [is, was] = [now, then].map(|time| super::inbound(&snapshot, &mail, time).action().to_owned());
+            let [is, was] = [now, then].map(|time| super::inbound(&snapshot, &mail, || time).action().to_owned());
             prop_assert_eq!(is, was);
         }
     }

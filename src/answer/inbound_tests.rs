@@ -67,7 +67,7 @@ fn now() -> Timestamp {
 }
 
 pub(super) fn decide<'s>(snapshot: &'s Snapshot, mail: &Mail<'_>) -> Decision<'s> {
-    inbound(snapshot, mail, now())
+    inbound(snapshot, mail, now)
 }
 
 pub(super) fn action(snapshot: &Snapshot, mail: &Mail<'_>) -> String {

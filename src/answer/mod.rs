@@ -78,6 +78,31 @@ pub enum Refusal {
     Internal,
 }
 
+/// What a reply about outbound mail comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A connector applies, and it was told.
+    Ok,
+    /// None applies.
+    NotFound,
+    /// The question makes no sense.
+    Perm,
+    /// The mail waits.
+    Temp,
+}
+
+impl Verdict {
+    /// The word in logs and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::NotFound => "notfound",
+            Verdict::Perm => "perm",
+            Verdict::Temp => "temp",
+        }
+    }
+}
+
 /// An answer to a question about outbound mail, whoever asks.
 pub trait Answered {
     /// What is sent, without the framing of the protocol: a word, which may be empty, and the rest.
@@ -87,8 +112,8 @@ pub trait Answered {
         let (word, rest) = self.words();
         format!("{word}{rest}")
     }
-    /// The verdict in a decision line.
-    fn verdict(&self) -> &'static str;
+    /// What it comes to.
+    fn verdict(&self) -> Verdict;
     /// Why there is none, where the question is to blame.
     fn refusal(&self) -> Option<Refusal>;
 }
@@ -105,12 +130,12 @@ impl Answered for Reply<'_> {
         }
     }
 
-    fn verdict(&self) -> &'static str {
+    fn verdict(&self) -> Verdict {
         match self {
-            Reply::Ok(_) => "ok",
-            Reply::NotFound => "notfound",
-            Reply::Perm(_) => "perm",
-            Reply::Temp(_) => "temp",
+            Reply::Ok(_) => Verdict::Ok,
+            Reply::NotFound => Verdict::NotFound,
+            Reply::Perm(_) => Verdict::Perm,
+            Reply::Temp(_) => Verdict::Temp,
         }
     }
 
@@ -176,13 +201,20 @@ pub enum By<'s> {
     Route,
 }
 
-impl fmt::Display for By<'_> {
-    /// The pattern as written, or `route`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl By<'_> {
+    /// The pattern as written, or `route`, in two parts.
+    pub fn parts(&self) -> (&'static str, &str) {
         match self {
-            By::Domain(hit) => write!(f, "{hit}"),
-            By::Route => f.write_str("route"),
+            By::Domain(hit) => hit.parts(),
+            By::Route => ("", "route"),
         }
+    }
+}
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (form, name) = self.parts();
+        write!(f, "{form}{name}")
     }
 }
 

@@ -45,8 +45,7 @@ pub fn tls<'s>(snapshot: &'s Snapshot, key: &[u8]) -> Lookup<'s> {
 }
 
 fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
-    let all = snapshot.outbound();
-    let (enforced, reported) = (snapshot.enforced(), snapshot.reported());
+    let (all, enforced) = (snapshot.outbound(), snapshot.enforced());
     let mut lookup = Lookup::of(Reply::NotFound);
     let own = domain_hit(enforced, all, &key.host);
     if let Some(answer) = host_answer(enforced, key) {
@@ -56,21 +55,30 @@ fn tls_for<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Lookup<'s> {
         lookup.reply = Reply::Ok(snapshot.policy(hit.owner));
         lookup.applies.push(Applied { connector, by: By::Domain(hit) });
     }
+    if snapshot.has_reports() {
+        lookup.report = tls_reports(snapshot, key);
+    }
+    lookup
+}
+
+/// The reporting connectors: those that send through the host, and the one that its domain belongs to.
+fn tls_reports<'s>(snapshot: &'s Snapshot, key: &Key<'_>) -> Vec<Reported<'s>> {
+    let (all, reported) = (snapshot.outbound(), snapshot.reported());
     let would = |applied: Applied<'s>| Reported {
         would_reply: Reply::Ok(snapshot.policy(applied.number())),
         applied,
     };
-    let own = domain_hit(reported, all, &key.host);
+    let mut report = Vec::new();
     if let Some(answer) = host_answer(reported, key) {
-        lookup.report.extend(users(all, answer, None).map(would));
+        report.extend(users(all, answer, None).map(would));
     }
-    if let Some((hit, connector)) = own {
-        let listed = lookup.report.iter().any(|other| std::ptr::eq(other.applied.connector, connector));
+    if let Some((hit, connector)) = domain_hit(reported, all, &key.host) {
+        let listed = report.iter().any(|other| std::ptr::eq(other.applied.connector, connector));
         if !listed {
-            lookup.report.push(would(Applied { connector, by: By::Domain(hit) }));
+            report.push(would(Applied { connector, by: By::Domain(hit) }));
         }
     }
-    lookup
+    report
 }
 
 pub(super) fn host_answer<'s>(side: &'s OutboundSide, key: &Key<'_>) -> Option<&'s HostAnswer> {
@@ -136,7 +144,9 @@ pub fn transport<'s>(snapshot: &'s Snapshot, key: &[u8]) -> Lookup<'s> {
         lookup.reply = Reply::Ok(&applied.connector.transport);
         lookup.applies.push(applied);
     }
-    if let Some(applied) = find(snapshot.reported()) {
+    if snapshot.has_reports()
+        && let Some(applied) = find(snapshot.reported())
+    {
         lookup.report.push(Reported { would_reply: Reply::Ok(&applied.connector.transport), applied });
     }
     lookup

@@ -28,7 +28,10 @@ fn replies_to_postfix_have_a_verdict_and_perhaps_a_reason() {
             Some(Refusal::Internal),
         ),
     ] {
-        assert_eq!((reply.payload().as_ref(), reply.verdict(), reply.refusal()), (payload, verdict, refusal));
+        assert_eq!(
+            (reply.payload().as_ref(), reply.verdict().word(), reply.refusal()),
+            (payload, verdict, refusal)
+        );
     }
 }
 
@@ -43,7 +46,7 @@ fn replies_to_exim_have_a_verdict_and_perhaps_a_reason() {
         ("", "temp", Some(Refusal::Empty)),
     ] {
         let reply = exim::out(&snapshot, domain.as_bytes()).reply;
-        assert_eq!((reply.verdict(), reply.refusal()), (verdict, refusal), "{domain}");
+        assert_eq!((reply.verdict().word(), reply.refusal()), (verdict, refusal), "{domain}");
     }
 }
 
@@ -59,7 +62,7 @@ fn a_certificate_is_good_or_refused() {
     {
         let question = exim::Question { domain: b"a.x", host: b"mx.a.x", answer: answer.as_bytes(), der };
         let judged = exim::certificate(&snapshot, &question);
-        assert_eq!((judged.verdict(), judged.payload().as_ref()), (verdict, payload));
+        assert_eq!((judged.word(), judged.payload().as_ref()), (verdict, payload));
         assert_eq!(judged.applies.unwrap().connector.agreement.name.as_str(), "c0");
     }
 }

@@ -16,6 +16,7 @@
 //! Logs nothing; knows no connector, no socket and no clock.
 
 pub mod control;
+pub(crate) mod decimal;
 pub mod escape;
 pub mod exim;
 pub mod netstring;

@@ -10,7 +10,7 @@
 //!
 //! Postfix's own reader is laxer (it takes leading zeros); nothing that Postfix writes needs that.
 
-use super::Error;
+use super::{Error, decimal};
 
 /// One netstring at the start of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,27 +68,10 @@ pub fn encode(payload: &[u8], out: &mut Vec<u8>) {
     encode_parts(&[payload], out);
 }
 
-/// Appends a number in decimal: the formatter of the library takes longer than all the rest of a reply.
-fn digits(number: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    let mut rest = number;
-    loop {
-        let digit = u8::try_from(rest % 10).unwrap_or_default();
-        out.push(b'0' + digit);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if let Some(written) = out.get_mut(start..) {
-        written.reverse();
-    }
-}
-
 /// As [`encode`], with a payload in parts.
 pub fn encode_parts(payload: &[&[u8]], out: &mut Vec<u8>) {
     let length: usize = payload.iter().map(|part| part.len()).sum();
-    digits(length, out);
+    decimal::encode(u64::try_from(length).unwrap_or(u64::MAX), out);
     out.push(b':');
     for part in payload {
         out.extend_from_slice(part);

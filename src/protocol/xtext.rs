@@ -10,29 +10,40 @@
 //!
 //! The decoded bytes may be anything, also NUL and control characters: whether they are a name is for the caller to say.
 
+use smallvec::SmallVec;
+
 use super::Error;
+
+/// What a value stands for; most names of certificates need no allocation.
+pub type Decoded = SmallVec<[u8; 64]>;
 
 /// Decodes `value`.
 ///
 /// # Errors
 /// [`Error::XtextEscape`] for a malformed `+XX`, [`Error::XtextByte`] for a byte that must not stand there bare.
-pub fn decode(value: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut bytes = value.iter().copied();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => digit(bytes.next())? << 4 | digit(bytes.next())?,
-            b'!'..=b'~' => byte,
-            _ => return Err(Error::XtextByte),
-        });
+pub fn decode(value: &[u8]) -> Result<Decoded, Error> {
+    let mut decoded = Decoded::new();
+    let mut rest = value;
+    loop {
+        let bare = rest.iter().position(|byte| !matches!(byte, b'!'..=b'*' | b','..=b'~'));
+        let (plain, behind) = rest.split_at_checked(bare.unwrap_or(rest.len())).unwrap_or_default();
+        decoded.extend_from_slice(plain);
+        rest = match behind {
+            [] => return Ok(decoded),
+            [b'+', high, low, behind @ ..] => {
+                decoded.push(digit(*high)? << 4 | digit(*low)?);
+                behind
+            }
+            [b'+', ..] => return Err(Error::XtextEscape),
+            [..] => return Err(Error::XtextByte),
+        };
     }
-    Ok(decoded)
 }
 
-fn digit(byte: Option<u8>) -> Result<u8, Error> {
+fn digit(byte: u8) -> Result<u8, Error> {
     match byte {
-        Some(byte @ b'0'..=b'9') => Ok(byte - b'0'),
-        Some(byte @ b'A'..=b'F') => Ok(byte - b'A' + 10),
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'A'..=b'F' => Ok(byte - b'A' + 10),
         _ => Err(Error::XtextEscape),
     }
 }
@@ -72,7 +83,7 @@ mod tests {
             ("printable, encoded without need", b"+41", b"A"),
         ];
         for (name, value, decoded) in table {
-            assert_eq!(decode(value).unwrap(), *decoded, "{name}");
+            assert_eq!(decode(value).unwrap().as_slice(), *decoded, "{name}");
         }
     }
 
@@ -101,7 +112,7 @@ mod tests {
     proptest! {
         #[test]
         fn decode_is_the_inverse_of_postfix_quoting(bytes in any::<Vec<u8>>()) {
-            prop_assert_eq!(decode(&quote(&bytes)).unwrap(), bytes);
+            prop_assert_eq!(decode(&quote(&bytes)).unwrap().to_vec(), bytes);
         }
 
         #[test]

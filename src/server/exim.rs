@@ -90,7 +90,7 @@ impl Exim {
             tls_version: exim::tls_word(&request.proto),
             certificate: leaf.whole(),
         };
-        let decided = inbound(&current.snapshot, &mail, now);
+        let decided = inbound(&current.snapshot, &mail, || now);
         let reply = answer::action(&decided);
         output.extend_from_slice(reply.as_bytes());
         output.push(b'\n');

@@ -32,7 +32,7 @@ impl Dialect for Policy {
         let certificate = Certificate::of(&request);
         let mail = certificate.mail(&request);
         let current = self.0.current.load();
-        let decided = answer::inbound(&current.snapshot, &mail, Timestamp::now());
+        let decided = answer::inbound(&current.snapshot, &mail, Timestamp::now);
         policy::encode_action(decided.action(), output);
         let tags = Tags { queue_id: request.queue_id, instance: request.instance };
         decision::mail(&self.0, &current, tags, &mail, &decided, decided.action());
@@ -43,8 +43,8 @@ impl Dialect for Policy {
 
 /// The names of a client certificate, decoded.
 struct Certificate {
-    subject: Vec<u8>,
-    issuer: Vec<u8>,
+    subject: xtext::Decoded,
+    issuer: xtext::Decoded,
 }
 
 impl Certificate {

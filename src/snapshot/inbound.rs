@@ -129,7 +129,7 @@ impl InboundSide {
         all: &[Inbound],
         domain: Option<&str>,
         client: Option<IpAddr>,
-    ) -> Vec<Identified<'s>> {
+    ) -> SmallVec<[Identified<'s>; 2]> {
         let mut found: SmallVec<[(u32, IdentifiedBy<'s>); 4]> = SmallVec::new();
         let mut add = |owner: u32, by| {
             if !found.iter().any(|(known, _)| *known == owner) {

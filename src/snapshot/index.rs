@@ -44,10 +44,19 @@ pub struct Hit<'a> {
 impl fmt::Display for Hit<'_> {
     /// The pattern as it was written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (form, name) = self.parts();
+        write!(f, "{form}{name}")
+    }
+}
+
+impl Hit<'_> {
+    /// The pattern as it was written: what stands before the name, and the name.
+    pub fn parts(&self) -> (&'static str, &str) {
         match self.entry {
-            Entry::Name(name) | Entry::Suffix(name) if self.tree => write!(f, "*.{name}"),
-            Entry::Name(name) => f.write_str(name),
-            Entry::Suffix(_) | Entry::Any => write!(f, "{}", self.entry),
+            Entry::Name(name) | Entry::Suffix(name) if self.tree => ("*.", name),
+            Entry::Name(name) => ("", name),
+            Entry::Suffix(name) => (".", name),
+            Entry::Any => ("*", ""),
         }
     }
 }

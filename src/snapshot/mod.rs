@@ -42,6 +42,7 @@ pub struct Snapshot {
     policies: Policies,
     enforced: OutboundSide,
     reported: OutboundSide,
+    has_reports: bool,
     inbound: Vec<Inbound>,
     inbound_enforced: InboundSide,
     inbound_reported: InboundSide,
@@ -108,6 +109,7 @@ pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Resu
     Ok(Snapshot {
         generation,
         sha256,
+        has_reports: agreements.outbound.iter().any(|outbound| outbound.mode == Mode::Report),
         mta: agreements.mta.clone(),
         exempt: agreements.inbound_exempt.clone(),
         outbound: connectors,
@@ -155,6 +157,11 @@ impl Snapshot {
     /// The enforcing outbound connectors, for lookup.
     pub fn enforced(&self) -> &OutboundSide {
         &self.enforced
+    }
+
+    /// Whether an outbound connector reports: where none does, nobody has to be looked for.
+    pub fn has_reports(&self) -> bool {
+        self.has_reports
     }
 
     /// The reporting outbound connectors, for lookup.

@@ -156,7 +156,7 @@ pub fn explanation<'s>(
     mta: Mta,
     now: Timestamp,
 ) -> Explanation<'s> {
-    let decision = answer::inbound(snapshot, mail, now);
+    let decision = answer::inbound(snapshot, mail, || now);
     let action = match mta {
         Mta::Postfix => decision.action().to_owned(),
         Mta::Exim => exim::action(&decision),

@@ -47,14 +47,22 @@ macro_rules! attributes {
         }
 
         impl<'a> Attributes<'a> {
-            fn slot(&mut self, name: &[u8]) -> Option<(&'static str, &mut Option<&'a [u8]>)> {
-                if name == b"request" {
-                    return Some(("request", &mut self.request));
-                }
+            /// The place of an attribute that we decide on. It is asked for each line of each request: by
+            /// the length of its name nearly every other one is told apart.
+            #[inline(always)]
+            fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>> {
                 $(if name == stringify!($name).as_bytes() {
-                    return Some((stringify!($name), &mut self.$name));
+                    return Some(&mut self.$name);
                 })*
-                None
+                (name == b"request").then_some(&mut self.request)
+            }
+
+            /// The same name, for a message.
+            fn known(name: &[u8]) -> &'static str {
+                $(if name == stringify!($name).as_bytes() {
+                    return stringify!($name);
+                })*
+                "request"
             }
 
             fn finish(self) -> Result<Request<'a>, Error> {
@@ -104,9 +112,58 @@ attributes! {
 /// What the first line that is wrong has wrong; see the module's *Refuses*.
 pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
     let window = buffer.get(..REQUEST_LIMIT).unwrap_or(buffer);
-    // One look for all lines; where there is something, it is looked for line by line, so that what
-    // is wrong first is told.
-    let clean = memchr2(b'\r', b'\0', window).is_none();
+    match decode_whole(window) {
+        Some(decoded) => Ok(Some(decoded)),
+        None => judge(window),
+    }
+}
+
+/// What nearly every call is for: a request that is whole and in order. Of all others [`judge`] says what they are.
+fn decode_whole(window: &[u8]) -> Option<(Request<'_>, usize)> {
+    let mut attributes = Attributes::default();
+    let mut rest = window;
+    for _ in 0..=ATTRIBUTE_LIMIT {
+        if let [b'\n', behind @ ..] = rest {
+            let consumed = window.len() - behind.len();
+            let clean = memchr2(b'\r', b'\0', window.get(..consumed)?).is_none();
+            let ours = attributes.request == Some(SERVICE);
+            return Some((attributes.finish().ok()?, consumed)).filter(|_| clean && ours);
+        }
+        let (name, behind) = cut(rest, [b'=', b'\n']).filter(|(_, behind)| behind.starts_with(b"="))?;
+        let (value, behind) = cut(behind.get(1..)?, [b'\n'])?;
+        rest = behind.get(1..)?;
+        let seen = attributes.slot(name).is_some_and(|slot| slot.replace(value).is_some());
+        if seen || name.len() > NAME_LIMIT {
+            return None;
+        }
+    }
+    None
+}
+
+/// Cuts before the first of these bytes, found eight at a time. Names and values are so short that a search for longer
+/// ones is not under way yet when this one is done.
+fn cut<const N: usize>(bytes: &[u8], before: [u8; N]) -> Option<(&[u8], &[u8])> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let wanted = before.map(|byte| ONES * u64::from(byte));
+    let (words, last) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = wanted.iter().fold(0, |found, wanted| {
+            // Zero where the byte is. A one taken from all bytes sets the high bit of the first zero, and of none before.
+            let differs = word ^ wanted;
+            found | differs.wrapping_sub(ONES) & !differs & HIGHS
+        });
+        if found != 0 {
+            return bytes.split_at_checked(8 * number + usize::try_from(found.trailing_zeros() / 8).ok()?);
+        }
+    }
+    let at = last.iter().position(|byte| before.contains(byte))?;
+    bytes.split_at_checked(bytes.len() - last.len() + at)
+}
+
+/// Goes through the lines one by one, so that what is wrong first is told.
+fn judge(window: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
     let mut attributes = Attributes::default();
     let mut consumed = 0;
     for (number, piece) in lines(window).enumerate() {
@@ -121,7 +178,7 @@ pub fn decode(buffer: &[u8]) -> Result<Option<(Request<'_>, usize)>, Error> {
             return Err(Error::TooManyAttributes { limit: ATTRIBUTE_LIMIT });
         }
         let line = piece.strip_suffix(b"\n");
-        match (line, split(line.unwrap_or(piece), clean)?) {
+        match (line, split(line.unwrap_or(piece))?) {
             (Some(_), Some((name, value))) => attributes.add(name, value)?,
             (Some(_), None) => return Err(Error::EqualsMissing),
             // The line goes on; what there is of it is in order.
@@ -146,13 +203,13 @@ fn lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 impl<'a> Attributes<'a> {
     fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Error> {
-        let Some((name, slot)) = self.slot(name) else {
+        let Some(slot) = self.slot(name) else {
             return Ok(());
         };
         if slot.replace(value).is_some() {
-            return Err(Error::AttributeTwice(name));
+            return Err(Error::AttributeTwice(Attributes::known(name)));
         }
-        if name == "request" && value != SERVICE {
+        if name == b"request" && value != SERVICE {
             return Err(Error::ServiceUnknown);
         }
         Ok(())
@@ -162,21 +219,17 @@ impl<'a> Attributes<'a> {
 /// Splits a line, or as much of it as there is, at its first `=`.
 ///
 /// Judges strictly from left to right, so that a line is refused for the same reason whether it came whole or in pieces.
-fn split(line: &[u8], clean: bool) -> Result<Option<Attribute<'_>>, Error> {
+fn split(line: &[u8]) -> Result<Option<Attribute<'_>>, Error> {
     // A name of the full length and its `=`.
     let (head, tail) = line.split_at_checked(NAME_LIMIT + 1).unwrap_or((line, &[]));
-    if !clean {
-        refuse_forbidden(head)?;
-    }
+    refuse_forbidden(head)?;
     let Some(equals) = memchr(b'=', head) else {
         return match head.len() > NAME_LIMIT {
             true => Err(Error::NameTooLong { limit: NAME_LIMIT }),
             false => Ok(None),
         };
     };
-    if !clean {
-        refuse_forbidden(tail)?;
-    }
+    refuse_forbidden(tail)?;
     Ok(line.split_at_checked(equals).and_then(|(name, value)| Some((name, value.strip_prefix(b"=")?))))
 }
 

@@ -8,18 +8,18 @@
 //! `decisions = "all"`, or at debug; `because=` says why a mail was not looked at.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::io::Write as _;
 
 use super::super::counters::{Part, Usual};
 use super::super::service::{Current, Service};
 use super::line::Line;
 use crate::answer::exim::{self, Question};
 use crate::answer::inbound::{Because, Decision, Judged, Verdict};
-use crate::answer::{Answered, Applied, By, Lookup, Mail, Refusal};
+use crate::answer::{self, Answered, Applied, By, Lookup, Mail, Refusal};
 use crate::model::Mode;
 use crate::model::certificate::Fingerprint;
 use crate::protocol::escape;
-use crate::snapshot::Direction;
+use crate::snapshot::{Direction, IdentifiedBy};
 
 /// A peer's text for a line: cut, and readable; the line escapes it.
 pub(in crate::server) fn peer(bytes: &[u8], limit: usize) -> Cow<'_, str> {
@@ -35,11 +35,15 @@ pub(in crate::server) fn lookup<R: Answered>(
 ) {
     let took_part = !(lookup.applies.is_empty() && lookup.report.is_empty());
     let verdict = lookup.reply.verdict();
-    let count = |connector, verdict, part| service.counters.count(connector, verdict, part);
+    let count = |connector, verdict: answer::Verdict, part| {
+        service.counters.count(connector, verdict.word(), part);
+    };
     for applied in &lookup.applies {
         match verdict {
-            "ok" => current.tally.count(Usual::Ok(applied.number())),
-            verdict => count(name(applied), verdict, Part::Decided),
+            answer::Verdict::Ok => current.tally.count(Usual::Ok(applied.number())),
+            answer::Verdict::NotFound | answer::Verdict::Perm | answer::Verdict::Temp => {
+                count(name(applied), verdict, Part::Decided);
+            }
         }
     }
     for reported in &lookup.report {
@@ -47,45 +51,32 @@ pub(in crate::server) fn lookup<R: Answered>(
     }
     if lookup.applies.is_empty() {
         match verdict {
-            "notfound" => current.tally.count(Usual::NotFound),
-            verdict => count("", verdict, Part::Decided),
+            answer::Verdict::NotFound => current.tally.count(Usual::NotFound),
+            answer::Verdict::Ok | answer::Verdict::Perm | answer::Verdict::Temp => {
+                count("", verdict, Part::Decided);
+            }
         }
     }
     let Some(level) = service.decision_level(&current.settings, took_part) else {
         return;
     };
     service.journal.line(level, "decision", |line| {
-        line.text("direction", Direction::Outbound.word());
-        line.peer("map", map).peer("key", key);
-        let applies = lookup.applies.iter().map(|applied| (name(applied), &applied.by));
-        let report = lookup.report.iter().map(|reported| (name(&reported.applied), &reported.applied.by));
+        line.word(" direction=", Direction::Outbound.word());
+        line.peer(" map=", map).peer(" key=", key);
+        let applies = lookup.applies.iter().map(|applied| (name(applied), applied.by));
+        let report = lookup.report.iter().map(|reported| (name(&reported.applied), reported.applied.by));
         let reporting = connectors(line, applies, report);
         let (word, rest) = lookup.reply.words();
-        line.text("verdict", verdict).parts("reply", word, &rest);
-        line.number("generation", current.snapshot.generation());
+        line.word(" verdict=", verdict.word()).sentence(" reply=", word, &rest);
+        line.number(" generation=", current.snapshot.generation());
         if reporting {
-            line.joined(
-                "would_reply",
-                "; ",
-                lookup.report.iter().map(|reported| shown(&reported.would_reply)),
-            );
+            line.joined(" would_reply=", "; ", &lookup.report, |reported, out| {
+                let (word, rest) = reported.would_reply.words();
+                out.extend_from_slice(word.as_bytes());
+                out.extend_from_slice(rest.as_bytes());
+            });
         }
     });
-}
-
-/// A reply in a line, without a copy of it.
-struct Shown<'r>(&'static str, Cow<'r, str>);
-
-impl Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shown(word, rest) = self;
-        write!(f, "{word}{rest}")
-    }
-}
-
-fn shown<R: Answered>(reply: &R) -> Shown<'_> {
-    let (word, rest) = reply.words();
-    Shown(word, rest)
 }
 
 fn name<'s>(applied: &Applied<'s>) -> &'s str {
@@ -110,12 +101,12 @@ pub(in crate::server) struct Tags<'a> {
 }
 
 /// Counts and logs the decision about a mail, which was answered with `reply`.
-pub(in crate::server) fn mail<'s>(
+pub(in crate::server) fn mail(
     service: &Service,
     current: &Current,
     tags: Tags<'_>,
     mail: &Mail<'_>,
-    decision: &'s Decision<'s>,
+    decision: &Decision<'_>,
     reply: &str,
 ) {
     let took_part = !(decision.applies.is_empty() && decision.report.is_empty());
@@ -141,28 +132,34 @@ pub(in crate::server) fn mail<'s>(
         return;
     };
     service.journal.line(level, "decision", |line| {
-        line.text("direction", Direction::Inbound.word());
-        line.peer("state", mail.state);
+        line.word(" direction=", Direction::Inbound.word());
+        line.peer(" state=", mail.state);
         // The null sender is identified by the HELO name.
-        line.peer("key", if mail.sender.is_empty() { mail.helo } else { mail.sender });
-        let pair = |judged: &'s Judged<'s>| (judged.connector.name.as_str(), &judged.identified_by);
-        let reporting = connectors(line, decision.applies.iter().map(pair), decision.report.iter().map(pair));
-        line.text("verdict", decision.verdict.word()).text("reply", reply);
-        line.number("generation", current.snapshot.generation());
+        line.peer(" key=", if mail.sender.is_empty() { mail.helo } else { mail.sender });
+        let reporting =
+            connectors(line, decision.applies.iter().map(identified), decision.report.iter().map(identified));
+        line.word(" verdict=", decision.verdict.word()).text(" reply=", reply);
+        line.number(" generation=", current.snapshot.generation());
         if reporting {
-            line.joined("would_reply", "; ", decision.report.iter().map(Judged::action));
+            line.joined(" would_reply=", "; ", &decision.report, |judged, out| {
+                out.extend_from_slice(judged.action().as_bytes());
+            });
         }
         if decision.because != Because::Connectors {
-            line.text("because", decision.because.word());
+            line.word(" because=", decision.because.word());
         }
-        for (key, tag) in [("queue_id", tags.queue_id), ("instance", tags.instance)] {
+        for (key, tag) in [(" queue_id=", tags.queue_id), (" instance=", tags.instance)] {
             if !tag.is_empty() {
                 line.peer(key, tag);
             }
         }
-        line.peer("client", mail.client_address);
-        line.text("presented", &presented(mail));
+        line.peer(" client=", mail.client_address);
+        line.written(" presented=", |out| presented(mail, out));
     });
+}
+
+fn identified<'d>(judged: &'d Judged<'_>) -> (&'d str, IdentifiedBy<'d>) {
+    (judged.connector.name.as_str(), judged.identified_by)
 }
 
 /// Says of a mail that what a connector depends on could not be read, if so.
@@ -193,73 +190,113 @@ pub(in crate::server) fn certificate(
     reply: &str,
 ) {
     let connector = judged.applies.as_ref().map_or("", name);
-    service.counters.count(connector, judged.verdict(), Part::Decided);
+    service.counters.count(connector, judged.word(), Part::Decided);
     let Some(level) = service.decision_level(&current.settings, judged.applies.is_some()) else {
         return;
     };
     service.journal.line(level, "decision", |line| {
-        line.text("direction", Direction::Outbound.word());
-        line.text("map", "cert").peer("key", question.domain);
-        let applies = judged.applies.iter().map(|applied| (name(applied), &applied.by));
-        connectors(line, applies, std::iter::empty::<(&str, &By<'_>)>());
-        line.text("verdict", judged.verdict()).text("reply", reply);
-        line.number("generation", current.snapshot.generation());
-        line.peer("host", question.host);
-        line.text("presented", &Fingerprint::of(question.der).to_string());
+        line.word(" direction=", Direction::Outbound.word());
+        line.word(" map=", "cert").peer(" key=", question.domain);
+        let applies = judged.applies.iter().map(|applied| (name(applied), applied.by));
+        connectors(line, applies, std::iter::empty::<(&str, By<'_>)>());
+        line.word(" verdict=", judged.word()).text(" reply=", reply);
+        line.number(" generation=", current.snapshot.generation());
+        line.peer(" host=", question.host);
+        line.text(" presented=", &Fingerprint::of(question.der).to_string());
     });
+}
+
+/// How a connector came to take part, as it is written in a line.
+trait Pattern {
+    fn append(&self, out: &mut Vec<u8>);
+}
+
+impl Pattern for By<'_> {
+    fn append(&self, out: &mut Vec<u8>) {
+        let (form, name) = self.parts();
+        out.extend_from_slice(form.as_bytes());
+        out.extend_from_slice(name.as_bytes());
+    }
+}
+
+impl Pattern for IdentifiedBy<'_> {
+    fn append(&self, out: &mut Vec<u8>) {
+        match self {
+            IdentifiedBy::Domain(hit) => By::Domain(*hit).append(out),
+            // Writing to a vector does not fail.
+            IdentifiedBy::Range(range) => drop(write!(out, "{range}")),
+        }
+    }
 }
 
 /// Writes who took part, each by name and pattern: the enforcing connectors, or else the reporting ones.
 /// Whether any reports.
-fn connectors<'s, P: Display>(
+#[inline]
+fn connectors<'s, P: Pattern>(
     line: &mut Line<'_>,
-    applies: impl Iterator<Item = (&'s str, P)> + Clone,
-    report: impl Iterator<Item = (&'s str, P)> + Clone,
+    applies: impl ExactSizeIterator<Item = (&'s str, P)> + Clone,
+    report: impl ExactSizeIterator<Item = (&'s str, P)> + Clone,
 ) -> bool {
-    let (enforcing, reporting) = (applies.clone().next().is_some(), report.clone().next().is_some());
-    if enforcing {
-        line.list("connector", applies.clone().map(|(name, _)| name));
-        line.list("pattern", applies.map(|(_, pattern)| pattern));
-        line.text("mode", Mode::Enforce.word());
+    let reporting = report.len() > 0;
+    if applies.len() > 0 {
+        took_part(line, applies, Mode::Enforce);
         if reporting {
-            line.list("report", report.map(|(name, _)| name));
+            line.list(" report=", report, append_name);
         }
     } else if reporting {
-        line.list("connector", report.clone().map(|(name, _)| name));
-        line.list("pattern", report.map(|(_, pattern)| pattern));
-        line.text("mode", Mode::Report.word());
+        took_part(line, report, Mode::Report);
     }
     reporting
 }
 
-/// What the client showed: the TLS version, whether its certificate is trusted, the common name,
+#[inline]
+fn took_part<'s, P: Pattern>(
+    line: &mut Line<'_>,
+    connectors: impl Iterator<Item = (&'s str, P)> + Clone,
+    mode: Mode,
+) {
+    line.list(" connector=", connectors.clone(), append_name);
+    line.list(" pattern=", connectors, |(_, pattern), out| pattern.append(out));
+    line.word(" mode=", mode.word());
+}
+
+fn append_name<P>((name, _): (&str, P), out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+}
+
+/// Appends what the client showed: the TLS version, whether its certificate is trusted, the common name,
 /// the first of its other names where the MTA tells them, and the digest.
-fn presented(mail: &Mail<'_>) -> String {
+fn presented(mail: &Mail<'_>, out: &mut Vec<u8>) {
     /// Bytes shown of each part.
     const LIMIT: usize = 100;
     /// Names shown before the rest is counted.
     const NAMES: usize = 3;
-    let tls = if mail.tls_version.is_empty() { b"plaintext".as_slice() } else { mail.tls_version };
-    let mut parts = vec![peer(tls, LIMIT)];
+    let show = |part: &[u8], out: &mut Vec<u8>| out.extend_from_slice(peer(part, LIMIT).as_bytes());
+    show(if mail.tls_version.is_empty() { b"plaintext" } else { mail.tls_version }, out);
     let certificate = &mail.certificate;
-    let names = certificate.alternative_names.iter().map(ToString::to_string);
-    let names: Vec<String> = names.filter(|name| name.as_bytes() != certificate.common_name).collect();
-    if certificate.is_presented() {
-        parts.push(Cow::Borrowed(if certificate.is_trusted() { "trusted" } else { "untrusted" }));
-        if !certificate.common_name.is_empty() {
-            parts.push(peer(certificate.common_name, LIMIT));
-        }
-        for name in names.iter().take(NAMES) {
-            parts.push(peer(name.as_bytes(), LIMIT));
-        }
-        if names.len() > NAMES {
-            parts.push(Cow::Owned(format!("+{}", names.len() - NAMES)));
-        }
-        if !certificate.fingerprint.is_empty() {
-            parts.push(peer(certificate.fingerprint, LIMIT));
-        }
+    if !certificate.is_presented() {
+        return;
     }
-    parts.join(" ")
+    out.extend_from_slice(if certificate.is_trusted() { b" trusted" } else { b" untrusted" });
+    if !certificate.common_name.is_empty() {
+        out.push(b' ');
+        show(certificate.common_name, out);
+    }
+    let names = certificate.alternative_names.iter().map(ToString::to_string);
+    let mut names = names.filter(|name| name.as_bytes() != certificate.common_name);
+    for name in names.by_ref().take(NAMES) {
+        out.push(b' ');
+        show(name.as_bytes(), out);
+    }
+    let more = names.count();
+    if more > 0 {
+        // Writing to a vector does not fail.
+        let _ = write!(out, " +{more}");
+    }
+    if !certificate.fingerprint.is_empty() {
+        out.push(b' ');
+        show(certificate.fingerprint, out);
+    }
 }
 
 #[cfg(test)]
@@ -281,8 +318,11 @@ mod tests {
             fingerprint: b"AA:BB",
             ..ClientCertificate::default()
         };
-        let shown =
-            |certificate, tls_version| presented(&Mail { tls_version, certificate, ..Mail::default() });
+        let shown = |certificate, tls_version| {
+            let mut out = Vec::new();
+            presented(&Mail { tls_version, certificate, ..Mail::default() }, &mut out);
+            String::from_utf8(out).unwrap()
+        };
         assert_eq!(shown(ClientCertificate::default(), b""), "plaintext");
         assert_eq!(shown(certificate, b"TLSv1.3"), "TLSv1.3 trusted a.example AA:BB");
         let all = ClientCertificate { alternative_names: &names, ..certificate };

@@ -70,26 +70,30 @@ impl Visit for Name {
 /// Writes the fields.
 struct Fields<'l, 'b>(&'l mut Line<'b>);
 
+fn key(field: &Field) -> String {
+    format!(" {}=", field.name())
+}
+
 impl Visit for Fields<'_, '_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.number(field.name(), value);
+        self.0.bare(&key(field), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.number(field.name(), value);
+        self.0.number(&key(field), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.number(field.name(), value);
+        self.0.bare(&key(field), value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.text(field.name(), value);
+        self.0.text(&key(field), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() != "message" {
-            self.0.text(field.name(), &format!("{value:?}"));
+            self.0.text(&key(field), &format!("{value:?}"));
         }
     }
 }

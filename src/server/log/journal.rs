@@ -140,7 +140,7 @@ impl Journal {
             };
             if lost > 0 {
                 let mut line = Line::begin(&mut batch, self.style, "warn", "log_lost");
-                line.number("count", lost);
+                line.number(" count=", lost);
                 line.end();
             }
             if write_all(&mut target, &batch).is_err() {
@@ -182,7 +182,7 @@ mod tests {
 
     fn number(journal: &Journal, number: usize) {
         journal.line("info", "line", |line| {
-            line.number("n", number);
+            line.number(" n=", u64::try_from(number).unwrap());
         });
     }
 
@@ -301,7 +301,7 @@ mod tests {
         while journal.lost() == 0 {
             journal.line("info", "line", |line| {
                 for _ in 0..100 {
-                    line.text("t", &long);
+                    line.text(" t=", &long);
                 }
             });
             added += 1;

@@ -10,6 +10,7 @@ use std::io::Write as _;
 
 use jiff::Timestamp;
 
+use crate::protocol::decimal;
 use crate::protocol::escape::{self, Escaped};
 
 /// The bytes of a text of our own that a line shows: replies, paths, messages. Ours; more says no
@@ -26,6 +27,9 @@ pub(in crate::server) struct Style {
 }
 
 /// A line that is being written.
+///
+/// Keys are given as they stand in a line of text, ` key=`: so each is one copy of a length that is
+/// known beforehand. JSON takes off what it does not have.
 pub(in crate::server) struct Line<'b> {
     out: &'b mut Vec<u8>,
     json: bool,
@@ -38,13 +42,9 @@ impl<'b> Line<'b> {
         if style.json {
             line.out.push(b'{');
             if style.time {
-                line.key("time");
-                line.string(now().as_bytes(), OWN_LIMIT);
+                line.text(" time=", &now());
             }
-            line.key("level");
-            line.string(level.as_bytes(), OWN_LIMIT);
-            line.key("event");
-            line.string(event.as_bytes(), OWN_LIMIT);
+            line.text(" level=", level).text(" event=", event);
         } else {
             if style.time {
                 line.out.extend_from_slice(now().as_bytes());
@@ -52,53 +52,85 @@ impl<'b> Line<'b> {
             }
             line.out.extend_from_slice(level.as_bytes());
             line.out.push(b' ');
-            line.string(event.as_bytes(), OWN_LIMIT);
+            line.value(event.as_bytes(), OWN_LIMIT);
         }
         line
     }
 
+    /// A word of ours, which needs neither quotation marks nor escapes.
+    #[inline(always)]
+    pub(in crate::server) fn word(&mut self, key: &str, word: &'static str) -> &mut Self {
+        debug_assert!(needs(word.as_bytes()) == 0 && !word.is_empty(), "{word:?}");
+        self.key(key);
+        if self.json {
+            self.out.push(b'"');
+        }
+        self.out.extend_from_slice(word.as_bytes());
+        if self.json {
+            self.out.push(b'"');
+        }
+        self
+    }
+
     /// A text of our own.
+    #[inline(always)]
     pub(in crate::server) fn text(&mut self, key: &str, value: &str) -> &mut Self {
         self.key(key);
-        self.string(value.as_bytes(), OWN_LIMIT);
+        self.value(value.as_bytes(), OWN_LIMIT);
         self
     }
 
-    /// A text of our own in two parts.
-    pub(in crate::server) fn parts(&mut self, key: &str, word: &str, rest: &str) -> &mut Self {
+    /// A text of our own that begins with a word and a space, and so stands in quotation marks.
+    pub(in crate::server) fn sentence(&mut self, key: &str, word: &'static str, rest: &str) -> &mut Self {
+        let plain = needs(rest.as_bytes()) & ESCAPE == 0 && word.len() + rest.len() <= OWN_LIMIT;
+        if self.json || !plain || !word.ends_with(' ') {
+            return self.text(key, &[word, rest].concat());
+        }
         self.key(key);
-        let start = self.out.len();
+        self.out.push(b'"');
         self.out.extend_from_slice(word.as_bytes());
         self.out.extend_from_slice(rest.as_bytes());
-        self.settle(start);
+        self.out.push(b'"');
         self
     }
 
-    /// Texts of our own, with commas between.
-    pub(in crate::server) fn list(
+    /// Texts of our own, with commas between; `write` appends each.
+    #[inline(always)]
+    pub(in crate::server) fn list<T>(
         &mut self,
         key: &str,
-        values: impl IntoIterator<Item = impl Display>,
+        values: impl IntoIterator<Item = T>,
+        write: impl Fn(T, &mut Vec<u8>),
     ) -> &mut Self {
-        self.joined(key, ",", values)
+        self.joined(key, ",", values, write)
     }
 
-    /// Texts of our own, with this between.
-    pub(in crate::server) fn joined(
+    /// Texts of our own, with this between; `write` appends each.
+    #[inline(always)]
+    pub(in crate::server) fn joined<T>(
         &mut self,
         key: &str,
         between: &str,
-        values: impl IntoIterator<Item = impl Display>,
+        values: impl IntoIterator<Item = T>,
+        write: impl Fn(T, &mut Vec<u8>),
     ) -> &mut Self {
+        self.written(key, |out| {
+            let start = out.len();
+            for value in values {
+                if out.len() > start {
+                    out.extend_from_slice(between.as_bytes());
+                }
+                write(value, out);
+            }
+        })
+    }
+
+    /// A text of our own: what `write` appends.
+    #[inline(always)]
+    pub(in crate::server) fn written(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
         self.key(key);
         let start = self.out.len();
-        for value in values {
-            if self.out.len() > start {
-                self.out.extend_from_slice(between.as_bytes());
-            }
-            // Writing to a vector does not fail.
-            let _ = write!(self.out, "{value}");
-        }
+        write(self.out);
         self.settle(start);
         self
     }
@@ -106,28 +138,34 @@ impl<'b> Line<'b> {
     /// Gives what was written from `start` on the form of a value. Most texts have it.
     fn settle(&mut self, start: usize) {
         let written = self.out.get(start..).unwrap_or_default();
-        match Form::of(written) {
-            form if self.json || form == Form::Escaped || written.len() > OWN_LIMIT => {
-                let written = self.out.split_off(start);
-                self.string(&written, OWN_LIMIT);
-            }
-            Form::Quoted => {
-                self.out.insert(start, b'"');
-                self.out.push(b'"');
-            }
-            Form::Bare | Form::Escaped => {}
+        let needs = needs(written);
+        if self.json || needs & ESCAPE != 0 || written.len() > OWN_LIMIT {
+            let written = self.out.split_off(start);
+            self.escaped(&written, OWN_LIMIT);
+        } else if needs != 0 || written.is_empty() {
+            self.out.insert(start, b'"');
+            self.out.push(b'"');
         }
     }
 
     /// Bytes of a peer.
+    #[inline(always)]
     pub(in crate::server) fn peer(&mut self, key: &str, value: &[u8]) -> &mut Self {
         self.key(key);
-        self.string(value, escape::LIMIT);
+        self.value(value, escape::LIMIT);
         self
     }
 
     /// A number.
-    pub(in crate::server) fn number(&mut self, key: &str, value: impl std::fmt::Display) -> &mut Self {
+    #[inline(always)]
+    pub(in crate::server) fn number(&mut self, key: &str, value: u64) -> &mut Self {
+        self.key(key);
+        decimal::encode(value, self.out);
+        self
+    }
+
+    /// A number below zero, or what else JSON has without quotation marks.
+    pub(in crate::server) fn bare(&mut self, key: &str, value: impl Display) -> &mut Self {
         self.key(key);
         // Writing to a vector does not fail.
         let _ = write!(self.out, "{value}");
@@ -139,35 +177,45 @@ impl<'b> Line<'b> {
         self.out.extend_from_slice(if self.json { b"}\n" } else { b"\n" });
     }
 
+    #[inline(always)]
     fn key(&mut self, key: &str) {
-        if !self.json {
-            self.out.push(b' ');
-            self.out.extend_from_slice(key.as_bytes());
-            self.out.push(b'=');
-            return;
+        if self.json {
+            return self.json_key(key);
         }
+        debug_assert!(key.starts_with(' ') && key.ends_with('='), "{key:?}");
+        self.out.extend_from_slice(key.as_bytes());
+    }
+
+    #[cold]
+    fn json_key(&mut self, key: &str) {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
-        self.string(key.as_bytes(), OWN_LIMIT);
+        json_string(self.out, key.trim_matches([' ', '=']).as_bytes(), OWN_LIMIT);
         self.out.push(b':');
     }
 
-    fn string(&mut self, value: &[u8], limit: usize) {
-        if self.json {
-            return json_string(self.out, value, limit);
+    /// A value. Nearly all are plain, and copied at once.
+    fn value(&mut self, value: &[u8], limit: usize) {
+        let needs = needs(value);
+        if self.json || needs & ESCAPE != 0 || value.len() > limit {
+            self.escaped(value, limit);
+        } else if needs == 0 && !value.is_empty() {
+            self.out.extend_from_slice(value);
+        } else {
+            self.out.push(b'"');
+            self.out.extend_from_slice(value);
+            self.out.push(b'"');
         }
-        // Nearly everything is plain, and copied at once; `Escaped` goes byte by byte.
-        match Form::of(value) {
-            Form::Bare if value.len() <= limit => self.out.extend_from_slice(value),
-            Form::Quoted if value.len() <= limit => {
-                self.out.push(b'"');
-                self.out.extend_from_slice(value);
-                self.out.push(b'"');
-            }
-            Form::Bare | Form::Quoted | Form::Escaped => {
-                let _ = write!(self.out, "{}", Escaped(value, limit));
-            }
+    }
+
+    /// A value byte by byte.
+    #[cold]
+    fn escaped(&mut self, value: &[u8], limit: usize) {
+        if self.json {
+            json_string(self.out, value, limit);
+        } else {
+            let _ = write!(self.out, "{}", Escaped(value, limit));
         }
     }
 }
@@ -175,44 +223,34 @@ impl<'b> Line<'b> {
 const QUOTE: u8 = 1;
 const ESCAPE: u8 = 2;
 
-/// What each byte needs in a line of text. Every byte of every line is looked up here; comparisons
-/// instead were nearly half of a line's instructions.
-#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "at compile time a mistake is an error")]
-const NEEDS: [u8; 256] = {
-    let mut needs = [ESCAPE; 256];
-    let mut byte = b' ';
-    while byte <= b'~' {
-        needs[byte as usize] = match byte {
-            b' ' | b'=' => QUOTE,
-            b'"' | b'\\' => ESCAPE,
-            _ => 0,
-        };
-        byte += 1;
+/// What a byte needs in a line of text.
+const fn need(byte: u8) -> u8 {
+    match byte {
+        b'"' | b'\\' | ..b' ' | 0x7f.. => ESCAPE,
+        b' ' | b'=' => QUOTE,
+        _ => 0,
     }
-    needs
-};
-
-/// How a value stands in a line of text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// As it is.
-    Bare,
-    /// In quotation marks.
-    Quoted,
-    /// With escapes.
-    Escaped,
 }
 
-impl Form {
-    fn of(value: &[u8]) -> Form {
-        let needs = |byte: &u8| NEEDS.get(usize::from(*byte)).copied().unwrap_or(ESCAPE);
-        match value.iter().fold(0, |all, byte| all | needs(byte)) {
-            0 if value.is_empty() => Form::Quoted,
-            0 => Form::Bare,
-            QUOTE => Form::Quoted,
-            _ => Form::Escaped,
+/// [`need`] of each byte. Every byte of every line is looked up here; comparisons instead were nearly half
+/// of a line's instructions.
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "at compile time a mistake is an error")]
+const NEEDS: [u8; 256] = {
+    let mut needs = [0; 256];
+    let mut byte: u8 = 0;
+    loop {
+        needs[byte as usize] = need(byte);
+        if byte == u8::MAX {
+            break needs;
         }
+        byte += 1;
     }
+};
+
+/// What all bytes of a value need together.
+fn needs(value: &[u8]) -> u8 {
+    let needs = |byte: &u8| NEEDS.get(usize::from(*byte)).copied().unwrap_or(ESCAPE);
+    value.iter().fold(0, |all, byte| all | needs(byte))
 }
 
 fn now() -> String {
@@ -244,7 +282,13 @@ fn json_string(out: &mut Vec<u8>, value: &[u8], limit: usize) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn append(text: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(text.as_bytes());
+    }
 
     fn written(json: bool, fill: impl Fn(&mut Line<'_>)) -> String {
         let mut out = Vec::new();
@@ -257,11 +301,11 @@ mod tests {
     #[test]
     fn text() {
         let line = written(false, |line| {
-            line.text("plain", "OK")
-                .text("empty", "")
-                .text("reply", "OK secure match=a")
-                .peer("key", b"a\"b\n\xff")
-                .number("n", 7);
+            line.text(" plain=", "OK")
+                .text(" empty=", "")
+                .text(" reply=", "OK secure match=a")
+                .peer(" key=", b"a\"b\n\xff")
+                .number(" n=", 7);
         });
         assert_eq!(
             line,
@@ -286,18 +330,33 @@ mod tests {
             &"x".repeat(OWN_LIMIT + 1),
         ] {
             let line = written(false, |line| {
-                line.text("key", text);
+                line.text(" key=", text);
             });
             assert_eq!(line, format!("info event key={}\n", Escaped(text.as_bytes(), OWN_LIMIT)));
             let listed = written(false, |line| {
-                line.list("key", [text]);
+                line.list(" key=", [text], append);
             });
             assert_eq!(listed, line);
-            let (word, rest) = text.split_at(text.len().min(1));
-            let in_parts = written(false, |line| {
-                line.parts("key", word, rest);
+            for word in ["OK ", ""] {
+                let sentence = written(false, |line| {
+                    line.sentence(" key=", word, text);
+                });
+                let whole = format!("{word}{text}");
+                assert_eq!(sentence, format!("info event key={}\n", Escaped(whole.as_bytes(), OWN_LIMIT)));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_is_overlooked(mut plain in prop::collection::vec(b'A'..=b'Z', 1..70), at: prop::sample::Index, byte: u8) {
+            let at = at.index(plain.len());
+            plain[at] = byte;
+            prop_assert_eq!(needs(&plain), need(byte));
+            let line = written(false, |line| {
+                line.peer(" key=", &plain);
             });
-            assert_eq!(in_parts, line);
+            prop_assert_eq!(line, format!("info event key={}\n", Escaped(&plain, escape::LIMIT)));
         }
     }
 
@@ -305,7 +364,12 @@ mod tests {
     fn lists() {
         let lists = |json| {
             written(json, |line| {
-                line.list("none", [""; 0]).list("two", ["a", "b"]).joined("quoted", "; ", ["a", "b=\n"]);
+                line.list(" none=", [""; 0], append).list(" two=", ["a", "b"], append).joined(
+                    " quoted=",
+                    "; ",
+                    ["a", "b=\n"],
+                    append,
+                );
             })
         };
         assert_eq!(lists(false), "info event none=\"\" two=a,b quoted=\"a; b=\\x0a\"\n");
@@ -315,10 +379,10 @@ mod tests {
     #[test]
     fn json() {
         let line = written(true, |line| {
-            line.text("reply", "NOTFOUND ")
-                .peer("key", "\"\\b\u{fc}\u{1f600}\n".as_bytes())
-                .peer("bad", b"\xff")
-                .number("n", 7);
+            line.text(" reply=", "NOTFOUND ")
+                .peer(" key=", "\"\\b\u{fc}\u{1f600}\n".as_bytes())
+                .peer(" bad=", b"\xff")
+                .number(" n=", 7);
         });
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["level"], "info");
@@ -334,7 +398,7 @@ mod tests {
     fn text_of_a_peer_is_cut() {
         for json in [false, true] {
             let line = written(json, |line| {
-                line.peer("key", &[b'a'; 10_000]);
+                line.peer(" key=", &[b'a'; 10_000]);
             });
             assert!(line.len() < 200 && line.contains("a..."), "{line}");
         }

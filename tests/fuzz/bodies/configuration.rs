@@ -179,7 +179,7 @@ fn of_a_sender(snapshot: &Snapshot, agreements: &Agreements, connector: &Inbound
         ..Mail::default()
     };
     let mut reply = Vec::new();
-    encode_action(answer::inbound(snapshot, &mail, now()).action(), &mut reply);
+    encode_action(answer::inbound(snapshot, &mail, now).action(), &mut reply);
     let severity = vocabulary::policy(&reply, &[]);
 
     let client: IpAddr = CLIENT_ADDRESS.parse().expect("an address");

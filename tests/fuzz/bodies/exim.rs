@@ -113,7 +113,7 @@ fn mail(site: &Site, request: &MailRequest<'_>) {
         tls_version: tls_word(&request.proto),
         certificate: leaf.whole(),
     };
-    let line = answer::action(&decide(&site.snapshot, &mail, now()));
+    let line = answer::action(&decide(&site.snapshot, &mail, now));
     let found = vocabulary::exim(&line, vocabulary::SITE);
     let severity = match found.get("action").map(String::as_str) {
         Some("pass") => Severity::Nothing,

@@ -37,7 +37,7 @@ fn answered(buffer: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Error> {
         tls_version: request.encryption_protocol,
         certificate,
     };
-    let decision = answer::inbound(&sites()[0].snapshot, &mail, now());
+    let decision = answer::inbound(&sites()[0].snapshot, &mail, now);
     let mut reply = Vec::new();
     encode_action(decision.action(), &mut reply);
 
@@ -71,8 +71,9 @@ impl<'a> Lines<'a> {
 
     fn expected(&self) -> (vocabulary::Severity, vocabulary::Severity) {
         // RFC 3461's `+XX`; what is malformed is nothing.
-        let text =
-            |name| xtext::decode(self.value(name)).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let text = |name| {
+            xtext::decode(self.value(name)).ok().and_then(|bytes| String::from_utf8(bytes.into_vec()).ok())
+        };
         let named = text("ccert_subject").is_some_and(|name| is_partner(&name));
         let partner = named && text("ccert_issuer").is_some_and(|issuer| issuer == "Lab Partner CA");
         let digest = |name, digest: &str| self.value(name) == digest.as_bytes();

@@ -202,7 +202,26 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(request, 0..5).prop_map(|requests| requests.concat().into_bytes())
 }
 
+/// Bytes of which some differ in a single bit, and some in the highest.
+fn near() -> impl Strategy<Value = u8> {
+    prop_oneof![0..4_u8, 0x7e..0x84_u8]
+}
+
 proptest! {
+    #[test]
+    fn the_quick_look_takes_what_is_in_order_and_nothing_else(stream in streams()) {
+        let judged = judge(&stream);
+        prop_assert_eq!(decode_whole(&stream), judged.unwrap_or_default());
+        prop_assert_eq!(decode(&stream), judged);
+    }
+
+    #[test]
+    fn p_it_is_cut_before_the_first_such_byte(bytes in prop::collection::vec(prop_oneof![near(), any::<u8>()], 0..40), before in [near(), near()]) {
+        let at = |wanted: &[u8]| bytes.iter().position(|byte| wanted.contains(byte)).map(|at| bytes.split_at(at));
+        prop_assert_eq!(cut(&bytes, before), at(&before));
+        prop_assert_eq!(cut(&bytes, [before[0]]), at(&before[..1]));
+    }
+
     #[test]
     fn p_cutting_changes_nothing(stream in streams(), cuts in prop::collection::vec(1..70usize, 1..20)) {
         prop_assert_eq!(pieces::decode_cut(&stream, &cuts, owned), pieces::decode_whole(&stream, owned));
