@@ -10,6 +10,7 @@ use std::io::Write as _;
 
 use jiff::Timestamp;
 
+use super::needs::{ESCAPE, needs};
 use crate::protocol::decimal;
 use crate::protocol::escape::{self, Escaped};
 
@@ -220,39 +221,6 @@ impl<'b> Line<'b> {
     }
 }
 
-const QUOTE: u8 = 1;
-const ESCAPE: u8 = 2;
-
-/// What a byte needs in a line of text.
-const fn need(byte: u8) -> u8 {
-    match byte {
-        b'"' | b'\\' | ..b' ' | 0x7f.. => ESCAPE,
-        b' ' | b'=' => QUOTE,
-        _ => 0,
-    }
-}
-
-/// [`need`] of each byte. Every byte of every line is looked up here; comparisons instead were nearly half
-/// of a line's instructions.
-#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "at compile time a mistake is an error")]
-const NEEDS: [u8; 256] = {
-    let mut needs = [0; 256];
-    let mut byte: u8 = 0;
-    loop {
-        needs[byte as usize] = need(byte);
-        if byte == u8::MAX {
-            break needs;
-        }
-        byte += 1;
-    }
-};
-
-/// What all bytes of a value need together.
-fn needs(value: &[u8]) -> u8 {
-    let needs = |byte: &u8| NEEDS.get(usize::from(*byte)).copied().unwrap_or(ESCAPE);
-    value.iter().fold(0, |all, byte| all | needs(byte))
-}
-
 fn now() -> String {
     format!("{:.6}", Timestamp::now())
 }
@@ -352,7 +320,6 @@ mod tests {
         fn no_byte_is_overlooked(mut plain in prop::collection::vec(b'A'..=b'Z', 1..70), at: prop::sample::Index, byte: u8) {
             let at = at.index(plain.len());
             plain[at] = byte;
-            prop_assert_eq!(needs(&plain), need(byte));
             let line = written(false, |line| {
                 line.peer(" key=", &plain);
             });

@@ -8,5 +8,6 @@ pub(super) mod decision;
 pub(super) mod events;
 pub(super) mod journal;
 pub(super) mod line;
+mod needs;
 
 pub(super) use journal::Journal;
