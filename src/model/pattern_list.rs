@@ -16,16 +16,7 @@ pub struct PatternList {
     /// Of each pattern its form and the length of its name, a character each, and the name. A text,
     /// so that names are taken out of it without a look at each octet.
     text: String,
-    size: Size,
-}
-
-/// How much there is of what patterns compile to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Names and suffixes; `*` is none.
-    pub entries: usize,
-    /// Octets of their names, and a dot for each suffix.
-    pub octets: usize,
+    size: usize,
 }
 
 const EXACT: char = 'e';
@@ -61,9 +52,7 @@ impl PatternList {
         self.text.push(form);
         self.text.push(char::from(length));
         self.text.push_str(name);
-        for entry in pattern.compiled() {
-            self.size.add(entry);
-        }
+        self.size += pattern.compiled().count();
     }
 
     /// Whether there is none.
@@ -71,8 +60,8 @@ impl PatternList {
         self.text.is_empty()
     }
 
-    /// How much they compile to.
-    pub fn size(&self) -> Size {
+    /// How many entries they compile to.
+    pub fn size(&self) -> usize {
         self.size
     }
 
@@ -106,28 +95,6 @@ impl PatternList {
     /// Whether `*` is among them.
     pub fn has_any(&self) -> bool {
         self.iter().any(|pattern| pattern == Pattern::Any)
-    }
-}
-
-impl Size {
-    /// With an entry more.
-    pub fn add(&mut self, entry: Entry<'_>) {
-        let octets = match entry {
-            Entry::Name(name) => name.len(),
-            Entry::Suffix(name) => name.len() + 1,
-            Entry::Any => return,
-        };
-        self.entries += 1;
-        self.octets += octets;
-    }
-}
-
-impl std::iter::Sum for Size {
-    fn sum<I: Iterator<Item = Size>>(sizes: I) -> Size {
-        sizes.fold(Size::default(), |all, one| Size {
-            entries: all.entries + one.entries,
-            octets: all.octets + one.octets,
-        })
     }
 }
 
@@ -194,8 +161,8 @@ mod tests {
     fn the_size_is_that_of_the_entries() {
         let list: PatternList =
             ["a.b", "*.c", ".d", "*"].iter().map(|text| Pattern::parse(text).unwrap()).collect();
-        // a.b, c, .c, .d
-        assert_eq!(list.size(), Size { entries: 4, octets: 3 + 1 + 2 + 2 });
+        // a.b, c, .c, .d, *
+        assert_eq!((list.size(), list.entries().count()), (5, 5));
         assert!(list.covers("x.c") && list.covers("x.d"));
     }
 }

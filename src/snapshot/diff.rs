@@ -7,11 +7,13 @@
 //! What main.cf gives without us is taken from `[mta] level`.
 
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::Snapshot;
 use super::inbound_diff::{compare, list, within, words};
+use super::index::Index;
 use super::outbound::{Connector, position};
 use crate::model::pattern::Entry;
 use crate::model::requirement::Requirement;
@@ -90,11 +92,18 @@ enum Owner<'s> {
 /// A change from one owner's demand to another's.
 type Between<'s> = (Option<Owner<'s>>, Option<Owner<'s>>, Kind, bool);
 
-/// The first place of a change, how many there are, and what is demanded there.
+/// What changes at a place.
+#[derive(Clone, Copy)]
+struct Step<'s> {
+    between: Between<'s>,
+    old: Option<Demand<'s>>,
+    new: Option<Demand<'s>>,
+}
+
+/// The places of a change, and what is demanded there.
 struct Places<'s> {
+    /// The first of them in the order of their texts: that of an index says nothing.
     first: String,
-    /// The last one: `*.x` compiles to two entries and is one place.
-    last: String,
     count: usize,
     old: Option<Demand<'s>>,
     new: Option<Demand<'s>>,
@@ -102,29 +111,42 @@ struct Places<'s> {
 
 /// Changes gathered by owners, so that the words are made once for a million places.
 struct Gathered<'s> {
+    old: &'s Snapshot,
+    new: &'s Snapshot,
     /// What main.cf gave.
     main_cf: Requirement,
     changes: BTreeMap<Between<'s>, Places<'s>>,
+    /// The text of a place, for as long as it is compared.
+    text: String,
 }
 
 impl<'s> Gathered<'s> {
-    fn add(
-        &mut self,
-        place: impl fmt::Display,
-        old: Option<Demand<'s>>,
-        new: Option<Demand<'s>>,
-        entry: Entry<'_>,
-    ) {
-        let Some((kind, weakens)) = self.direction(old, new, entry) else {
-            return;
-        };
-        let between = (old.map(|demand| demand.owner), new.map(|demand| demand.owner), kind, weakens);
-        let place = place.to_string();
-        let places = || Places { first: place.clone(), last: String::new(), count: 0, old, new };
-        let places = self.changes.entry(between).or_insert_with(places);
-        if places.last != place {
-            places.last = place;
-            places.count += 1;
+    /// What changes at a place that is no host.
+    fn at(&self, place: Entry<'_>) -> Option<Step<'s>> {
+        self.step(demand(self.old, place), demand(self.new, place), place)
+    }
+
+    /// The change from one demand to another at a place, if it is one.
+    fn step(&self, old: Option<Demand<'s>>, new: Option<Demand<'s>>, entry: Entry<'_>) -> Option<Step<'s>> {
+        let (kind, weakens) = self.direction(old, new, entry)?;
+        let owner = |demand: Option<Demand<'s>>| demand.map(|demand| demand.owner);
+        Some(Step { between: (owner(old), owner(new), kind, weakens), old, new })
+    }
+
+    fn add(&mut self, place: &dyn fmt::Display, Step { between, old, new }: Step<'s>) {
+        self.text.clear();
+        write!(self.text, "{place}").expect("a text takes whatever is written to it");
+        match self.changes.entry(between) {
+            MapEntry::Vacant(free) => {
+                free.insert(Places { first: self.text.clone(), count: 1, old, new });
+            }
+            MapEntry::Occupied(known) => {
+                let places = known.into_mut();
+                places.count += 1;
+                if self.text < places.first {
+                    places.first.clone_from(&self.text);
+                }
+            }
         }
     }
 
@@ -198,29 +220,37 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
         [old, new].into_iter().flat_map(|snapshot| snapshot.enforced().hosts().iter(bare)).collect()
     });
     let main_cf = Requirement::of_main_cf(old.mta().level);
-    let mut gathered = Gathered { main_cf, changes: BTreeMap::new() };
+    let mut gathered = Gathered { old, new, main_cf, changes: BTreeMap::new(), text: String::new() };
     let exceptions = |snapshot: &'_ Snapshot| -> HashSet<Pattern> {
         let enforcing =
             snapshot.outbound().iter().filter(|connector| connector.agreement.mode == Mode::Enforce);
         enforcing.flat_map(|connector| connector.agreement.except.iter().cloned()).collect()
     };
     let (old_exceptions, new_exceptions) = (exceptions(old), exceptions(new));
-    let mut look = |written: &dyn fmt::Display, place: Entry<'_>| {
-        gathered.add(written, demand(old, place), demand(new, place), place);
-    };
-    for hit in old.enforced().index().entries() {
-        look(&hit, hit.entry);
-    }
-    for hit in new.enforced().index().entries() {
-        // What is a place in both has been looked at from the old side.
-        if !old.enforced().index().contains(hit.entry) {
-            look(&hit, hit.entry);
+    let (old_index, new_index) = (old.enforced().index(), new.enforced().index());
+    // What is a place in both is looked at from the old side.
+    for (index, before) in [(old_index, None), (new_index, Some(old_index))] {
+        let is_known = |entry: Entry<'_>| before.is_some_and(|before: &Index| before.contains(entry));
+        for hit in index.entries().filter(|hit| !is_known(hit.entry)) {
+            let Some(step) = gathered.at(hit.entry) else {
+                continue;
+            };
+            // `*.x` is one place, and compiles to two entries.
+            let half = index.half(hit).filter(|&half| !is_known(half));
+            let told = half.and_then(|half| gathered.at(half));
+            if told.is_none_or(|told| told.between != step.between) {
+                gathered.add(&hit, step);
+            }
         }
     }
     for pattern in old_exceptions.union(&new_exceptions) {
+        let mut told = None;
         for entry in pattern.entries() {
-            if ![old, new].iter().any(|snapshot| snapshot.enforced().index().contains(entry)) {
-                look(pattern, entry);
+            let is_known = old_index.contains(entry) || new_index.contains(entry);
+            let step = if is_known { None } else { gathered.at(entry) };
+            if let Some(step) = step.filter(|step| told != Some(step.between)) {
+                gathered.add(pattern, step);
+                told = Some(step.between);
             }
         }
     }
@@ -230,8 +260,11 @@ fn outbound(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
                 Host::Name(name) => Entry::Name(name.as_str()),
                 Host::Address(_) => Entry::Any,
             };
-            let place = if bare { host.to_string() } else { format!("[{host}]") };
-            gathered.add(place, host_demand(old, host, bare), host_demand(new, host, bare), entry);
+            let (before, after) = (host_demand(old, host, bare), host_demand(new, host, bare));
+            if let Some(step) = gathered.step(before, after, entry) {
+                let place = if bare { host.to_string() } else { format!("[{host}]") };
+                gathered.add(&place, step);
+            }
         }
     }
     gathered.changes().collect()

@@ -140,15 +140,68 @@ fn outbounds(texts: &[&str]) -> Snapshot {
 #[test]
 fn further_places_are_counted() {
     let none = outbounds(&[]);
-    let rows: [(&[&str], &str); 4] = [
+    // The first of their texts is named.
+    let rows: [(&[&str], &str); 7] = [
         (&["encrypt of a.x"], "a.x"),
-        (&["encrypt of a.x b.x"], "a.x and 1 more"),
-        (&["encrypt of a.x *.b.x c.x"], "a.x and 2 more"),
-        (&["encrypt of *"], "*"),
+        (&["encrypt of b.x a.x"], "a.x and 1 more"),
+        (&["encrypt of a.x *.b.x c.x"], "*.b.x and 2 more"),
+        (&["encrypt of a.x .b.x b.x"], ".b.x and 2 more"),
+        (&["encrypt of *.a.x, except a.x"], "*.a.x"),
+        (&["encrypt of b.x a.x b.x *.b.x"], "*.b.x and 2 more"),
+        (&["encrypt of a.x *"], "* and 1 more"),
     ];
     for (texts, places) in rows {
         let expected = format!("!c0 removed: {places}: encrypt (smtp:) -> what main.cf gives");
         assert_eq!(told(&outbounds(texts), &none), [expected]);
+    }
+}
+
+#[test]
+fn a_tree_is_one_place_where_all_of_it_changes_alike() {
+    let added = |place: &str| format!("c0 added: {place}: what main.cf gives -> encrypt (smtp:)");
+    let rows: [(&[&str], &[&str], Vec<String>); 5] = [
+        (&[], &["encrypt of *.a.x"], vec![added("*.a.x")]),
+        // The name was a place before, and does not change.
+        (&["encrypt of a.x"], &["encrypt of *.a.x"], vec![added("*.a.x")]),
+        // The name is another place, and changes otherwise.
+        (
+            &["verify of a.x"],
+            &["encrypt of *.a.x"],
+            vec![
+                added("*.a.x"),
+                "!c0 weaker: a.x: verify, the name of the MX host (smtp:) -> encrypt (smtp:)".to_owned(),
+            ],
+        ),
+        // Both halves are places of an exception, and one of it.
+        (&["encrypt of *.x, except *.a.x b.x"], &["encrypt of *.x"], vec![added("*.a.x and 1 more")]),
+        (
+            &["encrypt of *.x, except *.a.x", "verify of a.x"],
+            &["encrypt of *.x", "verify of a.x"],
+            vec![added("*.a.x")],
+        ),
+    ];
+    for (old, new, expected) in rows {
+        assert_eq!(told(&outbounds(old), &outbounds(new)), expected, "{old:?} {new:?}");
+    }
+}
+
+/// Each index has an order of its own, and nobody sees it.
+#[test]
+fn the_order_of_an_index_is_not_told() {
+    let domains = |range: std::ops::Range<usize>| {
+        let forms = ["", "*.", "."].into_iter().cycle();
+        let names = range.zip(forms).map(|(number, form)| format!("{form}n{number}.x"));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let (all, half) = (domains(0..60), domains(20..40));
+    let old = [format!("encrypt of {all}, except n1.x *.n3.x y.n4.x z.n4.x")];
+    let new = [format!("encrypt of {half}, except n22.x *.n24.x"), "verify of q.n25.x q.n26.x".to_owned()];
+    let compiled = |texts: &[String]| outbounds(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let once = || told(&compiled(&old), &compiled(&new));
+    let first = once();
+    assert!(first.len() > 1 && first.iter().any(|told| told.contains("more")), "{first:?}");
+    for _ in 0..10 {
+        assert_eq!(once(), first);
     }
 }
 

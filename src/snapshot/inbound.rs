@@ -14,8 +14,7 @@ use super::index::{Duplicate, Hit, Index};
 use super::outbound::position;
 use super::{Conflict, Direction};
 use crate::model::inbound::in_ranges;
-use crate::model::pattern_list::Size;
-use crate::model::{Agreements, ConnectorName, Inbound, Mode, Pattern};
+use crate::model::{Agreements, ConnectorName, Inbound, Mode};
 
 /// The inbound connectors of one mode, for lookup.
 pub struct InboundSide {
@@ -54,21 +53,12 @@ impl fmt::Display for IdentifiedBy<'_> {
 
 /// The index of the senders' domains of these connectors, and what two of them claim.
 fn domains<'i>(chosen: impl Iterator<Item = (u32, &'i Inbound)> + Clone) -> (Index, Vec<Duplicate>) {
-    let mut size = Size::default();
-    let patterns = |inbound: &'i Inbound| inbound.identify.domains.iter();
-    for entry in chosen.clone().flat_map(|(_, inbound)| patterns(inbound)).flat_map(Pattern::entries) {
-        size.add(entry);
-    }
-    let mut index = Index::with_room(size);
-    let mut duplicates = Vec::new();
-    for (number, inbound) in chosen {
-        for pattern in patterns(inbound) {
-            for entry in pattern.entries() {
-                duplicates.extend(index.add(number, pattern.names(), entry).err());
-            }
-        }
-    }
-    (index, duplicates)
+    let all = || {
+        chosen.clone().flat_map(|(number, inbound)| {
+            inbound.identify.domains.iter().flat_map(move |pattern| Hit::of(number, pattern.names()))
+        })
+    };
+    Index::build(all().count(), all)
 }
 
 impl InboundSide {

@@ -18,6 +18,7 @@ mod policies;
 pub(crate) mod postfix_reader;
 pub mod render;
 mod shadowing;
+mod stored;
 mod table;
 
 use std::collections::BTreeMap;

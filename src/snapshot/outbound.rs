@@ -177,16 +177,13 @@ impl OutboundSide {
 /// The index of the domains of these connectors, and what two of them claim.
 fn domains<'o>(chosen: impl Iterator<Item = (u32, &'o Outbound)> + Clone) -> (Index, Vec<Duplicate>) {
     let size = chosen.clone().map(|(_, outbound)| outbound.domains.size()).sum();
-    let mut index = Index::with_room(size);
-    let mut duplicates = Vec::new();
-    for (number, outbound) in chosen {
-        for pattern in outbound.domains.iter() {
-            for entry in pattern.compiled().filter(|&entry| !outbound.except.covers(entry)) {
-                duplicates.extend(index.add(number, pattern, entry).err());
-            }
-        }
-    }
-    (index, duplicates)
+    Index::build(size, || chosen.clone().flat_map(|(number, outbound)| entries(number, outbound)))
+}
+
+/// What a connector's domains compile to, without what it excepts, in the order written.
+pub(super) fn entries(number: u32, outbound: &Outbound) -> impl Iterator<Item = Hit<'_>> {
+    let all = outbound.domains.iter().flat_map(move |pattern| Hit::of(number, pattern));
+    all.filter(|hit| !outbound.except.covers(hit.entry))
 }
 
 /// Connectors with the numbers that the index knows them by.

@@ -9,17 +9,18 @@
 //! connector weakens nothing. One that it overrides does not end it: `overrides` excuses the
 //! connectors it names and no others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
 use super::index::{Hit, Index};
-use super::outbound::{at, position};
+use super::outbound::{at, entries, numbered, position};
 use super::{Conflict, Direction};
 use crate::model::name::MAIN_CF;
 use crate::model::names::Names;
+use crate::model::pattern::Entry;
 use crate::model::requirement::Requirement;
-use crate::model::{Agreements, Outbound};
+use crate::model::{Agreements, Mode, Outbound};
 
 /// A connector, and a wider one that it is not at least as strong as; none is main.cf.
 type Pair = (u32, Option<u32>);
@@ -31,27 +32,41 @@ struct Found {
 }
 
 struct Check<'a> {
+    /// Of the enforcing connectors.
+    index: &'a Index,
     all: &'a [Outbound],
     main_cf: Requirement,
     /// Pairs compared already, where the domain makes no difference.
     known: HashMap<Pair, bool, RandomState>,
+    /// The last of them that is as it should be: in a list of a million it is always the same.
+    sound: Option<Pair>,
     weak: BTreeMap<Pair, Found>,
+    /// Entries of weak pairs, where some connector may have one twice.
+    seen: HashSet<(Pair, Entry<'a>), RandomState>,
 }
 
-/// Finds every connector that is weaker than what it hides, without naming it.
+/// Finds every connector that is weaker than what it hides, without naming it, in the order written.
 pub(super) fn check(index: &Index, agreements: &Agreements, conflicts: &mut Vec<Conflict>) {
-    let main_cf = Requirement::of_main_cf(agreements.mta.level);
-    let mut check =
-        Check { all: &agreements.outbound, main_cf, known: HashMap::default(), weak: BTreeMap::new() };
-    for hit in index.entries() {
-        check.entry(index, &hit);
+    let mut check = Check {
+        index,
+        all: &agreements.outbound,
+        main_cf: Requirement::of_main_cf(agreements.mta.level),
+        known: HashMap::default(),
+        sound: None,
+        weak: BTreeMap::new(),
+        seen: HashSet::default(),
+    };
+    for (number, outbound) in numbered(check.all).filter(|(_, outbound)| outbound.mode == Mode::Enforce) {
+        for hit in entries(number, outbound) {
+            check.entry(hit);
+        }
     }
     conflicts.extend(check.weak.iter().map(|(pair, found)| check.conflict(*pair, found)));
 }
 
-impl Check<'_> {
-    fn entry(&mut self, index: &Index, hit: &Hit<'_>) {
-        for wider in index.above(hit.entry) {
+impl<'a> Check<'a> {
+    fn entry(&mut self, hit: Hit<'a>) {
+        for wider in self.index.above(hit.entry) {
             let wide = at(self.all, wider.owner);
             if wider.owner == hit.owner || wide.except.covers(hit.entry) {
                 continue;
@@ -66,20 +81,33 @@ impl Check<'_> {
 
     /// Whether the owner of the entry is at least as strong as a wider connector; notes it if it
     /// is not, and does not say so.
-    fn holds(&mut self, hit: &Hit<'_>, wide: Option<u32>) -> bool {
+    fn holds(&mut self, hit: Hit<'a>, wide: Option<u32>) -> bool {
+        let pair = (hit.owner, wide);
+        if self.sound == Some(pair) {
+            return true;
+        }
         let narrow = at(self.all, hit.owner);
         let wide_demand = wide.map_or(&self.main_cf, |number| &at(self.all, number).requirement);
         let relative =
             [&narrow.requirement, wide_demand].iter().any(|demand| *demand.names() == Names::Domain);
         let compare = || narrow.requirement.holds_against(wide_demand, hit.entry);
-        let pair = (hit.owner, wide);
         let holds = if relative { compare() } else { *self.known.entry(pair).or_insert_with(compare) };
+        if holds {
+            self.sound = (!relative).then_some(pair);
+            return true;
+        }
         let wide_name = wide.map_or(MAIN_CF, |number| at(self.all, number).name.as_str());
-        if !holds && !narrow.overrides.iter().any(|name| name == wide_name) {
+        if !narrow.overrides.iter().any(|name| name == wide_name) && self.is_new(hit, pair) {
             let found = self.weak.entry(pair).or_insert_with(|| Found { pattern: hit.to_string(), count: 0 });
             found.count += 1;
         }
-        holds
+        false
+    }
+
+    /// Whether a weak place was not told of: neither as such, nor as another connector's too.
+    fn is_new(&mut self, hit: Hit<'a>, pair: Pair) -> bool {
+        !self.index.has_repeats()
+            || (self.index.is_of(hit.entry, hit.owner) && self.seen.insert((pair, hit.entry)))
     }
 
     fn conflict(&self, (narrow, wide): Pair, Found { pattern, count }: &Found) -> Conflict {

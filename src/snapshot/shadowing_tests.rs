@@ -87,6 +87,32 @@ fn a_connector_is_at_least_as_strong_as_what_it_hides_or_says_so() {
 }
 
 #[test]
+fn a_place_that_is_written_twice_is_told_of_once() {
+    for (texts, expected) in [
+        (&["verify of *", "encrypt of a.b c.b a.b"][..], "c1 at a.b and 1 more under c0"),
+        (&["verify of *", "encrypt of d.b *.a.b a.b *.a.b"], "c1 at d.b and 2 more under c0"),
+        (&["verify of * z.y z.y", "encrypt of b.b a.b"], "c1 at b.b and 1 more under c0"),
+    ] {
+        assert_eq!(told(&agreements(connectors(texts), Vec::new())), [expected], "{texts:?}");
+    }
+    // It is the other connector's.
+    let found = conflicts(&agreements(
+        connectors(&["verify of * a.b", "encrypt of a.b c.b", "encrypt of c.b"]),
+        Vec::new(),
+    ));
+    let messages: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "a.b belongs to the connector `c0` already",
+            "c.b belongs to the connector `c1` already",
+            "for c.b this connector (encrypt) is not at least as strong as the wider `c0` (verify, the name of \
+             the MX host)",
+        ]
+    );
+}
+
+#[test]
 fn what_main_cf_gives_is_the_widest() {
     let at = |level, texts: &[&str]| {
         let mut agreements = agreements(connectors(texts), Vec::new());
