@@ -13,11 +13,11 @@ mod inbound_diff;
 pub mod index;
 mod outbound;
 pub mod parts;
-mod policies;
 #[cfg(test)]
 pub(crate) mod postfix_reader;
 pub mod render;
 mod shadowing;
+mod spoken;
 mod stored;
 mod table;
 
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 pub use hosts::{HostAnswer, Hosts};
 pub use inbound::{Identified, IdentifiedBy, InboundSide};
 pub use outbound::{Connector, OutboundSide};
-use policies::Policies;
+use spoken::Spoken;
 
 use crate::model::requirement::{Anchors, CaFile};
 use crate::model::{Agreements, Inbound, Mode, Mta, inbound::in_ranges};
@@ -40,7 +40,7 @@ pub struct Snapshot {
     mta: Mta,
     exempt: Vec<ipnet::IpNet>,
     outbound: Vec<Connector>,
-    policies: Policies,
+    spoken: Spoken,
     enforced: OutboundSide,
     reported: OutboundSide,
     has_reports: bool,
@@ -98,7 +98,7 @@ pub struct Conflict {
 pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Result<Snapshot, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let enforced = OutboundSide::build(agreements, Mode::Enforce, &mut conflicts);
-    let (connectors, policies) = outbound::connectors(agreements, enforced.hosts(), &mut conflicts);
+    let (connectors, spoken) = outbound::connectors(agreements, enforced.hosts(), &mut conflicts);
     let reported = OutboundSide::build(agreements, Mode::Report, &mut conflicts);
     OutboundSide::build(agreements, Mode::Off, &mut conflicts);
     let inbound_enforced = InboundSide::build(agreements, Mode::Enforce, &mut conflicts);
@@ -114,7 +114,7 @@ pub fn compile(agreements: &Agreements, generation: u64, sha256: String) -> Resu
         mta: agreements.mta.clone(),
         exempt: agreements.inbound_exempt.clone(),
         outbound: connectors,
-        policies,
+        spoken,
         enforced,
         reported,
         inbound: agreements.inbound.clone(),
@@ -146,8 +146,14 @@ impl Snapshot {
 
     /// The value for the map `tls` of the outbound connector of this number.
     pub fn policy(&self, number: u32) -> &str {
-        let policy = self.policies.get(outbound::position(number));
+        let policy = self.spoken.policy(outbound::position(number));
         policy.expect("numbers are of connectors, and each has one")
+    }
+
+    /// The name of the outbound connector of this number; nothing else of it has to be looked at.
+    pub fn outbound_name(&self, number: u32) -> &str {
+        let name = self.spoken.name(outbound::position(number));
+        name.expect("numbers are of connectors, and each has one")
     }
 
     /// Inbound connectors of every mode, in the order written.

@@ -6,7 +6,7 @@
 use super::exim::EximPolicy;
 use super::hosts::Hosts;
 use super::index::{Duplicate, Hit, Index};
-use super::policies::Policies;
+use super::spoken::Spoken;
 use super::{Conflict, Direction, render, shadowing};
 use crate::model::{Agreements, Mode, Outbound, PatternList};
 use crate::protocol::socketmap::REPLY_LIMIT;
@@ -37,10 +37,10 @@ pub(super) fn connectors(
     agreements: &Agreements,
     hosts: &Hosts,
     conflicts: &mut Vec<Conflict>,
-) -> (Vec<Connector>, Policies) {
+) -> (Vec<Connector>, Spoken) {
     let mta = &agreements.mta;
     let mut connectors = Vec::with_capacity(agreements.outbound.len());
-    let mut policies = Policies::default();
+    let mut spoken = Spoken::default();
     for (number, outbound) in numbered(&agreements.outbound) {
         let policy = render::tls_policy(&outbound.requirement, mta);
         let transport = render::transport(outbound, mta);
@@ -86,7 +86,7 @@ pub(super) fn connectors(
             notes,
             place,
         } = outbound;
-        policies.push(&policy);
+        spoken.push(name.as_str(), &policy);
         connectors.push(Connector {
             number,
             agreement: Outbound {
@@ -107,7 +107,7 @@ pub(super) fn connectors(
             exim: EximPolicy::of(outbound, hosts, mta),
         });
     }
-    (connectors, policies)
+    (connectors, spoken)
 }
 
 impl OutboundSide {

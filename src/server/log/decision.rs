@@ -19,7 +19,7 @@ use crate::answer::{self, Answered, Applied, By, Lookup, Mail, Refusal};
 use crate::model::Mode;
 use crate::model::certificate::Fingerprint;
 use crate::protocol::escape;
-use crate::snapshot::{Direction, IdentifiedBy};
+use crate::snapshot::{Direction, IdentifiedBy, Snapshot};
 
 /// A peer's text for a line: cut, and readable; the line escapes it.
 pub(in crate::server) fn peer(bytes: &[u8], limit: usize) -> Cow<'_, str> {
@@ -42,12 +42,12 @@ pub(in crate::server) fn lookup<R: Answered>(
         match verdict {
             answer::Verdict::Ok => current.tally.count(Usual::Ok(applied.number())),
             answer::Verdict::NotFound | answer::Verdict::Perm | answer::Verdict::Temp => {
-                count(name(applied), verdict, Part::Decided);
+                count(name(&current.snapshot, applied), verdict, Part::Decided);
             }
         }
     }
     for reported in &lookup.report {
-        count(name(&reported.applied), reported.would_reply.verdict(), Part::Reported);
+        count(name(&current.snapshot, &reported.applied), reported.would_reply.verdict(), Part::Reported);
     }
     if lookup.applies.is_empty() {
         match verdict {
@@ -63,8 +63,11 @@ pub(in crate::server) fn lookup<R: Answered>(
     service.journal.line(level, "decision", |line| {
         line.word(" direction=", Direction::Outbound.word());
         line.peer(" map=", map).peer(" key=", key);
-        let applies = lookup.applies.iter().map(|applied| (name(applied), applied.by));
-        let report = lookup.report.iter().map(|reported| (name(&reported.applied), reported.applied.by));
+        let applies = lookup.applies.iter().map(|applied| (name(&current.snapshot, applied), applied.by));
+        let report = lookup
+            .report
+            .iter()
+            .map(|reported| (name(&current.snapshot, &reported.applied), reported.applied.by));
         let reporting = connectors(line, applies, report);
         let (word, rest) = lookup.reply.words();
         line.word(" verdict=", verdict.word()).sentence(" reply=", word, &rest);
@@ -79,8 +82,8 @@ pub(in crate::server) fn lookup<R: Answered>(
     });
 }
 
-fn name<'s>(applied: &Applied<'s>) -> &'s str {
-    applied.connector.agreement.name.as_str()
+fn name<'s>(snapshot: &'s Snapshot, applied: &Applied<'_>) -> &'s str {
+    snapshot.outbound_name(applied.number())
 }
 
 /// Says of a question about outbound mail that it made no sense.
@@ -189,7 +192,7 @@ pub(in crate::server) fn certificate(
     judged: &exim::Judged<'_>,
     reply: &str,
 ) {
-    let connector = judged.applies.as_ref().map_or("", name);
+    let connector = judged.applies.as_ref().map_or("", |applied| name(&current.snapshot, applied));
     service.counters.count(connector, judged.word(), Part::Decided);
     let Some(level) = service.decision_level(&current.settings, judged.applies.is_some()) else {
         return;
@@ -197,7 +200,7 @@ pub(in crate::server) fn certificate(
     service.journal.line(level, "decision", |line| {
         line.word(" direction=", Direction::Outbound.word());
         line.word(" map=", "cert").peer(" key=", question.domain);
-        let applies = judged.applies.iter().map(|applied| (name(applied), applied.by));
+        let applies = judged.applies.iter().map(|applied| (name(&current.snapshot, applied), applied.by));
         connectors(line, applies, std::iter::empty::<(&str, By<'_>)>());
         line.word(" verdict=", judged.word()).text(" reply=", reply);
         line.number(" generation=", current.snapshot.generation());
