@@ -133,7 +133,7 @@ fn read_with(path: &Path, limit: u64, mut meanwhile: impl FnMut()) -> Result<Con
         if before.len() > limit {
             return Err(Unreadable::TooLarge(limit));
         }
-        let bytes = read_to_end(&mut file, limit)?;
+        let bytes = read_to_end(&mut file, before.len(), limit)?;
         meanwhile();
         let after = std::fs::metadata(path).ok();
         if after.is_some_and(|after| state(&after) == state(&before)) {
@@ -145,8 +145,9 @@ fn read_with(path: &Path, limit: u64, mut meanwhile: impl FnMut()) -> Result<Con
     Err(Unreadable::Changing)
 }
 
-fn read_to_end(file: &mut File, limit: u64) -> Result<Vec<u8>, Unreadable> {
-    let mut bytes = Vec::new();
+/// `length` is what there seems to be, which is at most the limit: a block that grows is copied.
+fn read_to_end(file: &mut File, length: u64, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(limit + 1).read_to_end(&mut bytes).map_err(Unreadable::from_system)?;
     match u64::try_from(bytes.len()) {
         Ok(length) if length <= limit => Ok(bytes),
