@@ -1,9 +1,11 @@
-//! How many connections the limit on open files leaves room for.
+//! The limit on open files, and whose they are.
 //!
-//! Running out of descriptors is survived, but it is the control socket and the reload that would
-//! run out with the MTA's connections. So the soft limit is raised to the hard one, and what is
-//! needed for ourselves is kept back.
+//! Running out of descriptors is survived, but it is the control socket that would run out with the
+//! MTA's connections. So the soft limit is raised to the hard one, and what is needed for ourselves
+//! is kept back. The thread of the connections has a table of descriptors to itself: however many
+//! connections there are, a reload can open its files.
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Descriptors for ourselves: listeners, signals, log, the files of a reload, the control socket's
@@ -21,4 +23,16 @@ pub(super) fn room_for(wanted: usize) -> usize {
         if soft < raised && setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() { raised } else { soft };
     let room = usize::try_from(limit.saturating_sub(RESERVED)).unwrap_or(usize::MAX);
     wanted.min(room).max(1)
+}
+
+/// Gives the calling thread a table of descriptors of its own, with copies of those that are open.
+/// What is opened from then on is its alone, and the kernel need not guard it against other threads
+/// in each call (fs/file.c: __fget_light), which a lookup makes two of.
+///
+/// For a thread with listeners to call before it has them: the other threads would keep copies.
+pub(super) fn have_own_table() {
+    if let Err(error) = unshare(CloneFlags::CLONE_FILES) {
+        // The table is shared then, as everybody's is.
+        tracing::debug!(%error, "descriptors_shared");
+    }
 }

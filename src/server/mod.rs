@@ -160,6 +160,10 @@ fn serve(
         let wanted = settings.max_connections;
         tracing::warn!(wanted, connections = seats, "max_connections_reduced");
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(|source| Error::process("start the runtime", source))?;
+    // The other threads know what wakes this one by now, and need nothing that comes.
+    descriptors::have_own_table();
     let listeners = activation::open(&listen, inherited, directory).map_err(|error| basis.explain(error))?;
     let status_line = status::status_line(&snapshot, basis.note());
     let service = Arc::new(Service {
@@ -172,8 +176,6 @@ fn serve(
     });
     let (reloads, loader) = loading.serve(&service, &basis, published.err());
     drop(basis);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    let runtime = runtime.map_err(|source| Error::process("start the runtime", source))?;
     runtime.block_on(async {
         let (hangups, stops) =
             signals.listen().map_err(|source| Error::process("listen to signals", source))?;

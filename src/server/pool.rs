@@ -147,12 +147,18 @@ impl Pool {
             Phase::Idle(since) => Some(since + self.idle),
         };
         let mut next = None;
+        let mut overdue = Vec::new();
         for (place, due) in places.values().filter_map(|place| Some((place, due(place)?))) {
             if due <= now {
-                place.ask(OVERDUE);
+                overdue.push((due, place));
             } else if next.is_none_or(|next| due < next) {
                 next = Some(due);
             }
+        }
+        // Whoever has waited longest is told of first.
+        overdue.sort_by_key(|(due, _)| *due);
+        for (_, place) in overdue {
+            place.ask(OVERDUE);
         }
         next
     }
