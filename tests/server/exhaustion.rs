@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
+use nix::sys::signal::Signal;
+
 use super::client::{BANK, CONFIGURATION, closes, connect, tls};
 use super::daemon::{Daemon, Setup};
 
@@ -120,4 +122,24 @@ fn l5_comers_and_goers_leave_nothing_behind() {
         std::thread::yield_now();
     }
     assert!(daemon.log.lines().len() < 100);
+}
+
+/// Connections have a table of descriptors to themselves: with all of them taken there are some for a reload.
+#[test]
+fn l6_connections_take_no_descriptor_of_a_reload() {
+    let daemon = Setup::new(CONFIGURATION).shell("ulimit -n 4096;").start();
+    let _some: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = connect(&daemon.path("run/socketmap.sock"));
+            assert_eq!(tls(&mut stream, "bank.example").as_deref(), Some(BANK));
+            stream
+        })
+        .collect();
+    limit_descriptors(&daemon, 40);
+    daemon.configure(&CONFIGURATION.replace("bank.example", "other.example"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.log.wait_for("info reloaded generation=2");
+    // And none was left for one more connection.
+    let _waiting = connect(&daemon.path("run/socketmap.sock"));
+    daemon.log.wait_for("warn accept_failed protocol=socketmap");
 }
