@@ -1,9 +1,13 @@
 //! Servers as processes of their own, and what they take.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -22,7 +26,8 @@ pub struct Server {
     process: Child,
     /// Where connectord has its sockets and its log.
     pub directory: PathBuf,
-    log: Option<File>,
+    /// Lines that were lost before they got into the log, if it is [`read`].
+    lost: Arc<AtomicU64>,
 }
 
 /// For clients: the last CPU, and all the files that may be had.
@@ -61,33 +66,41 @@ impl Server {
         fs::create_dir_all(directory).unwrap();
         let (name, value) = baseline::variable(kind, &directory.join(Server::socket_name(kind)));
         let process = on_first_cpu(&std::env::current_exe().unwrap()).env(name, value).spawn().unwrap();
-        let server = Server { process, directory: directory.to_owned(), log: None };
+        let server = Server { process, directory: directory.to_owned(), lost: Arc::default() };
         server.wait(kind);
         server
     }
 
-    /// connectord, on the CPU of servers, its log in a file.
+    /// connectord, on the CPU of servers, its log a stream that is read on the CPU of clients, as
+    /// journald reads it.
     pub fn connectord(configuration: &Path, directory: &Path) -> Server {
-        Server::start(on_first_cpu(Path::new(env!("CARGO_BIN_EXE_connectord"))), configuration, directory)
+        let command = on_first_cpu(Path::new(env!("CARGO_BIN_EXE_connectord")));
+        let (log, reader) = UnixStream::pair().unwrap();
+        let server = Server::start(command, configuration, directory, log.into());
+        let lost = Arc::clone(&server.lost);
+        std::thread::spawn(move || read(reader, &lost));
+        server
     }
 
-    /// connectord with all CPUs, as a service has them.
+    /// connectord with all CPUs, as a service has them, its log in a file.
     pub fn connectord_unpinned(configuration: &Path, directory: &Path) -> Server {
-        Server::start(on_cpus(Path::new(env!("CARGO_BIN_EXE_connectord")), &cpus()), configuration, directory)
-    }
-
-    fn start(mut command: Command, configuration: &Path, directory: &Path) -> Server {
         fs::create_dir_all(directory).unwrap();
         let log = File::options().append(true).create(true).open(directory.join("log")).unwrap();
+        let command = on_cpus(Path::new(env!("CARGO_BIN_EXE_connectord")), &cpus());
+        Server::start(command, configuration, directory, log.into())
+    }
+
+    fn start(mut command: Command, configuration: &Path, directory: &Path, log: OwnedFd) -> Server {
+        fs::create_dir_all(directory).unwrap();
         command.arg("serve").arg("--config").arg(configuration);
         command.arg("--runtime-dir").arg(directory).arg("--state-dir").arg(directory.join("state"));
         // As the unit has it; the times of lines are journald's.
-        command.env("JOURNAL_STREAM", "1:1").stderr(log.try_clone().unwrap());
+        command.env("JOURNAL_STREAM", "1:1").stderr(log);
         for (name, value) in unit_environment() {
             command.env(name, value);
         }
         let process = command.spawn().unwrap();
-        Server { process, directory: directory.to_owned(), log: Some(log) }
+        Server { process, directory: directory.to_owned(), lost: Arc::default() }
     }
 
     fn socket_name(kind: Kind) -> &'static str {
@@ -136,16 +149,9 @@ impl Server {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
-    /// Empties the log, so that it does not fill the disk; how many lines were lost before they got
-    /// there.
-    pub fn empty_log(&self) -> u64 {
-        let lost = self
-            .log()
-            .lines()
-            .filter_map(|line| line.split_once("log_lost count=")?.1.parse::<u64>().ok())
-            .sum();
-        self.log.as_ref().unwrap().set_len(0).unwrap();
-        lost
+    /// How many lines were lost since this was last asked.
+    pub fn lost_lines(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
     }
 
     /// Reloads by the command, waits for the outcome; how long it took.
@@ -161,6 +167,20 @@ impl Server {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         begin.elapsed()
+    }
+}
+
+/// Reads a log to its end. What is said at warn or above is shown: nothing is expected to be.
+fn read(log: UnixStream, lost: &AtomicU64) {
+    let mut log = BufReader::with_capacity(64 * 1024, log);
+    let mut line = String::new();
+    while log.read_line(&mut line).is_ok_and(|count| count > 0) {
+        if let Some((_, count)) = line.split_once("log_lost count=") {
+            lost.fetch_add(count.trim_end().parse().unwrap(), Ordering::Relaxed);
+        } else if !line.starts_with("info ") {
+            eprint!("{line}");
+        }
+        line.clear();
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> Runner<'a> {
         let path = self.server.socket(kind);
         let outcome = client::ask(&path, self.questions, connections, first, Pace::AtOnce, effort.time);
         let spent = self.server.cpu() - before;
-        let lost = if self.logs { self.server.empty_log() } else { 0 };
+        let lost = if self.logs { self.server.lost_lines() } else { 0 };
         Result {
             rate: outcome.requests() as f64 / spent,
             times: [0.5, 0.99, 0.999].map(|share| outcome.percentile(share)),
