@@ -13,8 +13,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::fast::RandomState;
 
+use super::homes::{Counted, Homes};
 use super::stored;
-use super::table::{Counted, Table};
 use crate::model::pattern::{Entry, Pattern};
 
 /// Entries that are placed one right after the other. Their places are not in the cache: what happens
@@ -25,7 +25,7 @@ const BATCH: usize = 256;
 /// The patterns of many owners, each entry belonging to exactly one of them.
 pub struct Index {
     arena: String,
-    table: Table,
+    homes: Homes,
     /// Seeded for each index: who writes a list cannot know which names would meet in a bucket.
     hasher: RandomState,
     /// Bit n is set when some suffix has n labels: most names need one probe, not one a label.
@@ -121,11 +121,10 @@ impl Index {
                 stored::write(filling.place(hash, stored::size(name)), &hit, name);
             }
         }
-        let placed = filling.octets();
-        let (table, arena) = filling.finish(stored::distinct);
-        has_repeats |= arena.len() < placed;
+        let (homes, arena, lost) = filling.finish(stored::distinct, stored::settle);
+        has_repeats |= lost > 0;
         let arena = String::from_utf8(arena).expect("entries are text");
-        let index = Index { arena, table, hasher, depths, any, has_repeats };
+        let index = Index { arena, homes, hasher, depths, any, has_repeats };
         let duplicates = if has_repeats { index.duplicates(all()) } else { Vec::new() };
         (index, duplicates)
     }
@@ -140,12 +139,9 @@ impl Index {
     }
 
     fn find(&self, name: &str, is_suffix: bool) -> Option<Hit<'_>> {
-        if self.arena.is_empty() {
-            return None;
-        }
-        let bucket = self.table.range(hash(&self.hasher, name, is_suffix));
-        let start = bucket.start;
-        let at = stored::find(self.arena.as_bytes().get(bucket)?, name, is_suffix)?;
+        let start = self.homes.start(hash(&self.hasher, name, is_suffix));
+        let behind = self.arena.as_bytes().get(start..)?;
+        let at = stored::find(behind, self.homes.octets(), name, is_suffix)?;
         stored::read(self.arena.get(start + at..)?).map(|(hit, _)| hit)
     }
 
@@ -234,7 +230,7 @@ impl Index {
     pub fn entries(&self) -> impl Iterator<Item = Hit<'_>> {
         let mut rest = self.arena.as_str();
         std::iter::from_fn(move || {
-            let (hit, behind) = stored::read(rest)?;
+            let (hit, behind) = stored::read(rest.get(stored::next(rest.as_bytes())?..)?)?;
             rest = behind;
             Some(hit)
         })

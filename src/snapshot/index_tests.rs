@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The index of these patterns, made for so many entries: with few of them the buckets are long.
+/// The index of these patterns, made for so many entries: with few of them they are far from their homes.
 fn index_for(size: usize, patterns: &[(u32, &str)]) -> (Index, Vec<Duplicate>) {
     let parsed: Vec<(u32, Pattern)> =
         patterns.iter().map(|&(owner, text)| (owner, Pattern::parse(text).unwrap())).collect();
@@ -161,8 +161,93 @@ fn a_suffix_is_found_at_every_depth() {
     }
 }
 
+#[test]
+fn names_of_every_length_are_beside_one_another() {
+    let name = |length: usize| {
+        let mut name = "a".repeat(length);
+        (63 - usize::from(length.is_multiple_of(64))..length)
+            .step_by(64)
+            .for_each(|dot| name.replace_range(dot..=dot, "."));
+        name
+    };
+    let names: Vec<(u32, String)> =
+        (1..=253).map(|length| (length, name(usize::try_from(length).unwrap()))).collect();
+    let patterns: Vec<(u32, &str)> = names.iter().map(|(length, name)| (*length, name.as_str())).collect();
+    for size in [0, 1, 2, 30, 250, 2000] {
+        let (index, duplicates) = index_for(size, &patterns);
+        assert_eq!(duplicates, []);
+        for (length, name) in &patterns {
+            assert_eq!(
+                index.name(name).map(|hit| (hit.owner, hit.entry)),
+                Some((*length, Entry::Name(name)))
+            );
+            assert_eq!(index.own(Entry::Suffix(name)), None);
+            assert!(index.name(&name.replacen('a', "b", 1)).is_none(), "{size} {name}");
+        }
+        let mut found: Vec<u32> = index.entries().map(|hit| hit.owner).collect();
+        found.sort_unstable();
+        assert!(found.into_iter().eq(1..=253), "{size}");
+    }
+}
+
+#[test]
+fn every_one_of_many_is_found() {
+    // Enough for the longest walks that a list has, most of them through homes that are full.
+    let names: Vec<String> = (0..100_000)
+        .map(|number| match number % 7 {
+            0 => format!("{}{number}.example", "long".repeat(number % 13)),
+            _ => format!("n{number}.example"),
+        })
+        .collect();
+    let patterns: Vec<(u32, &str)> = (0..).zip(&names).map(|(owner, name)| (owner, name.as_str())).collect();
+    for size in [names.len(), names.len() / 4] {
+        let (index, duplicates) = index_for(size, &patterns);
+        assert_eq!(duplicates, []);
+        for (owner, name) in &patterns {
+            let hit = Hit { owner: *owner, entry: Entry::Name(name), tree: false };
+            assert_eq!(index.name(name), Some(hit));
+        }
+        assert_eq!(index.entries().count(), names.len());
+    }
+}
+
+#[test]
+fn a_list_may_say_one_thing_again_and_again() {
+    // Whatever was next to it has its place as if it had been said once.
+    let names: Vec<String> = (0..1000).map(|number| format!("n{number}.example")).collect();
+    let mut patterns: Vec<(u32, &str)> = names.iter().map(|name| (1, name.as_str())).collect();
+    (0..5000).for_each(|_| patterns.insert(500, (1, "again.and.again")));
+    let (index, duplicates) = index(&patterns);
+    assert_eq!(duplicates, []);
+    assert!(index.has_repeats());
+    assert_eq!(index.entries().count(), 1001);
+    for (_, name) in patterns {
+        assert_eq!(index.name(name).map(|hit| hit.entry), Some(Entry::Name(name)));
+    }
+}
+
 proptest! {
-    /// With long buckets and short ones, against a list that is searched from its beginning.
+    /// Names of all lengths, most of them long, with homes for all and for few: against a map.
+    #[test]
+    fn it_is_a_map_of_names(
+        written in proptest::collection::btree_map("[a-c]{1,3}|[ab]{1,60}|[ab]{40,63}([.][ab]{60}){0,3}", 0_u32..1 << 25, 0..80),
+        others in proptest::collection::vec("[a-c]{1,3}|[ab]{40,63}", 20),
+        size in 0_usize..100,
+    ) {
+        let patterns: Vec<(u32, &str)> = written.iter().map(|(name, owner)| (*owner, name.as_str())).collect();
+        let (index, duplicates) = index_for(size, &patterns);
+        prop_assert_eq!(duplicates, []);
+        for name in written.keys().chain(&others) {
+            let expected = written.get(name).map(|owner| (*owner, Entry::Name(name)));
+            prop_assert_eq!(index.name(name).map(|hit| (hit.owner, hit.entry)), expected);
+            prop_assert_eq!(index.own(Entry::Suffix(name)), None);
+        }
+        let mut entries: Vec<_> = index.entries().map(|hit| (hit.entry.to_string(), hit.owner)).collect();
+        entries.sort();
+        prop_assert!(entries.into_iter().eq(written.clone()));
+    }
+
+    /// With few homes and many, against a list that is searched from its beginning.
     #[test]
     fn it_is_a_list_of_first_ones(
         written in proptest::collection::vec((0_u32..3, "[*]?[.]?[ab]([.][ab]){0,2}|[*]"), 0..40),

@@ -7,6 +7,7 @@
 
 pub mod diff;
 pub mod exim;
+mod homes;
 mod hosts;
 mod inbound;
 mod inbound_diff;
@@ -19,7 +20,6 @@ pub mod render;
 mod shadowing;
 mod spoken;
 mod stored;
-mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;

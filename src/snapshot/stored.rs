@@ -1,27 +1,41 @@
-//! How an entry lies in the arena of an [`Index`](super::index::Index): five octets that say whose
+//! How an entry lies in the arena of an [`Index`](super::index::Index): six octets that say whose
 //! it is, and its name.
 //!
-//! The octets have seven bits each, so that an arena is text and a name is taken out of it without a
-//! look at each octet.
+//! Its first two octets are one character that is not ASCII, and everything else is: so an entry can be
+//! told from the middle of another one wherever one looks, an arena is text all the same, and a name is
+//! taken out of it without a look at each octet. Where there is no entry an arena has zeros.
 
 use super::index::Hit;
+use crate::model::domain::MAX_NAME;
 use crate::model::pattern::Entry;
 
 /// Octets before the name.
-const HEAD: usize = 5;
+const HEAD: usize = 6;
 
 /// Bits of an octet that is text by itself.
 const BITS: u32 = 7;
 
-/// The lowest bits of a head are the length of the name and whether the entry is a suffix: what is
-/// compared before the name is.
-const LENGTH: u16 = 0xff;
-const SUFFIX: u16 = 1 << 8;
-const SHAPE: u16 = LENGTH | SUFFIX;
+/// First octets of the characters of two octets that an entry begins with; the lower bits are [`SUFFIX`]
+/// and [`FAR`].
+const FIRST: u8 = 0xd0;
 
-/// Then whether the pattern was written `*.x`, and the owner.
-const TREE: u64 = 1 << 9;
-const OWNER: u32 = 10;
+/// What the second octet of such a character has besides six bits: the lower ones of the length.
+const SECOND: u32 = 0x80;
+
+/// Whether the entry is a suffix, and the length of the name, in the first three octets: what is compared
+/// before the name is.
+const SUFFIX: u32 = 1;
+const SHAPE: u32 = 0x03_ff_01;
+
+/// How many homes behind its own an entry begins: a walk ends at one whose home is a later one. So many
+/// and more are one number.
+const FAR: u8 = 0b1110;
+const FARTHEST: usize = 7;
+
+/// In the third octet whether the pattern was written `*.x`, then the owner: four bits of it there.
+const TREE: u32 = 1 << 18;
+const OWNER: u32 = 19;
+const OWNER_THERE: u32 = 4;
 
 /// Octets of an entry with this name.
 pub(super) fn size(name: &str) -> usize {
@@ -31,42 +45,47 @@ pub(super) fn size(name: &str) -> usize {
 /// Writes an entry of this name at its place, which has its size.
 pub(super) fn write(place: &mut [u8], hit: &Hit<'_>, name: &str) {
     let shape = shape(name, matches!(hit.entry, Entry::Suffix(_))).expect("a domain has at most 253 octets");
-    let tree = if hit.tree { TREE } else { 0 };
-    let head = u64::from(shape) | tree | u64::from(hit.owner) << OWNER;
     // The configuration is limited to 256 MiB, and a connector takes more than 8 octets of it.
-    assert_eq!(head >> (BITS * 5), 0, "there are less than 33 million connectors");
-    let (octets, text) = place.split_at_mut(HEAD);
-    for (octet, shift) in octets.iter_mut().zip([0, 1, 2, 3, 4].map(|at| at * BITS)) {
-        *octet = u8::try_from(head >> shift & 0x7f).unwrap_or_default();
-    }
+    assert_eq!(hit.owner >> 25, 0, "there are less than 33 million connectors");
+    let here = (hit.owner & ((1 << OWNER_THERE) - 1)) << OWNER;
+    let [first, second, third, _] = (shape | if hit.tree { TREE } else { 0 } | here).to_le_bytes();
+    let behind = |at: u32| u8::try_from(hit.owner >> (OWNER_THERE + BITS * at) & 0x7f).unwrap_or_default();
+    let (head, text) = place.split_at_mut(HEAD);
+    head.copy_from_slice(&[FIRST | first, second, third, behind(0), behind(1), behind(2)]);
     text.copy_from_slice(name.as_bytes());
 }
 
-/// Where in a bucket the entry of this name is.
-pub(super) fn find(bucket: &[u8], name: &str, is_suffix: bool) -> Option<usize> {
-    find_shape(bucket, shape(name, is_suffix)?, name.as_bytes())
-}
-
-fn find_shape(bucket: &[u8], shape: u16, name: &[u8]) -> Option<usize> {
-    let mut rest = bucket;
+/// Where the entry of this name is, in an arena from its home on, if homes have so many octets.
+pub(super) fn find(home: &[u8], octets: usize, name: &str, is_suffix: bool) -> Option<usize> {
+    let shape = shape(name, is_suffix)?;
+    // Behind the owner, which may have three zeros, is a name.
+    let mut at = match *home.first_chunk::<4>()? {
+        [0, 0, 0, 0] => return None,
+        [first, ..] if begins(first) => 0,
+        // The end of an entry of a home before.
+        _ => next(home.get(..HEAD + MAX_NAME).unwrap_or(home))?,
+    };
     loop {
-        let (other, text, next) = split(rest)?;
-        if other == shape && text == name {
-            return Some(bucket.len() - rest.len());
+        let (other, far, text) = split(home.get(at..)?)?;
+        if other == shape && text == name.as_bytes() {
+            return Some(at);
         }
-        rest = next;
+        if far < FARTHEST && at >= (far + 1) * octets {
+            return None;
+        }
+        at += HEAD + text.len();
     }
 }
 
-/// Moves the entries of a bucket together, without those of a name that one before has: the octets of
+/// Moves the entries of a home together, without those of a name that one before has: the octets of
 /// those that are left.
-pub(super) fn distinct(bucket: &mut [u8]) -> usize {
+pub(super) fn distinct(home: &mut [u8]) -> usize {
     let (mut kept, mut at) = (0, 0);
-    while let Some((shape, name, _)) = bucket.get(at..).and_then(split) {
+    while let Some((shape, _, name)) = home.get(at..).and_then(split) {
         let end = at + HEAD + name.len();
-        if bucket.get(..kept).and_then(|kept| find_shape(kept, shape, name)).is_none() {
+        if !home.get(..kept).is_some_and(|kept| has(kept, shape, name)) {
             if kept != at {
-                bucket.copy_within(at..end, kept);
+                home.copy_within(at..end, kept);
             }
             kept += end - at;
         }
@@ -75,25 +94,81 @@ pub(super) fn distinct(bucket: &mut [u8]) -> usize {
     kept
 }
 
-/// The shape and the name of the first entry, and what is behind it.
-fn split(entries: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (&[first, second, ..], behind) = entries.split_first_chunk::<HEAD>()?;
-    let shape = (u16::from(first) | u16::from(second) << BITS) & SHAPE;
-    let (name, rest) = behind.split_at_checked(usize::from(shape & LENGTH))?;
-    Some((shape, name, rest))
+fn has(mut entries: &[u8], shape: u32, name: &[u8]) -> bool {
+    while let Some((other, _, text)) = split(entries) {
+        if other == shape && text == name {
+            return true;
+        }
+        entries = entries.get(HEAD + text.len()..).unwrap_or_default();
+    }
+    false
 }
 
-/// The first entry, and what is behind it.
+/// Writes into each entry of a home how far from there it is: they begin behind so many octets, and homes
+/// have so many.
+pub(super) fn settle(entries: &mut [u8], behind: usize, octets: usize) {
+    let mut at = 0;
+    while let Some((_, _, name)) = entries.get(at..).and_then(split) {
+        let far = u8::try_from(((behind + at) / octets).min(FARTHEST)).unwrap_or_default();
+        let next = at + HEAD + name.len();
+        if let Some(first) = entries.get_mut(at) {
+            *first = *first & !FAR | far << FAR.trailing_zeros();
+        }
+        at = next;
+    }
+}
+
+/// Whether this is the first octet of an entry: no other octet of an arena has both of these bits.
+fn begins(octet: u8) -> bool {
+    octet & 0xc0 == 0xc0
+}
+
+/// Where the first entry begins.
+pub(super) fn next(arena: &[u8]) -> Option<usize> {
+    let (words, rest) = arena.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = word & word << 1 & 0x8080_8080_8080_8080;
+        if found != 0 {
+            return Some(at * 8 + usize::try_from(found.trailing_zeros() / 8).ok()?);
+        }
+    }
+    rest.iter().position(|&octet| begins(octet)).map(|at| words.len() * 8 + at)
+}
+
+/// The shape of the entry that begins here, how far from its home it is, and its name.
+fn split(entries: &[u8]) -> Option<(u32, usize, &[u8])> {
+    let (&[first, second, third, ..], behind) = entries.split_first_chunk::<HEAD>()?;
+    if !begins(first) {
+        return None;
+    }
+    let shape = u32::from_le_bytes([first, second, third, 0]) & SHAPE;
+    let far = usize::from((first & FAR) >> FAR.trailing_zeros());
+    Some((shape, far, behind.get(..length(shape))?))
+}
+
+/// The entry that begins here, and what is behind it.
 pub(super) fn read(entries: &str) -> Option<(Hit<'_>, &str)> {
-    let (octets, behind) = entries.split_at_checked(HEAD)?;
-    let head = octets.bytes().rev().fold(0, |head, octet| head << BITS | u64::from(octet));
-    let shape = u16::try_from(head & u64::from(SHAPE)).ok()?;
-    let (name, rest) = behind.split_at_checked(usize::from(shape & LENGTH))?;
-    let entry = if shape & SUFFIX == 0 { Entry::Name(name) } else { Entry::Suffix(name) };
-    Some((Hit { owner: u32::try_from(head >> OWNER).ok()?, entry, tree: head & TREE != 0 }, rest))
+    let (head, behind) = entries.split_at_checked(HEAD)?;
+    let &[first, second, third, fourth, fifth, sixth] = head.as_bytes().first_chunk::<HEAD>()?;
+    let word = u32::from_le_bytes([first, second, third, 0]);
+    let owner = [sixth, fifth, fourth].iter().fold(0, |owner, &octet| owner << BITS | u32::from(octet));
+    let owner = owner << OWNER_THERE | word >> OWNER;
+    let (name, rest) = behind.split_at_checked(length(word & SHAPE))?;
+    let entry = if word & SUFFIX == 0 { Entry::Name(name) } else { Entry::Suffix(name) };
+    Some((Hit { owner, entry, tree: word & TREE != 0 }, rest))
 }
 
-fn shape(name: &str, is_suffix: bool) -> Option<u16> {
-    let length = u8::try_from(name.len()).ok()?;
-    Some(u16::from(length) | if is_suffix { SUFFIX } else { 0 })
+/// The shape of an entry of this name: first the suffix, then the lower six bits of the length, and in the
+/// third octet the others.
+fn shape(name: &str, is_suffix: bool) -> Option<u32> {
+    let length = u32::from(u8::try_from(name.len()).ok()?);
+    let suffix = if is_suffix { SUFFIX } else { 0 };
+    Some(suffix | (SECOND | length & 0x3f) << 8 | length >> 6 << 16)
+}
+
+/// The length that a shape has.
+fn length(shape: u32) -> usize {
+    let [_, second, third, _] = shape.to_le_bytes();
+    usize::from(third) << 6 | usize::from(second & 0x3f)
 }
