@@ -201,6 +201,7 @@ impl Connection<'_> {
     /// Answers what the peer sent before it was asked to leave; returns if it may stay after all.
     async fn answer_last<D: Dialect>(&mut self, dialect: &D, leave: Leave) -> Result<(), End> {
         loop {
+            let begun = !self.exchange.input.is_empty();
             let socket = self.stream.as_raw_fd();
             // Asking the kernel itself: what the runtime knows of the stream is from its last look,
             // and of a stream that was just accepted it knows nothing yet.
@@ -209,16 +210,20 @@ impl Connection<'_> {
             };
             self.seat.enter(Phase::Busy);
             let answered = self.settle(dialect, outcome).await?;
+            // A request that has just begun has its own time.
+            let begins = !begun && !self.exchange.input.is_empty();
             match leave {
-                Leave::Shutdown => {}
-                Leave::Seat | Leave::Overdue if answered => {
-                    self.seat.stay();
-                    self.rest();
-                    return Ok(());
-                }
+                // One that goes on asking does not keep the others from their last answers, nor us from
+                // looking at the time.
+                Leave::Shutdown => tokio::task::yield_now().await,
+                Leave::Seat if answered => break,
+                Leave::Overdue if answered || begins => break,
                 Leave::Seat | Leave::Overdue => return Err(self.left(leave)),
             }
         }
+        self.seat.stay();
+        self.rest();
+        Ok(())
     }
 
     fn left(&self, leave: Leave) -> End {
@@ -349,5 +354,29 @@ mod tests {
             other.read_exact(&mut reply).await.unwrap()
         });
         assert_eq!((end, count), (End::Left(Leave::Shutdown), REPLY));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_begins_when_time_is_up_has_its_own() {
+        let (own, mut other) = UnixStream::pair().unwrap();
+        let limits = Limits::default();
+        let pool = Pool::new(1, &limits);
+        let seat = pool.try_seat().unwrap().take();
+        let start = Instant::now();
+        seat.enter(Phase::Idle(start));
+        pool.dismiss_overdue(start + 2 * limits.idle);
+        assert_eq!(seat.leave(), Some(Leave::Overdue));
+        other.write_all(b"a").await.unwrap();
+        let conversation = converse(own, Opening::silent(), &Loud, &seat, &limits);
+        let (end, ()) = tokio::join!(conversation, async {
+            while seat.leave().is_some() {
+                tokio::task::yield_now().await;
+            }
+            other.write_all(b"b").await.unwrap();
+            let mut reply = vec![0; REPLY];
+            other.read_exact(&mut reply).await.unwrap();
+            drop(other);
+        });
+        assert_eq!(end, End::Closed);
     }
 }

@@ -139,7 +139,7 @@ impl Pool {
     }
 
     /// Asks all to leave that have waited for too long; when the next will have.
-    fn dismiss_overdue(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn dismiss_overdue(&self, now: Instant) -> Option<Instant> {
         let places = self.places();
         let due = |place: &Place| match self.phase(place) {
             Phase::Busy => None,

@@ -125,6 +125,8 @@ impl Index {
         has_repeats |= lost > 0;
         let arena = String::from_utf8(arena).expect("entries are text");
         let index = Index { arena, homes, hasher, depths, any, has_repeats };
+        // What is not found is not enforced.
+        debug_assert!(index.entries().all(|hit| index.own(hit.entry) == Some(hit)), "an entry is lost");
         let duplicates = if has_repeats { index.duplicates(all()) } else { Vec::new() };
         (index, duplicates)
     }

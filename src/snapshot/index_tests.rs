@@ -199,15 +199,21 @@ fn every_one_of_many_is_found() {
             _ => format!("n{number}.example"),
         })
         .collect();
-    let patterns: Vec<(u32, &str)> = (0..).zip(&names).map(|(owner, name)| (owner, name.as_str())).collect();
-    for size in [names.len(), names.len() / 4] {
-        let (index, duplicates) = index_for(size, &patterns);
-        assert_eq!(duplicates, []);
-        for (owner, name) in &patterns {
-            let hit = Hit { owner: *owner, entry: Entry::Name(name), tree: false };
-            assert_eq!(index.name(name), Some(hit));
+    // An owner is written with zeros in it, and where there is nothing are zeros too.
+    let owners: [fn(u32) -> u32; 4] =
+        [|_| 0, |number| number, |number| number << 4 & 0x1ff_ffff, |number| number << 11 & 0x1ff_ffff];
+    for owner in owners {
+        for size in [names.len(), names.len() / 4] {
+            let patterns: Vec<(u32, &str)> =
+                (0..).zip(&names).map(|(number, name)| (owner(number), name.as_str())).collect();
+            let (index, duplicates) = index_for(size, &patterns);
+            assert_eq!(duplicates, []);
+            for (owner, name) in &patterns {
+                let hit = Hit { owner: *owner, entry: Entry::Name(name), tree: false };
+                assert_eq!(index.name(name), Some(hit));
+            }
+            assert_eq!(index.entries().count(), names.len());
         }
-        assert_eq!(index.entries().count(), names.len());
     }
 }
 

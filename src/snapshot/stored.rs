@@ -32,6 +32,10 @@ const SHAPE: u32 = 0x03_ff_01;
 const FAR: u8 = 0b1110;
 const FARTHEST: usize = 7;
 
+/// What is not within an entry, wherever one looks: a head has no more than four zeros, for the second of
+/// its octets has a bit set, and behind them is a name.
+const NOBODY: [u8; 5] = [0; 5];
+
 /// In the third octet whether the pattern was written `*.x`, then the owner: four bits of it there.
 const TREE: u32 = 1 << 18;
 const OWNER: u32 = 19;
@@ -58,9 +62,8 @@ pub(super) fn write(place: &mut [u8], hit: &Hit<'_>, name: &str) {
 /// Where the entry of this name is, in an arena from its home on, if homes have so many octets.
 pub(super) fn find(home: &[u8], octets: usize, name: &str, is_suffix: bool) -> Option<usize> {
     let shape = shape(name, is_suffix)?;
-    // Behind the owner, which may have three zeros, is a name.
-    let mut at = match *home.first_chunk::<4>()? {
-        [0, 0, 0, 0] => return None,
+    let mut at = match *home.first_chunk()? {
+        NOBODY => return None,
         [first, ..] if begins(first) => 0,
         // The end of an entry of a home before.
         _ => next(home.get(..HEAD + MAX_NAME).unwrap_or(home))?,
