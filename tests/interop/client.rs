@@ -25,29 +25,38 @@ pub struct Client(Conversation);
 impl Client {
     /// Connects from `source` and reads the greeting.
     pub fn connect(network: &Namespace, source: IpAddr, destination: IpAddr) -> Client {
-        let stream = network
-            .enter(|| tcp(source, SocketAddr::new(destination, 25)))
-            .unwrap_or_else(|error| panic!("{source} to {destination}: {error}"));
-        let mut client = Client(Conversation::new(stream).unwrap());
-        let greeting = client.reply();
+        Client::try_connect(network, source, destination)
+            .unwrap_or_else(|error| panic!("{source} to {destination}: {error}"))
+    }
+
+    /// The same of a server that may be about to end.
+    pub fn try_connect(network: &Namespace, source: IpAddr, destination: IpAddr) -> io::Result<Client> {
+        let stream = network.enter(|| tcp(source, SocketAddr::new(destination, 25)))?;
+        let mut client = Client(Conversation::new(stream)?);
+        let greeting = client.reply()?;
         assert!(greeting.starts_with("220 "), "{greeting}");
-        client
+        Ok(client)
     }
 
     /// Says `line`; the reply: its code and all its words, wherever the server breaks the lines.
     pub fn ask(&mut self, line: &str) -> String {
-        self.0.say(line).unwrap();
+        self.try_ask(line).unwrap()
+    }
+
+    /// The same of a server that may be about to end.
+    pub fn try_ask(&mut self, line: &str) -> io::Result<String> {
+        self.0.say(line)?;
         self.reply()
     }
 
-    fn reply(&mut self) -> String {
+    fn reply(&mut self) -> io::Result<String> {
         let mut lines: Vec<String> = Vec::new();
         loop {
-            let line = self.0.text().unwrap();
+            let line = self.0.text()?;
             let last = line.as_bytes().get(3) != Some(&b'-');
             lines.push(line);
             if last {
-                return joined(&lines);
+                return Ok(joined(&lines));
             }
         }
     }
