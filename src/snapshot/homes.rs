@@ -10,6 +10,8 @@
 //! [`Filling`] gives each text its place. What is in a home already is not looked at then, for that
 //! would wait for memory each time; it is when all are there, from one end of the arena to the other.
 
+use super::position;
+
 /// Three texts have two homes.
 const TEXTS: usize = 3;
 const HOMES: usize = 2;
@@ -56,11 +58,7 @@ fn home(hash: u64, homes: usize) -> usize {
     usize::try_from((u128::from(hash) * u128::from(homes)) >> 64).unwrap_or(usize::MAX)
 }
 
-/// Offsets are kept in four octets, and are as large as an arena.
-fn wide(offset: u32) -> usize {
-    usize::try_from(offset).expect("a platform with Unix sockets has pointers of 32 bits or more")
-}
-
+/// Offsets are kept in four octets.
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).expect(TOO_LARGE)
 }
@@ -106,12 +104,12 @@ impl Counted {
         let (mut start, mut end) = (0, 0);
         for texts in &mut ends {
             let place = start.max(end);
-            end = place + wide(std::mem::replace(texts, narrow(place)));
+            end = place + position(std::mem::replace(texts, narrow(place)));
             start += octets;
         }
         // What the last homes have too much is behind them, and what there is before the first one is
         // for its alignment.
-        let arena = vec![0; wide(narrow(start.max(end) + LINE - 1))];
+        let arena = vec![0; position(narrow(start.max(end) + LINE - 1))];
         let first = arena.as_ptr().align_offset(LINE).min(LINE - 1);
         Filling { homes: Homes { count, octets, first }, ends, arena }
     }
@@ -121,7 +119,7 @@ impl Filling {
     /// The place for a text of this hash, behind those of its home that are there.
     pub(super) fn place(&mut self, hash: u64, octets: usize) -> &mut [u8] {
         let end = self.ends.get_mut(home(hash, self.homes.count)).expect("a hash has a home");
-        let start = wide(*end) + self.homes.first;
+        let start = position(*end) + self.homes.first;
         *end += narrow(octets);
         self.arena.get_mut(start..start + octets).expect("what is placed was counted")
     }
@@ -137,7 +135,7 @@ impl Filling {
         let Filling { homes, ends, mut arena } = self;
         let (mut start, mut before, mut kept, mut lost) = (homes.first, 0, 0, 0);
         for &end in &ends {
-            let (from, end) = (start.max(before), wide(end) + homes.first);
+            let (from, end) = (start.max(before), position(end) + homes.first);
             let to = start.max(kept);
             let octets = arena.get_mut(from..end).map_or(0, &keep);
             if from != to {

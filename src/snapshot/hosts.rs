@@ -10,7 +10,8 @@ use std::net::IpAddr;
 
 use super::exim::EximPolicy;
 use super::index::Index;
-use super::outbound::{at, numbered, position};
+use super::outbound::{at, numbered};
+use super::position;
 use super::{Conflict, Direction, render};
 use crate::model::requirement::{Requirement, join};
 use crate::model::{Agreements, Domain, Host, Mode, Outbound};

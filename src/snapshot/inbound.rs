@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::index::{Duplicate, Hit, Index};
-use super::outbound::position;
+use super::position;
 use super::{Conflict, Direction};
 use crate::model::inbound::in_ranges;
 use crate::model::{Agreements, ConnectorName, Inbound, Mode};

@@ -146,13 +146,13 @@ impl Snapshot {
 
     /// The value for the map `tls` of the outbound connector of this number.
     pub fn policy(&self, number: u32) -> &str {
-        let policy = self.spoken.policy(outbound::position(number));
+        let policy = self.spoken.policy(position(number));
         policy.expect("numbers are of connectors, and each has one")
     }
 
     /// The name of the outbound connector of this number; nothing else of it has to be looked at.
     pub fn outbound_name(&self, number: u32) -> &str {
-        let name = self.spoken.name(outbound::position(number));
+        let name = self.spoken.name(position(number));
         name.expect("numbers are of connectors, and each has one")
     }
 
@@ -218,7 +218,7 @@ impl Snapshot {
     /// What a host with Exim should know of an enforcing connector for `*`: there the answer decides
     /// the way too, while Postfix keeps its own.
     pub fn exim_takes_every_way(&self) -> Option<Conflict> {
-        let connector = outbound::position(self.enforced.index().any()?.owner);
+        let connector = position(self.enforced.index().any()?.owner);
         let name = &self.outbound.get(connector)?.agreement.name;
         Some(Conflict {
             direction: Direction::Outbound,
@@ -244,6 +244,11 @@ impl Snapshot {
         }
         files
     }
+}
+
+/// A number of four octets, as most are kept here, as the index in a list.
+fn position(number: u32) -> usize {
+    usize::try_from(number).expect("a platform with Unix sockets has pointers of 32 bits or more")
 }
 
 #[cfg(test)]

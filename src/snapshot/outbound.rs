@@ -7,7 +7,7 @@ use super::exim::EximPolicy;
 use super::hosts::Hosts;
 use super::index::{Duplicate, Hit, Index};
 use super::spoken::Spoken;
-use super::{Conflict, Direction, render, shadowing};
+use super::{Conflict, Direction, position, render, shadowing};
 use crate::model::{Agreements, Mode, Outbound, PatternList};
 use crate::protocol::socketmap::REPLY_LIMIT;
 
@@ -191,11 +191,6 @@ pub(super) fn entries(number: u32, outbound: &Outbound) -> impl Iterator<Item = 
 /// Connectors with the numbers that the index knows them by.
 pub(super) fn numbered(all: &[Outbound]) -> impl Iterator<Item = (u32, &Outbound)> + Clone {
     (0_u32..).zip(all)
-}
-
-/// The index in a list of a number given by [`numbered`].
-pub(super) fn position(number: u32) -> usize {
-    usize::try_from(number).expect("a platform with Unix sockets has pointers of 32 bits or more")
 }
 
 pub(super) fn at(all: &[Outbound], number: u32) -> &Outbound {

@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::index::{Hit, Index};
-use super::outbound::{at, entries, numbered, position};
+use super::outbound::{at, entries, numbered};
+use super::position;
 use super::{Conflict, Direction};
 use crate::model::name::MAIN_CF;
 use crate::model::names::Names;
