@@ -40,7 +40,7 @@ use smallvec::SmallVec;
 pub use inbound::inbound;
 pub use leaf::Leaf;
 pub use mail::{ClientCertificate, Mail, ProtocolState};
-pub use outbound::{socketmap, tls, transport};
+pub use outbound::{foresee, socketmap, tls, transport};
 
 use crate::snapshot::Connector;
 

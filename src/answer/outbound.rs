@@ -23,6 +23,14 @@ pub fn socketmap<'s>(snapshot: &'s Snapshot, map: &[u8], key: Option<&[u8]>) -> 
     }
 }
 
+/// Sends for what the answer to a request will be made of, so that it is there when it is asked for.
+pub fn foresee(snapshot: &Snapshot, map: &[u8], key: Option<&[u8]>) {
+    if let (b"tls", Some(Ok(key))) = (map, key.map(std::str::from_utf8)) {
+        // Nearly every key is a name in normal form. Of others it is for nothing.
+        snapshot.enforced().index().prefetch(key);
+    }
+}
+
 /// Answers the map `tls`: what TLS the next-hop `key` is owed.
 pub fn tls<'s>(snapshot: &'s Snapshot, key: &[u8]) -> Lookup<'s> {
     if key.is_empty() {

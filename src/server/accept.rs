@@ -7,32 +7,31 @@
 //! would fail again at once. Or the listener itself is no good: the daemon ends.
 //!
 //! A peer that asks one question has mostly sent it by then, and is answered on the spot: see [`greet`].
-//!
-//! A panic in a connection closes that connection, is logged and counted, and harms nobody else.
+//! Everybody else goes into the [`hall`](super::hall).
 //!
 //! At shutdown our own socket is removed first and the connections that were waiting in its queue
 //! are taken, each when there is a seat for it, so that what they had asked by then is answered.
 //! That, and the end of the connections, has [`Limits::drain`]. The queue of an inherited socket
 //! is left to the next start.
 
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::{UnixListener, UnixStream as Accepted};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
-use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::activation::Listener;
-use super::connection::{End, Opening, converse, greet};
+use super::connection::{End, Opening, greet};
 use super::exchange::Dialect;
+use super::hall::{Door, Hall, watched};
 use super::pool::{FreeSeat, Pool};
 use super::service::Service;
 use crate::config::ListenProtocol;
@@ -73,21 +72,23 @@ pub(super) async fn serve<D: Dialect>(
 ) -> io::Result<()> {
     let Listener { socket, .. } = listener;
     let queue = watched(socket.listener)?;
-    let mut hall = Hall {
-        dialect: Arc::new(dialect),
-        service: Arc::clone(&service),
-        connections: JoinSet::new(),
-        closing: false,
-    };
+    let dialect = Arc::new(dialect);
+    let noting = Arc::clone(&service);
+    let farewell = Box::new(move |end| note_end(D::PROTOCOL, end, &noting));
+    let (door, hall) = Hall::open(Arc::clone(&dialect), service.limits.clone(), farewell)?;
+    // Its end is the end of this, and the other way round.
+    let mut serving = JoinSet::new();
+    serving.spawn(hall.serve());
+    let mut entrance = Entrance { dialect, service: Arc::clone(&service), door, closing: false };
     loop {
         tokio::select! {
             biased;
             () = told_to_stop(&mut shutdown) => break,
-            Some(ended) = hall.connections.join_next() => hall.note(ended),
+            Some(ended) = serving.join_next() => return ended?,
             taken = take(&queue, &pool) => {
                 let taken = taken.and_then(|(stream, seat, ready)| {
-                    hall.admit(stream, seat);
-                    hall.admit_more(ready, &pool)
+                    entrance.admit(stream, seat);
+                    entrance.admit_more(ready, &pool)
                 });
                 if let Err(error) = taken {
                     match sort(&error) {
@@ -95,7 +96,7 @@ pub(super) async fn serve<D: Dialect>(
                         Trouble::Resources => {
                             note_failure(D::PROTOCOL, &error, &service);
                             pool.dismiss_one(Instant::now().into_std());
-                            hall.pause().await;
+                            entrance.pause().await;
                         }
                         Trouble::Fatal => return Err(error),
                     }
@@ -108,23 +109,23 @@ pub(super) async fn serve<D: Dialect>(
     if let Some(file) = socket.file {
         // From here on nobody can come; those in the queue came before.
         drop(file);
-        if timeout_at(deadline, hall.admit_rest(queue.get_ref(), &pool)).await.is_err() {
+        if timeout_at(deadline, entrance.admit_rest(queue.get_ref(), &pool)).await.is_err() {
             waiting = std::iter::from_fn(|| queue.get_ref().accept().ok()).count();
         }
     }
     drop(queue);
-    hall.drain(deadline, waiting).await;
-    Ok(())
-}
-
-/// A listener whose readiness can be waited for before anything is accepted, which tokio's own
-/// listener cannot do.
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe; a std listener keeps its descriptor, which is all that asks"
-)]
-fn watched(listener: UnixListener) -> io::Result<AsyncFd<UnixListener>> {
-    AsyncFd::new(listener)
+    // Nobody else can enter; whoever is there ends in time, or is closed.
+    let present = entrance.door.present();
+    drop(entrance);
+    let ended = timeout_at(deadline, serving.join_next()).await;
+    if ended.is_err() || waiting > 0 {
+        let connections = present.load(Ordering::Relaxed);
+        tracing::warn!(protocol = D::PROTOCOL.word(), connections, waiting, "drain_incomplete");
+    }
+    match ended {
+        Ok(Some(ended)) => ended?,
+        Ok(None) | Err(_) => Ok(()),
+    }
 }
 
 /// Waits for the end; it is there too when nobody can announce it any more.
@@ -164,48 +165,37 @@ fn has_waiting(listener: &UnixListener) -> io::Result<bool> {
     Ok(poll(&mut asked, PollTimeout::ZERO)? > 0)
 }
 
-/// The connections of one listener.
-struct Hall<D> {
+/// Where connections are let in.
+struct Entrance<D> {
     dialect: Arc<D>,
     service: Arc<Service>,
-    connections: JoinSet<()>,
+    door: Door,
     /// Whoever is admitted now is to leave after one answer.
     closing: bool,
 }
 
-impl<D: Dialect> Hall<D> {
+impl<D: Dialect> Entrance<D> {
     /// Answers what the peer has sent already, and goes on with it if that was not all.
-    fn admit(&mut self, stream: Accepted, seat: FreeSeat) {
+    fn admit(&self, stream: Accepted, seat: FreeSeat) {
         let opening = if D::SINGLE {
             let greeted = catch_unwind(AssertUnwindSafe(|| greet(stream.as_raw_fd(), self.dialect.as_ref())));
             match greeted {
                 Ok(Ok(opening)) => opening,
                 Ok(Err(end)) => return note_end(D::PROTOCOL, end, &self.service),
-                Err(_panic) => return self.service.counters.count_panic(),
+                Err(_panic) => return note_end(D::PROTOCOL, End::Panicked, &self.service),
             }
         } else {
             Opening::silent()
         };
-        let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => {
-                note_failure(D::PROTOCOL, &error, &self.service);
-                return;
-            }
-        };
-        let (dialect, service, seat) = (Arc::clone(&self.dialect), Arc::clone(&self.service), seat.take());
+        let seat = seat.take();
         if self.closing {
             seat.dismiss();
         }
-        self.connections.spawn(async move {
-            let end = converse(stream, opening, dialect.as_ref(), &seat, &service.limits).await;
-            note_end(D::PROTOCOL, end, &service);
-        });
+        self.door.enter(stream, opening, seat);
     }
 
     /// Admits who else is there already, as long as there are seats.
-    fn admit_more(&mut self, mut ready: Ready<'_>, pool: &Arc<Pool>) -> io::Result<()> {
+    fn admit_more(&self, mut ready: Ready<'_>, pool: &Arc<Pool>) -> io::Result<()> {
         for _ in 1..AT_ONCE {
             let Some(seat) = pool.try_seat() else { break };
             match ready.try_io(|queue| queue.get_ref().accept()) {
@@ -216,28 +206,9 @@ impl<D: Dialect> Hall<D> {
         Ok(())
     }
 
-    fn note(&self, ended: Result<(), JoinError>) {
-        if ended.is_err_and(|error| error.is_panic()) {
-            // The panic itself was logged where it happened.
-            self.service.counters.count_panic();
-        }
-    }
-
     /// Waits until it makes sense to try again.
-    async fn pause(&mut self) {
-        let over = tokio::time::sleep(self.service.limits.back_off);
-        self.meanwhile(over).await;
-    }
-
-    /// Waits for something; connections that end meanwhile are noted.
-    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>) -> T {
-        tokio::pin!(something);
-        loop {
-            tokio::select! {
-                what = &mut something => return what,
-                Some(ended) = self.connections.join_next() => self.note(ended),
-            }
-        }
+    async fn pause(&self) {
+        tokio::time::sleep(self.service.limits.back_off).await;
     }
 
     /// Admits those who wait in the queue, for the one answer that they came for.
@@ -245,7 +216,7 @@ impl<D: Dialect> Hall<D> {
         self.closing = true;
         // Nobody waits for a seat in the name of an empty queue; if it cannot be asked, accept says why.
         while has_waiting(queue).unwrap_or(true) {
-            let seat = self.meanwhile(pool.seat()).await;
+            let seat = pool.seat().await;
             match queue.accept() {
                 Ok((stream, _)) => self.admit(stream, seat),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -261,26 +232,6 @@ impl<D: Dialect> Hall<D> {
             }
         }
     }
-
-    /// Lets the connections end; those that do not in time are closed. `waiting`: how many could not
-    /// even be admitted.
-    async fn drain(&mut self, deadline: Instant, waiting: usize) {
-        let ended = async {
-            while let Some(ended) = self.connections.join_next().await {
-                self.note(ended);
-            }
-        };
-        let in_time = timeout_at(deadline, ended).await.is_ok();
-        if !in_time || waiting > 0 {
-            tracing::warn!(
-                protocol = D::PROTOCOL.word(),
-                connections = self.connections.len(),
-                waiting,
-                "drain_incomplete"
-            );
-        }
-        self.connections.abort_all();
-    }
 }
 
 fn note_failure(protocol: ListenProtocol, error: &io::Error, service: &Service) {
@@ -290,9 +241,12 @@ fn note_failure(protocol: ListenProtocol, error: &io::Error, service: &Service) 
 }
 
 /// What a peer did is debug; what it did wrong is a warning, at most one a second of each kind.
-fn note_end(protocol: ListenProtocol, end: End, service: &Service) {
-    let protocol = protocol.word();
+fn note_end(listened: ListenProtocol, end: End, service: &Service) {
+    let protocol = listened.word();
     let name = match end {
+        // The panic itself was logged where it happened.
+        End::Panicked => return service.counters.count_panic(),
+        End::NoRoom(kind) => return note_failure(listened, &kind.into(), service),
         End::Closed | End::Left(_) | End::Idle | End::Broken(_) => {
             return tracing::debug!(protocol, ?end, "connection_closed");
         }

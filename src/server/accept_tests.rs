@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 use super::*;
 use crate::protocol;
@@ -121,7 +122,7 @@ async fn f13_a_panic_while_a_connection_is_accepted_closes_it_only() {
         assert_eq!(asked[1].read_u8().await.unwrap(), b'a');
         house.panicked(count).await;
     }
-    // And one that has nothing to say yet has a task of its own.
+    // And one that has nothing to say yet goes into the hall.
     for count in 4..=6 {
         let mut late = UnixStream::connect(&house.path).await.unwrap();
         while house.pool.taken() == 0 {

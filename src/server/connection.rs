@@ -9,20 +9,20 @@
 //! [`Limits::write`], after [`Limits::idle`] without a request, and when asked to leave. Then what
 //! the peer had sent in full is answered first.
 //!
-//! Logs nothing; says how it ended.
+//! Waits for nothing but in [`Connection::settle`], which few connections ever come to. Logs nothing;
+//! says how it ended.
 
-use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd as _, RawFd};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream as Accepted;
+use std::task::Waker;
 use std::time::Instant;
 
-use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::exchange::{Dialect, Exchange, Outcome, at_desk, broken};
+use super::exchange::{Desk, Dialect, Exchange, Heard, Outcome, at_desk, broken};
 use super::limits::Limits;
 use super::pool::{Leave, Phase, Seat};
 use crate::protocol;
@@ -46,6 +46,10 @@ pub(super) enum End {
     Left(Leave),
     /// The system failed the connection.
     Broken(io::ErrorKind),
+    /// The system has no room for it.
+    NoRoom(io::ErrorKind),
+    /// We failed it.
+    Panicked,
 }
 
 /// A connection that was greeted, and goes on.
@@ -62,321 +66,209 @@ impl Opening {
 }
 
 /// Answers what a peer has sent by the time that it is accepted. Most peers that ask one question
-/// have, and then no task, no watching of the socket and no seat has to be set up for it.
+/// have, and then no watching of the socket and no seat has to be set up for it.
 ///
 /// # Errors
 /// How it ended, when it did.
 pub(super) fn greet<D: Dialect>(socket: RawFd, dialect: &D) -> Result<Opening, End> {
     let mut exchange = Exchange::default();
-    match at_desk(|desk| desk.take(&mut exchange, dialect, socket)) {
+    let outcome = at_desk(|desk| {
+        let heard = desk.hear(&exchange, socket)?;
+        Ok(heard.map(|heard| desk.answer(&mut exchange, dialect, socket, &heard)))
+    });
+    match outcome? {
         Some(Outcome::Ended(end)) if exchange.output.is_empty() => Err(end),
-        Some(outcome) => Ok(Opening { exchange, outcome }),
-        None => Ok(Opening::silent()),
+        outcome => Ok(Opening { exchange, outcome: outcome.unwrap_or(Outcome::Waiting) }),
     }
 }
 
-/// Speaks with a peer until one of both has enough.
-pub(super) async fn converse<D: Dialect>(
-    stream: UnixStream,
-    opening: Opening,
-    dialect: &D,
-    seat: &Seat,
-    limits: &Limits,
-) -> End {
-    let Opening { exchange, outcome } = opening;
-    let mut connection = Connection { stream, exchange, seat, limits, waker: None };
-    match connection.converse(dialect, outcome).await {
-        Ok(never) => match never {},
-        Err(end) => end,
-    }
-}
-
-enum Woken {
-    /// Something is to be done that a turn cannot.
-    Outcome(Outcome),
-    Leave(Leave),
-}
-
-struct Connection<'a> {
-    stream: UnixStream,
+/// A connection between two turns.
+pub(super) struct Connection {
+    stream: Accepted,
     exchange: Exchange,
-    seat: &'a Seat,
-    limits: &'a Limits,
-    /// Who was last told to wake us.
-    waker: Option<Waker>,
+    seat: Seat,
 }
 
-impl Connection<'_> {
-    async fn converse<D: Dialect>(
+/// What a connection needs after a turn.
+pub(super) enum Next {
+    /// Its peer has the word.
+    Rest,
+    /// Another turn: there may be more to hear.
+    Turn,
+    /// [`Connection::settle`].
+    Settle(Outcome),
+    /// Nothing any more.
+    End(End),
+}
+
+/// What was said in a turn.
+pub(super) enum Said {
+    /// Nothing.
+    Nothing,
+    /// This, which is to be answered.
+    Words(Heard),
+    /// Whatever it was, the turn is over.
+    Over(Next),
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl Connection {
+    /// A connection, and what has become of it so far.
+    pub(super) fn new(stream: Accepted, opening: Opening, seat: Seat) -> (Connection, Outcome) {
+        let Opening { exchange, outcome } = opening;
+        (Connection { stream, exchange, seat }, outcome)
+    }
+
+    /// From now on this one is woken when the connection is asked to leave. Whether it has been.
+    pub(super) fn wake_by(&self, waker: Waker) -> bool {
+        self.seat.wake_by(waker);
+        self.seat.leave().is_some()
+    }
+
+    /// The first half of a turn: listens to the peer.
+    pub(super) fn hear<D: Dialect>(&mut self, dialect: &D, desk: &mut Desk) -> Said {
+        if let Some(leave) = self.seat.leave() {
+            return Said::Over(self.answer_last(dialect, desk, leave));
+        }
+        match desk.hear(&self.exchange, self.stream.as_raw_fd()) {
+            Ok(None) => Said::Nothing,
+            Ok(Some(heard)) => Said::Words(heard),
+            Err(end) => Said::Over(Next::End(end)),
+        }
+    }
+
+    /// Whether it is between two requests: nothing that was said waits for its end.
+    pub(super) fn is_between(&self) -> bool {
+        self.exchange.input.is_empty()
+    }
+
+    /// The second half: answers.
+    pub(super) fn answer<D: Dialect>(
         &mut self,
         dialect: &D,
-        opening: Outcome,
-    ) -> Result<std::convert::Infallible, End> {
-        self.settle(dialect, opening).await?;
-        self.rest();
-        loop {
-            match poll_fn(|context| self.turn(context, dialect)).await {
-                Woken::Outcome(outcome) => {
-                    self.seat.enter(Phase::Busy);
-                    self.settle(dialect, outcome).await?;
-                    self.rest();
-                }
-                Woken::Leave(leave) => self.answer_last(dialect, leave).await?,
+        desk: &mut Desk,
+        heard: &Heard,
+        now: Instant,
+    ) -> Next {
+        let (begun, is_cut) = (!self.is_between(), heard.is_cut());
+        let outcome = desk.answer(&mut self.exchange, dialect, self.stream.as_raw_fd(), heard);
+        match outcome {
+            // A request has its time from the first byte on.
+            Outcome::Waiting if begun => {}
+            Outcome::Waiting | Outcome::Answered => self.rest(now),
+            outcome @ (Outcome::Unsent | Outcome::Later(_) | Outcome::Ended(_)) => {
+                return self.unsettled(outcome);
             }
         }
-    }
-
-    /// Reads and answers for as long as there is something to read and nothing to wait for. It is
-    /// what happens for every request, so nothing is told to wake us again that would wake us anyway.
-    fn turn<D: Dialect>(&mut self, context: &mut Context<'_>, dialect: &D) -> Poll<Woken> {
-        loop {
-            if let Some(leave) = self.seat.leave() {
-                return Poll::Ready(Woken::Leave(leave));
-            }
-            let begun = !self.exchange.input.is_empty();
-            let socket = self.stream.as_raw_fd();
-            let (stream, exchange) = (Pin::new(&mut self.stream), &mut self.exchange);
-            let outcome = at_desk(|desk| {
-                let mut fresh = ReadBuf::new(&mut desk.input);
-                let read = stream.poll_read(context, &mut fresh);
-                let count = fresh.filled().len();
-                read.map(|read| match read {
-                    Ok(()) if count == 0 => Outcome::Ended(exchange.closed()),
-                    Ok(()) => desk.answer(exchange, dialect, socket, count),
-                    Err(error) => Outcome::Ended(broken(error)),
-                })
-            });
-            match outcome {
-                Poll::Ready(Outcome::Answered) => self.rest(),
-                // A request has its time from the first byte on.
-                Poll::Ready(Outcome::Waiting) if begun => {}
-                Poll::Ready(Outcome::Waiting) => self.rest(),
-                Poll::Ready(outcome) => return Poll::Ready(Woken::Outcome(outcome)),
-                Poll::Pending if self.is_known(context.waker()) => return Poll::Pending,
-                Poll::Pending => {
-                    self.waker = Some(context.waker().clone());
-                    self.seat.wake_by(context.waker().clone());
-                    if self.seat.leave().is_none() {
-                        return Poll::Pending;
-                    }
-                }
-            }
-        }
-    }
-
-    fn is_known(&self, waker: &Waker) -> bool {
-        self.waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        if is_cut { Next::Turn } else { Next::Rest }
     }
 
     /// Notes that from now on we wait for the peer.
-    fn rest(&self) {
-        let now = Instant::now();
-        self.seat.enter(if self.exchange.input.is_empty() { Phase::Idle(now) } else { Phase::Partial(now) });
+    pub(super) fn rest(&self, now: Instant) {
+        self.seat.enter(if self.is_between() { Phase::Idle(now) } else { Phase::Partial(now) });
     }
 
-    /// Waits for what has to be waited for until the peer has all its replies. Whether there was any.
-    async fn settle<D: Dialect>(&mut self, dialect: &D, mut outcome: Outcome) -> Result<bool, End> {
-        let mut answered = false;
-        loop {
-            self.send().await?;
-            match outcome {
-                Outcome::Waiting => return Ok(answered),
-                Outcome::Answered => return Ok(true),
-                Outcome::Ended(end) => return Err(end),
-                Outcome::Unsent => {}
-                Outcome::Later(reply) => {
-                    self.exchange.output = reply.await;
-                    self.send().await?;
-                    if D::SINGLE {
-                        return Err(End::Closed);
-                    }
-                }
-            }
-            answered = true;
-            let socket = self.stream.as_raw_fd();
-            outcome = at_desk(|desk| desk.resume(&mut self.exchange, dialect, socket));
+    /// What cannot be done in a turn.
+    fn unsettled(&self, outcome: Outcome) -> Next {
+        if let Outcome::Ended(end) = outcome
+            && self.exchange.output.is_empty()
+        {
+            return Next::End(end);
         }
+        self.seat.enter(Phase::Busy);
+        Next::Settle(outcome)
     }
 
-    /// Answers what the peer sent before it was asked to leave; returns if it may stay after all.
-    async fn answer_last<D: Dialect>(&mut self, dialect: &D, leave: Leave) -> Result<(), End> {
-        loop {
-            let begun = !self.exchange.input.is_empty();
-            let socket = self.stream.as_raw_fd();
-            // Asking the kernel itself: what the runtime knows of the stream is from its last look,
-            // and of a stream that was just accepted it knows nothing yet.
-            let Some(outcome) = at_desk(|desk| desk.take(&mut self.exchange, dialect, socket)) else {
-                return Err(self.left(leave));
-            };
-            self.seat.enter(Phase::Busy);
-            let answered = self.settle(dialect, outcome).await?;
+    /// Answers what the peer sent before it was asked to leave. It may stay after all if there was
+    /// something, except at the end of the daemon: then it is asked until there is nothing more, in a
+    /// turn each, so that one that goes on asking does not keep the others from their last answers.
+    fn answer_last<D: Dialect>(&mut self, dialect: &D, desk: &mut Desk, leave: Leave) -> Next {
+        let (begun, socket) = (!self.is_between(), self.stream.as_raw_fd());
+        let outcome = match desk.hear(&self.exchange, socket) {
+            Ok(Some(heard)) => desk.answer(&mut self.exchange, dialect, socket, &heard),
+            Ok(None) => return Next::End(self.left(leave)),
+            Err(end) => return Next::End(end),
+        };
+        let stays = match (leave, &outcome) {
+            (Leave::Shutdown, _) => true,
+            (Leave::Seat, Outcome::Waiting) => false,
             // A request that has just begun has its own time.
-            let begins = !begun && !self.exchange.input.is_empty();
-            match leave {
-                // One that goes on asking does not keep the others from their last answers, nor us from
-                // looking at the time.
-                Leave::Shutdown => tokio::task::yield_now().await,
-                Leave::Seat if answered => break,
-                Leave::Overdue if answered || begins => break,
-                Leave::Seat | Leave::Overdue => return Err(self.left(leave)),
-            }
+            (Leave::Overdue, Outcome::Waiting) => !begun && !self.is_between(),
+            (Leave::Seat | Leave::Overdue, _) => true,
+        };
+        if !stays {
+            return Next::End(self.left(leave));
         }
         self.seat.stay();
-        self.rest();
-        Ok(())
+        match outcome {
+            Outcome::Waiting | Outcome::Answered => {
+                self.rest(Instant::now());
+                Next::Turn
+            }
+            outcome @ (Outcome::Unsent | Outcome::Later(_) | Outcome::Ended(_)) => self.unsettled(outcome),
+        }
     }
 
     fn left(&self, leave: Leave) -> End {
         match leave {
-            Leave::Overdue if self.exchange.input.is_empty() => End::Idle,
+            Leave::Overdue if self.is_between() => End::Idle,
             Leave::Overdue => End::Unfinished,
             Leave::Seat | Leave::Shutdown => End::Left(leave),
         }
     }
 
-    /// Sends the replies that the peer has not taken yet, in [`Limits::write`] at most.
-    async fn send(&mut self) -> Result<(), End> {
-        if self.exchange.output.is_empty() {
-            return Ok(());
-        }
-        let output = std::mem::take(&mut self.exchange.output);
-        match timeout(self.limits.write, self.stream.write_all(&output)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(broken(error)),
-            Err(_elapsed) => Err(End::Unread),
+    /// Waits for what has to be waited for until the peer has all its replies.
+    ///
+    /// # Errors
+    /// How it ended, when it did.
+    pub(super) async fn settle<D: Dialect>(
+        self,
+        mut outcome: Outcome,
+        dialect: &D,
+        limits: &Limits,
+    ) -> Result<Connection, End> {
+        let Connection { stream, mut exchange, seat } = self;
+        let socket = stream.as_raw_fd();
+        let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+        let mut stream = stream.map_err(|error| End::NoRoom(error.kind()))?;
+        loop {
+            send(&mut stream, &mut exchange, limits).await?;
+            match outcome {
+                Outcome::Waiting | Outcome::Answered => {
+                    let connection =
+                        Connection { stream: stream.into_std().map_err(broken)?, exchange, seat };
+                    connection.rest(Instant::now());
+                    return Ok(connection);
+                }
+                Outcome::Ended(end) => return Err(end),
+                Outcome::Unsent => {}
+                Outcome::Later(reply) => {
+                    exchange.output = reply.await;
+                    send(&mut stream, &mut exchange, limits).await?;
+                    if D::SINGLE {
+                        return Err(End::Closed);
+                    }
+                }
+            }
+            outcome = at_desk(|desk| desk.resume(&mut exchange, dialect, socket));
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use tokio::io::AsyncReadExt as _;
-
-    use super::super::exchange::Answer;
-    use super::super::pool::Pool;
-    use super::*;
-    use crate::config::ListenProtocol;
-
-    /// Takes a pair of bytes at a time, and says them ten thousand times.
-    struct Loud;
-
-    const REPLY: usize = 20_000;
-
-    impl Dialect for Loud {
-        const PROTOCOL: ListenProtocol = ListenProtocol::Socketmap;
-        const LIMIT: usize = 2;
-
-        fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
-            let Some(pair) = input.get(..2) else { return Ok(Answer::More) };
-            output.extend(pair.iter().cycle().take(REPLY));
-            Ok(Answer::Done(2))
-        }
+/// Sends the replies that the peer has not taken yet, in [`Limits::write`] at most.
+async fn send(stream: &mut UnixStream, exchange: &mut Exchange, limits: &Limits) -> Result<(), End> {
+    if exchange.output.is_empty() {
+        return Ok(());
     }
-
-    /// How a connection with these limits ends, whose peer does this and closes then.
-    async fn ended<T>(limits: Limits, peer: impl AsyncFnOnce(UnixStream) -> T) -> End {
-        let (own, other) = UnixStream::pair().unwrap();
-        let pool = Pool::new(1, &limits);
-        let seat = pool.try_seat().unwrap().take();
-        let clock = tokio::spawn(Arc::clone(&pool).keep_time());
-        let conversation = converse(own, Opening::silent(), &Loud, &seat, &limits);
-        let (end, _) = tokio::join!(conversation, peer(other));
-        clock.abort();
-        end
-    }
-
-    fn short(limit: impl FnOnce(&mut Limits)) -> Limits {
-        let mut limits = Limits::default();
-        limit(&mut limits);
-        limits
-    }
-
-    const SOON: Duration = Duration::from_millis(10);
-
-    /// Reads until the other end closes.
-    async fn heard(stream: &mut UnixStream) -> usize {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn waiting_has_an_end() {
-        let idle = ended(short(|limits| limits.idle = SOON), async |mut peer| {
-            assert_eq!(heard(&mut peer).await, 0);
-        });
-        assert_eq!(idle.await, End::Idle);
-        let unfinished = ended(short(|limits| limits.request = SOON), async |mut peer| {
-            peer.write_all(b"abc").await.unwrap();
-            assert_eq!(heard(&mut peer).await, REPLY);
-        });
-        assert_eq!(unfinished.await, End::Unfinished);
-        let unread = ended(short(|limits| limits.write = SOON), async |mut peer| {
-            peer.write_all(&[b'a'; 4_000]).await.unwrap();
-            peer
-        });
-        assert_eq!(unread.await, End::Unread);
-    }
-
-    #[tokio::test]
-    async fn replies_that_do_not_fit_keep_their_order_and_lose_nothing() {
-        const REQUESTS: usize = 300;
-        let end = ended(Limits::default(), async |mut peer| {
-            let requests: Vec<u8> =
-                (0..REQUESTS).flat_map(|number| [b'a' + u8::try_from(number % 26).unwrap(), b'.']).collect();
-            // In odd pieces: requests are torn.
-            for piece in requests.chunks(7) {
-                peer.write_all(piece).await.unwrap();
-            }
-            for request in requests.chunks(2) {
-                let mut reply = vec![0; REPLY];
-                peer.read_exact(&mut reply).await.unwrap();
-                assert!(reply.chunks(2).all(|pair| pair == request));
-            }
-        });
-        assert_eq!(end.await, End::Closed);
-    }
-
-    #[tokio::test]
-    async fn one_that_is_asked_to_leave_answers_what_was_asked() {
-        let (own, mut other) = UnixStream::pair().unwrap();
-        let limits = Limits::default();
-        let pool = Pool::new(1, &limits);
-        let seat = pool.try_seat().unwrap().take();
-        other.write_all(b"ab").await.unwrap();
-        seat.dismiss();
-        let conversation = converse(own, Opening::silent(), &Loud, &seat, &limits);
-        let (end, count) = tokio::join!(conversation, async {
-            let mut reply = vec![0; REPLY];
-            other.read_exact(&mut reply).await.unwrap()
-        });
-        assert_eq!((end, count), (End::Left(Leave::Shutdown), REPLY));
-    }
-
-    #[tokio::test]
-    async fn a_request_that_begins_when_time_is_up_has_its_own() {
-        let (own, mut other) = UnixStream::pair().unwrap();
-        let limits = Limits::default();
-        let pool = Pool::new(1, &limits);
-        let seat = pool.try_seat().unwrap().take();
-        let start = Instant::now();
-        seat.enter(Phase::Idle(start));
-        pool.dismiss_overdue(start + 2 * limits.idle);
-        assert_eq!(seat.leave(), Some(Leave::Overdue));
-        other.write_all(b"a").await.unwrap();
-        let conversation = converse(own, Opening::silent(), &Loud, &seat, &limits);
-        let (end, ()) = tokio::join!(conversation, async {
-            while seat.leave().is_some() {
-                tokio::task::yield_now().await;
-            }
-            other.write_all(b"b").await.unwrap();
-            let mut reply = vec![0; REPLY];
-            other.read_exact(&mut reply).await.unwrap();
-            drop(other);
-        });
-        assert_eq!(end, End::Closed);
+    let output = std::mem::take(&mut exchange.output);
+    match timeout(limits.write, stream.write_all(&output)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(broken(error)),
+        Err(_elapsed) => Err(End::Unread),
     }
 }

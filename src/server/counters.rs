@@ -31,6 +31,9 @@ pub(super) enum Part {
 
 /// What is counted of one generation without a lock or a look-up by name: the verdicts that nearly all
 /// answers are. An address in memory for each connector, so that counting costs less than answering.
+///
+/// One thread counts, that of the connections, and others look: so a count is an ordinary addition, and
+/// what is under way in the processor need not be finished before it. It only ever grows.
 #[derive(Debug)]
 pub(super) struct Tally {
     /// `ok` by each outbound connector.
@@ -39,6 +42,8 @@ pub(super) struct Tally {
     inbound: Vec<AtomicU64>,
     /// `notfound`, and `pass`, without any.
     nobody: [AtomicU64; 2],
+    /// How much of each the [`Counters`] have; nothing of those that are missing.
+    settled: Mutex<Vec<u64>>,
 }
 
 /// A verdict that is given all the time.
@@ -79,10 +84,11 @@ impl Tally {
             outbound: zeros(snapshot.outbound().len()),
             inbound: zeros(snapshot.inbound().len()),
             nobody: Default::default(),
+            settled: Mutex::default(),
         }
     }
 
-    /// Counts one.
+    /// Counts one. For the thread of the connections alone.
     pub(super) fn count(&self, verdict: Usual) {
         let [notfound, unidentified] = &self.nobody;
         let counter = match verdict {
@@ -92,8 +98,21 @@ impl Tally {
             Usual::Unidentified => Some(unidentified),
         };
         if let Some(counter) = counter {
-            counter.fetch_add(1, Ordering::Relaxed);
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         }
+    }
+
+    /// Adds up what the [`Counters`] do not have yet; how much of each they have then.
+    fn unsettled(&self, snapshot: &Snapshot, settled: &[u64], decisions: &mut Decisions) -> Vec<u64> {
+        let before = settled.iter().copied().chain(std::iter::repeat(0));
+        let counts = self.counters(snapshot).zip(before).map(|((connector, verdict, counter), before)| {
+            let count = counter.load(Ordering::Relaxed);
+            if count > before {
+                add(decisions, connector, verdict, Part::Decided, count - before);
+            }
+            count
+        });
+        counts.collect()
     }
 
     /// Every counter with the connector and the verdict that it stands for.
@@ -121,12 +140,8 @@ impl Counters {
     /// when nobody uses it any more.
     pub(super) fn settle(&self, snapshot: &Snapshot, tally: &Tally) {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        for (connector, verdict, counter) in tally.counters(snapshot) {
-            let count = counter.swap(0, Ordering::Relaxed);
-            if count > 0 {
-                add(&mut decisions, connector, verdict, Part::Decided, count);
-            }
-        }
+        let mut settled = tally.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        *settled = tally.unsettled(snapshot, &settled, &mut decisions);
     }
 
     /// Counts a connection that ended in a panic.
@@ -152,13 +167,10 @@ impl Counters {
     pub(super) fn decisions(&self, snapshot: &Snapshot, tally: &Tally) -> Vec<Count> {
         let known = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut decisions = known.clone();
-        // Under the lock: what is settled meanwhile would be in neither.
-        for (connector, verdict, counter) in tally.counters(snapshot) {
-            let count = counter.load(Ordering::Relaxed);
-            if count > 0 {
-                add(&mut decisions, connector, verdict, Part::Decided, count);
-            }
-        }
+        // Under the lock: what is settled meanwhile would be in both.
+        let settled = tally.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.unsettled(snapshot, &settled, &mut decisions);
+        drop(settled);
         drop(known);
         let counts = decisions.into_iter().flat_map(|(connector, verdicts)| {
             verdicts.into_iter().map(move |(verdict, part, count)| Count {
@@ -182,5 +194,37 @@ fn add(decisions: &mut Decisions, connector: &str, verdict: &'static str, part: 
     match verdicts.iter_mut().find(|(word, was, _)| (*word, *was) == (verdict, part)) {
         Some((.., count)) => *count = count.saturating_add(more),
         None => verdicts.push((verdict, part, more)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::service::Service;
+    use super::*;
+
+    /// How often `notfound` was answered without any connector, as `status` says it.
+    fn told(counters: &Counters, snapshot: &Snapshot, tally: &Tally) -> u64 {
+        counters.decisions(snapshot, tally).iter().map(|count| count.count).sum()
+    }
+
+    #[test]
+    fn what_is_counted_is_told_once_whatever_is_settled_and_when() {
+        let service = Service::empty();
+        let current = service.current.load_full();
+        let (snapshot, old, new) = (&current.snapshot, &current.tally, Tally::of(&current.snapshot));
+        let counters = Counters::default();
+        (0..3).for_each(|_| old.count(Usual::NotFound));
+        assert_eq!(told(&counters, snapshot, old), 3);
+        counters.settle(snapshot, old);
+        // Whoever still has the old generation is told the same as who has the new one.
+        assert_eq!((told(&counters, snapshot, old), told(&counters, snapshot, &new)), (3, 3));
+        // An answer that was under way counts in the old one.
+        old.count(Usual::NotFound);
+        new.count(Usual::NotFound);
+        assert_eq!(told(&counters, snapshot, &new), 4);
+        counters.settle(snapshot, old);
+        counters.settle(snapshot, old);
+        assert_eq!((told(&counters, snapshot, old), told(&counters, snapshot, &new)), (4, 5));
     }
 }

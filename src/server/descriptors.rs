@@ -8,8 +8,8 @@
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Descriptors for ourselves: listeners, signals, log, the files of a reload, the control socket's
-/// connections.
+/// Descriptors for ourselves: listeners, signals, log, the control socket's connections, and the files of a
+/// reload where they have no table of their own.
 const RESERVED: u64 = 48;
 
 /// Raises the soft limit, and says how many of the wanted connections there is room for: at least one.

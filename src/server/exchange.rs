@@ -2,8 +2,8 @@
 //!
 //! No waiting is done here. Bytes that were received are answered as far as they are whole, and
 //! what the peer takes at once is sent; [`Outcome`] says what is left. All connections share one
-//! [`Desk`], where their bytes lie while they are worked on: it stays in the processor's cache, and
-//! a connection between two requests keeps no buffer at all.
+//! [`Desk`], where their bytes lie while they are worked on, those of some beside each other: it stays in
+//! the processor's cache, and a connection between two requests keeps no buffer at all.
 //!
 //! What is kept for a peer is bounded: one unfinished request, one read, and [`OUTPUT_HIGH`] with
 //! one reply on top.
@@ -22,6 +22,9 @@ use crate::protocol;
 
 /// Room for one read. Most requests are shorter; longer ones take several.
 const READ: usize = 4 * 1024;
+
+/// Room on the desk: for one long read, or for many short ones and then a long one.
+const ROOM: usize = 2 * READ;
 
 /// Replies are sent before more are made once they have so many bytes. With requests of a few bytes
 /// and replies of up to 60 000, a single read could otherwise be worth megabytes.
@@ -44,6 +47,10 @@ pub(super) trait Dialect: Send + Sync + 'static {
     fn can_end(_fresh: &[u8]) -> bool {
         true
     }
+
+    /// Says what will be answered next: the starts of requests of some peers, or all of them. What the
+    /// answers would have to wait for from memory can be on its way then.
+    fn foresee<'i>(&self, _inputs: impl Iterator<Item = &'i [u8]>) {}
 
     /// Answers the request that `input` begins with: appends the reply to `output`.
     ///
@@ -88,51 +95,82 @@ pub(super) struct Exchange {
     pub(super) output: Vec<u8>,
 }
 
-/// Where bytes lie while they are worked on: never for longer than one turn of one connection.
+/// Where bytes lie while they are worked on: never for longer than a turn.
 pub(super) struct Desk {
-    /// What was read.
-    pub(super) input: [u8; READ],
+    /// What was read, one after another.
+    input: [u8; ROOM],
+    used: usize,
     output: Vec<u8>,
 }
 
-thread_local! {
-    static DESK: RefCell<Desk> = const { RefCell::new(Desk { input: [0; READ], output: Vec::new() }) };
+/// Where on the desk lies what was read.
+#[derive(Debug)]
+pub(super) struct Heard {
+    start: usize,
+    count: usize,
 }
 
-/// Works at the desk of this thread.
+impl Heard {
+    /// Whether the kernel may have more of it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.count == READ
+    }
+}
+
+thread_local! {
+    static DESK: RefCell<Desk> =
+        const { RefCell::new(Desk { input: [0; ROOM], used: 0, output: Vec::new() }) };
+}
+
+/// Works at the desk of this thread, on which nothing lies yet.
 pub(super) fn at_desk<T>(work: impl FnOnce(&mut Desk) -> T) -> T {
-    DESK.with_borrow_mut(work)
+    DESK.with_borrow_mut(|desk| {
+        desk.used = 0;
+        work(desk)
+    })
 }
 
 impl Desk {
-    /// Reads what the kernel has of a socket, and answers it. `None`: it has nothing.
-    pub(super) fn take<D: Dialect>(
-        &mut self,
-        exchange: &mut Exchange,
-        dialect: &D,
-        socket: RawFd,
-    ) -> Option<Outcome> {
-        let count = loop {
-            match recv(socket, &mut self.input, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => return Some(Outcome::Ended(exchange.closed())),
-                Ok(count) => break count,
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return None,
-                Err(errno) => return Some(Outcome::Ended(broken(errno))),
-            }
-        };
-        Some(self.answer(exchange, dialect, socket, count))
+    /// Whether another peer can be listened to.
+    pub(super) fn has_room(&self) -> bool {
+        self.used <= ROOM - READ
     }
 
-    /// Answers every request that is whole now that `fresh` bytes were read, and sends the replies.
+    /// Reads what the kernel has of a socket, if there is room for it. `None`: nothing.
+    ///
+    /// # Errors
+    /// How the connection ended, if it has.
+    pub(super) fn hear(&mut self, exchange: &Exchange, socket: RawFd) -> Result<Option<Heard>, End> {
+        let start = self.used;
+        let Some(room) = self.input.get_mut(start..start + READ) else { return Ok(None) };
+        loop {
+            match recv(socket, room, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return Err(exchange.closed()),
+                Ok(count) => {
+                    self.used = start + count;
+                    return Ok(Some(Heard { start, count }));
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(errno) => return Err(broken(errno)),
+            }
+        }
+    }
+
+    /// What was read.
+    pub(super) fn bytes(&self, heard: &Heard) -> &[u8] {
+        self.input.get(heard.start..heard.start + heard.count).unwrap_or_default()
+    }
+
+    /// Answers every request that is whole now that this was read, and sends the replies.
     pub(super) fn answer<D: Dialect>(
         &mut self,
         exchange: &mut Exchange,
         dialect: &D,
         socket: RawFd,
-        fresh: usize,
+        heard: &Heard,
     ) -> Outcome {
-        let fresh = self.input.get(..fresh).unwrap_or_default();
+        let fresh = self.input.get(heard.start..heard.start + heard.count).unwrap_or_default();
         self.output.clear();
         if exchange.input.is_empty() {
             let (taken, outcome) = answer_all(exchange, dialect, socket, fresh, &mut self.output);

@@ -117,7 +117,11 @@ impl Listeners {
         for pool in &self.pools {
             pool.dismiss_all();
         }
-        while self.loops.join_next().await.is_some() {}
+        while let Some(ended) = self.loops.join_next().await {
+            if !matches!(ended, Ok(Ok(()))) {
+                tracing::error!(error = %Error::from_loop(ended), "stopped_early");
+            }
+        }
     }
 }
 

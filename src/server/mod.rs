@@ -1,9 +1,10 @@
 //! The daemon: sockets in, answers out.
 //!
 //! [`run`] is the order of start and stop. One thread runs every listener and connection; one loads
-//! ([`reload`]); one writes the log ([`log`]). There is one accept loop ([`accept`]) and one
-//! connection loop ([`connection`]) for all protocols; what differs between them is a dialect each
-//! ([`socketmap`], [`policy`], [`control`]).
+//! ([`reload`]); one writes the log ([`log`]). There is one accept loop ([`accept`]), one way
+//! in which connections have their turns ([`hall`], [`connection`]) and one in which bytes are answered
+//! ([`exchange`]) for all protocols; what differs between them is a dialect each ([`socketmap`],
+//! [`policy`], [`exim`], [`control`]).
 //!
 //! Promises: no socket is there before there is something to serve, and nobody else's is touched
 //! ([`socket`], [`activation`]). A start whose files do not load serves the last good ones, and says
@@ -14,6 +15,7 @@
 
 mod accept;
 mod activation;
+mod bell;
 mod connection;
 pub mod control;
 mod counters;
@@ -21,6 +23,7 @@ mod descriptors;
 mod error;
 mod exchange;
 mod exim;
+mod hall;
 pub mod last_good;
 mod limits;
 mod listeners;

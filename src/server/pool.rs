@@ -41,7 +41,7 @@ pub(super) struct Pool {
 /// What is known of a connection from outside.
 #[derive(Debug)]
 struct Place {
-    /// A [`Phase`] as [`Pool::encode`] has it: it changes twice with each request, and is seldom read.
+    /// A [`Phase`] as [`Pool::encode`] has it: it changes with each request, and is seldom read.
     phase: AtomicU64,
     leave: AtomicU8,
     waker: Mutex<Option<Waker>>,
@@ -50,7 +50,8 @@ struct Place {
 /// What a connection is doing, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Answering, or sending what was answered.
+    /// Waiting for an answer, or for the peer to take it. What is answered at once needs no mark: it is
+    /// done by the thread that looks.
     Busy,
     /// Waiting for the rest of a request.
     Partial(Instant),

@@ -19,6 +19,16 @@ impl Dialect for Socketmap {
     /// As a netstring: five digits, a colon and a comma around it.
     const LIMIT: usize = REQUEST_LIMIT + "10065:,".len();
 
+    fn foresee<'i>(&self, inputs: impl Iterator<Item = &'i [u8]>) {
+        let current = self.0.current.load();
+        for input in inputs {
+            if let Ok(Some(frame)) = netstring::decode(input, REQUEST_LIMIT) {
+                let request = Request::parse(frame.payload);
+                answer::foresee(&current.snapshot, request.map, request.key);
+            }
+        }
+    }
+
     fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Answer, protocol::Error> {
         let Some(frame) = netstring::decode(input, REQUEST_LIMIT)? else {
             return Ok(Answer::More);
@@ -26,10 +36,12 @@ impl Dialect for Socketmap {
         let request = Request::parse(frame.payload);
         let current = self.0.current.load();
         let lookup = answer::socketmap(&current.snapshot, request.map, request.key);
+        let asked = (request.map, request.key.unwrap_or_default());
+        // Before the reply is written: the counter and the text of a connector are both far away, and the one
+        // is on its way then while the other is waited for.
+        decision::lookup(&self.0, &current, asked, &lookup);
         let (word, rest) = lookup.reply.words();
         netstring::encode_parts(&[word.as_bytes(), rest.as_bytes()], output);
-        let asked = (request.map, request.key.unwrap_or_default());
-        decision::lookup(&self.0, &current, asked, &lookup);
         if let Some(reason) = lookup.reply.refusal() {
             decision::lookup_refused(&self.0, asked, reason);
         }

@@ -22,6 +22,9 @@ use crate::model::pattern::{Entry, Pattern};
 /// entry for the one before it.
 const BATCH: usize = 256;
 
+/// An arena of so many octets stays in the cache.
+const NEAR: usize = 256 * 1024;
+
 /// The patterns of many owners, each entry belonging to exactly one of them.
 pub struct Index {
     arena: String,
@@ -145,6 +148,16 @@ impl Index {
         let behind = self.arena.as_bytes().get(start..)?;
         let at = stored::find(behind, self.homes.octets(), name, is_suffix)?;
         stored::read(self.arena.get(start + at..)?).map(|(hit, _)| hit)
+    }
+
+    /// Sends for what a lookup of this name will look at first, if it is far away. Waits for nothing.
+    pub fn prefetch(&self, name: &str) {
+        if self.arena.len() > NEAR {
+            let start = self.homes.start(hash(&self.hasher, name, false));
+            // An entry may reach into the next line.
+            prefetch_index::prefetch_index(self.arena.as_bytes(), start);
+            prefetch_index::prefetch_index(self.arena.as_bytes(), start + 64);
+        }
     }
 
     /// The entry of exactly this name.
