@@ -25,7 +25,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 use super::activation::Listener;
@@ -90,8 +90,11 @@ pub(super) async fn serve<D: Dialect>(
                     entrance.admit(stream, seat);
                     entrance.admit_more(ready, &pool)
                 });
-                if let Err(error) = taken {
-                    match sort(&error) {
+                match taken {
+                    // The queue of a busy listener does not end.
+                    Ok(true) => yield_now().await,
+                    Ok(false) => {}
+                    Err(error) => match sort(&error) {
                         Trouble::Connection => {}
                         Trouble::Resources => {
                             note_failure(D::PROTOCOL, &error, &service);
@@ -99,7 +102,7 @@ pub(super) async fn serve<D: Dialect>(
                             entrance.pause().await;
                         }
                         Trouble::Fatal => return Err(error),
-                    }
+                    },
                 }
             }
         }
@@ -178,11 +181,15 @@ impl<D: Dialect> Entrance<D> {
     /// Answers what the peer has sent already, and goes on with it if that was not all.
     fn admit(&self, stream: Accepted, seat: FreeSeat) {
         let opening = if D::SINGLE {
-            let greeted = catch_unwind(AssertUnwindSafe(|| greet(stream.as_raw_fd(), self.dialect.as_ref())));
+            let greeted = catch_unwind(AssertUnwindSafe(|| {
+                let greeted = greet(stream.as_raw_fd(), self.dialect.as_ref());
+                greeted.map_err(|end| note_end(D::PROTOCOL, end, &self.service))
+            }));
             match greeted {
                 Ok(Ok(opening)) => opening,
-                Ok(Err(end)) => return note_end(D::PROTOCOL, end, &self.service),
-                Err(_panic) => return note_end(D::PROTOCOL, End::Panicked, &self.service),
+                Ok(Err(())) => return,
+                // The panic itself was logged where it happened.
+                Err(_panic) => return self.service.counters.count_panic(),
             }
         } else {
             Opening::silent()
@@ -194,16 +201,16 @@ impl<D: Dialect> Entrance<D> {
         self.door.enter(stream, opening, seat);
     }
 
-    /// Admits who else is there already, as long as there are seats.
-    fn admit_more(&self, mut ready: Ready<'_>, pool: &Arc<Pool>) -> io::Result<()> {
+    /// Admits who else is there already, as long as there are seats. Whether there may be more.
+    fn admit_more(&self, mut ready: Ready<'_>, pool: &Arc<Pool>) -> io::Result<bool> {
         for _ in 1..AT_ONCE {
-            let Some(seat) = pool.try_seat() else { break };
+            let Some(seat) = pool.try_seat() else { return Ok(false) };
             match ready.try_io(|queue| queue.get_ref().accept()) {
                 Ok(accepted) => self.admit(accepted?.0, seat),
-                Err(_would_block) => break,
+                Err(_would_block) => return Ok(false),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until it makes sense to try again.

@@ -144,12 +144,12 @@ impl Counters {
         *settled = tally.unsettled(snapshot, &settled, &mut decisions);
     }
 
-    /// Counts a connection that ended in a panic.
+    /// Counts a panic on behalf of a connection, which has mostly ended by it.
     pub(super) fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Connections that ended in a panic.
+    /// Panics on behalf of connections.
     pub(super) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
     }

@@ -111,7 +111,8 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Whether the kernel may have more of it.
+    /// Whether the kernel may have more of it. (Of a peer that passes descriptors as well it may in any case;
+    /// that one is heard when it says more.)
     pub(super) fn is_cut(&self) -> bool {
         self.count == READ
     }

@@ -10,6 +10,7 @@
 //!
 //! A panic in a connection ends that connection, and harms nobody else.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::RangeInclusive;
@@ -35,7 +36,7 @@ use super::exchange::{Desk, Dialect, Heard, Outcome, at_desk};
 use super::limits::Limits;
 use super::pool::Seat;
 
-/// Connections in a round.
+/// Connections that have said something, and such as are due without, in a round.
 const ROUND: usize = 32;
 
 /// How much of a round a group is, and how many there are in one. If all were listened to first, and then
@@ -85,7 +86,7 @@ pub(super) struct Hall<D> {
     watch: AsyncFd<Watch>,
     guests: Slab<Guest>,
     /// Whose turn it is, each once.
-    due: Vec<usize>,
+    due: VecDeque<usize>,
     settling: JoinSet<Result<Connection, End>>,
     present: Arc<AtomicUsize>,
     /// The lists of a round, kept for their memory.
@@ -140,7 +141,7 @@ impl<D: Dialect> Hall<D> {
             bell: Arc::default(),
             watch: watched(Watch(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))?,
             guests: Slab::new(),
-            due: Vec::new(),
+            due: VecDeque::new(),
             settling: JoinSet::new(),
             present: Arc::clone(&present),
             turns: Vec::new(),
@@ -174,7 +175,8 @@ impl<D: Dialect> Hall<D> {
         }
     }
 
-    /// Takes in some of those who have come. However much the others say, they are not kept waiting.
+    /// Takes in some of those who have come, or come back, and notes whom somebody rang for. However much
+    /// others say, these are not kept waiting.
     fn take_news(&mut self) {
         for key in self.bell.take() {
             self.call(key);
@@ -268,11 +270,11 @@ impl<D: Dialect> Hall<D> {
         if let Some(guest) = self.guests.get_mut(key)
             && !std::mem::replace(&mut guest.is_due, true)
         {
-            self.due.push(key);
+            self.due.push_back(key);
         }
     }
 
-    /// A turn for everybody whose turn it is. Whether nobody seems to be left.
+    /// A turn for those whose turn it is. Whether nobody seems to be left besides those that are due.
     fn round(&mut self, now: Instant) -> io::Result<bool> {
         let mut events = [EpollEvent::empty(); ROUND];
         let count = loop {
@@ -290,7 +292,8 @@ impl<D: Dialect> Hall<D> {
             }
             self.call(key);
         }
-        let mut turns = std::mem::replace(&mut self.due, std::mem::take(&mut self.turns));
+        let mut turns = std::mem::take(&mut self.turns);
+        turns.extend(self.due.drain(..self.due.len().min(2 * ROUND)));
         let size = (turns.len() / GROUP).clamp(*GROUP_SIZE.start(), *GROUP_SIZE.end());
         let mut rest = turns.iter();
         while !rest.as_slice().is_empty() {

@@ -21,7 +21,7 @@ const HOMES: usize = 2;
 const MOST: usize = 1 << 24;
 
 /// What the processor takes from memory at once. A home is not smaller, and the first one begins with one.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Of ten octets of an arena at most seven have text. With less room a text is farther from its home.
 const ROOM: u64 = 10;

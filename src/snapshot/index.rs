@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::fast::RandomState;
 
-use super::homes::{Counted, Homes};
+use super::homes::{Counted, Homes, LINE};
 use super::stored;
 use crate::model::pattern::{Entry, Pattern};
 
@@ -156,7 +156,7 @@ impl Index {
             let start = self.homes.start(hash(&self.hasher, name, false));
             // An entry may reach into the next line.
             prefetch_index::prefetch_index(self.arena.as_bytes(), start);
-            prefetch_index::prefetch_index(self.arena.as_bytes(), start + 64);
+            prefetch_index::prefetch_index(self.arena.as_bytes(), start + LINE);
         }
     }
 
