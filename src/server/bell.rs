@@ -28,11 +28,6 @@ impl Bell {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whom somebody rang for by now.
-    pub(super) fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut self.called().keys)
-    }
-
     /// Whom somebody rang for, as soon as anybody does.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Vec<usize>> {
         let mut called = self.called();

@@ -240,10 +240,8 @@ impl Connection {
             send(&mut stream, &mut exchange, limits).await?;
             match outcome {
                 Outcome::Waiting | Outcome::Answered => {
-                    let connection =
-                        Connection { stream: stream.into_std().map_err(broken)?, exchange, seat };
-                    connection.rest(Instant::now());
-                    return Ok(connection);
+                    let stream = stream.into_std().map_err(broken)?;
+                    return Ok(Connection { stream, exchange, seat });
                 }
                 Outcome::Ended(end) => return Err(end),
                 Outcome::Unsent => {}

@@ -102,17 +102,21 @@ impl Tally {
         }
     }
 
-    /// Adds up what the [`Counters`] do not have yet; how much of each they have then.
-    fn unsettled(&self, snapshot: &Snapshot, settled: &[u64], decisions: &mut Decisions) -> Vec<u64> {
+    /// Adds to `decisions` what they do not have yet; how much of each counter they have then.
+    fn add_to<'s>(
+        &'s self,
+        decisions: &'s mut Decisions,
+        snapshot: &'s Snapshot,
+        settled: &'s [u64],
+    ) -> impl Iterator<Item = u64> {
         let before = settled.iter().copied().chain(std::iter::repeat(0));
-        let counts = self.counters(snapshot).zip(before).map(|((connector, verdict, counter), before)| {
+        self.counters(snapshot).zip(before).map(|((connector, verdict, counter), before)| {
             let count = counter.load(Ordering::Relaxed);
             if count > before {
                 add(decisions, connector, verdict, Part::Decided, count - before);
             }
             count
-        });
-        counts.collect()
+        })
     }
 
     /// Every counter with the connector and the verdict that it stands for.
@@ -141,7 +145,8 @@ impl Counters {
     pub(super) fn settle(&self, snapshot: &Snapshot, tally: &Tally) {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut settled = tally.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        *settled = tally.unsettled(snapshot, &settled, &mut decisions);
+        let counts = tally.add_to(&mut decisions, snapshot, &settled).collect();
+        *settled = counts;
     }
 
     /// Counts a panic on behalf of a connection, which has mostly ended by it.
@@ -169,7 +174,7 @@ impl Counters {
         let mut decisions = known.clone();
         // Under the lock: what is settled meanwhile would be in both.
         let settled = tally.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.unsettled(snapshot, &settled, &mut decisions);
+        tally.add_to(&mut decisions, snapshot, &settled).for_each(drop);
         drop(settled);
         drop(known);
         let counts = decisions.into_iter().flat_map(|(connector, verdicts)| {

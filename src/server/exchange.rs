@@ -111,6 +111,10 @@ pub(super) struct Heard {
 }
 
 impl Heard {
+    fn of<'d>(&self, input: &'d [u8]) -> &'d [u8] {
+        input.get(self.start..self.start + self.count).unwrap_or_default()
+    }
+
     /// Whether the kernel may have more of it. (Of a peer that passes descriptors as well it may in any case;
     /// that one is heard when it says more.)
     pub(super) fn is_cut(&self) -> bool {
@@ -160,7 +164,7 @@ impl Desk {
 
     /// What was read.
     pub(super) fn bytes(&self, heard: &Heard) -> &[u8] {
-        self.input.get(heard.start..heard.start + heard.count).unwrap_or_default()
+        heard.of(&self.input)
     }
 
     /// Answers every request that is whole now that this was read, and sends the replies.
@@ -171,7 +175,7 @@ impl Desk {
         socket: RawFd,
         heard: &Heard,
     ) -> Outcome {
-        let fresh = self.input.get(heard.start..heard.start + heard.count).unwrap_or_default();
+        let fresh = heard.of(&self.input);
         self.output.clear();
         if exchange.input.is_empty() {
             let (taken, outcome) = answer_all(exchange, dialect, socket, fresh, &mut self.output);

@@ -28,7 +28,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet, yield_now};
 
 use super::bell::{Bell, Cord};
 use super::connection::{Connection, End, Next, Opening, Said};
@@ -63,25 +63,12 @@ pub(super) struct Door {
     present: Arc<AtomicUsize>,
 }
 
-/// What there is to do.
-enum News {
-    Newcomer(Connection, Outcome),
-    /// Somebody is to leave.
-    Calls(Vec<usize>),
-    Settled(Result<Result<Connection, End>, JoinError>),
-    /// Somebody has said something.
-    Ready,
-    /// Nobody can enter any more.
-    Closed,
-}
-
 /// The connections.
 pub(super) struct Hall<D> {
     dialect: Arc<D>,
     limits: Limits,
     farewell: Farewell,
     newcomers: UnboundedReceiver<(Connection, Outcome)>,
-    is_closed: bool,
     bell: Arc<Bell>,
     watch: AsyncFd<Watch>,
     guests: Slab<Guest>,
@@ -137,7 +124,6 @@ impl<D: Dialect> Hall<D> {
             limits,
             farewell,
             newcomers,
-            is_closed: false,
             bell: Arc::default(),
             watch: watched(Watch(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))?,
             guests: Slab::new(),
@@ -156,62 +142,52 @@ impl<D: Dialect> Hall<D> {
     /// The sockets cannot be watched any more.
     pub(super) async fn serve(mut self) -> io::Result<()> {
         loop {
-            self.take_news();
             let has_more = self.rounds()?;
-            let present = self.guests.len() + self.settling.len();
-            self.present.store(present, Ordering::Relaxed);
+            self.present.store(self.guests.len() + self.settling.len(), Ordering::Relaxed);
             if has_more {
-                tokio::task::yield_now().await;
-                continue;
+                yield_now().await;
             }
-            match poll_fn(|context| self.poll_news(context)).await? {
-                News::Newcomer(connection, outcome) => self.receive(connection, outcome),
-                News::Calls(keys) => keys.into_iter().for_each(|key| self.call(key)),
-                News::Settled(settled) => self.settled(settled),
-                News::Ready => {}
-                News::Closed if present == 0 => return Ok(()),
-                News::Closed => self.is_closed = true,
+            if poll_fn(|context| self.poll_news(context, has_more)).await? {
+                return Ok(());
             }
         }
     }
 
-    /// Takes in some of those who have come, or come back, and notes whom somebody rang for. However much
-    /// others say, these are not kept waiting.
-    fn take_news(&mut self) {
-        for key in self.bell.take() {
-            self.call(key);
-        }
+    /// Takes in some of those who have come, or come back, and notes whom somebody rang for. Waits until
+    /// there is something to do, unless there is already; whether there never will be.
+    fn poll_news(&mut self, context: &mut Context<'_>, has_more: bool) -> Poll<io::Result<bool>> {
+        let (mut has_news, mut is_closed) = (has_more, false);
         for _ in 0..ROUND {
-            let Ok((connection, outcome)) = self.newcomers.try_recv() else { break };
-            self.receive(connection, outcome);
-        }
-        for _ in 0..ROUND {
-            let Some(settled) = self.settling.try_join_next() else { break };
-            self.settled(settled);
-        }
-    }
-
-    /// What there is to do.
-    fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<io::Result<News>> {
-        if !self.is_closed
-            && let Poll::Ready(newcomer) = self.newcomers.poll_recv(context)
-        {
-            let news = newcomer.map_or(News::Closed, |(who, outcome)| News::Newcomer(who, outcome));
-            return Poll::Ready(Ok(news));
+            match self.newcomers.poll_recv(context) {
+                Poll::Ready(Some((connection, outcome))) => self.receive(connection, outcome),
+                Poll::Ready(None) => {
+                    is_closed = true;
+                    break;
+                }
+                Poll::Pending => break,
+            }
+            has_news = true;
         }
         if let Poll::Ready(keys) = self.bell.poll(context) {
-            return Poll::Ready(Ok(News::Calls(keys)));
+            keys.into_iter().for_each(|key| self.call(key));
+            has_news = true;
         }
-        if let Poll::Ready(Some(settled)) = self.settling.poll_join_next(context) {
-            return Poll::Ready(Ok(News::Settled(settled)));
+        for _ in 0..ROUND {
+            let Poll::Ready(Some(settled)) = self.settling.poll_join_next(context) else { break };
+            self.settled(settled);
+            has_news = true;
         }
-        if self.is_closed && self.guests.is_empty() && self.settling.is_empty() {
-            return Poll::Ready(Ok(News::Closed));
+        if is_closed && self.guests.is_empty() && self.settling.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        // Whoever was taken in may be due.
+        if has_news {
+            return Poll::Ready(Ok(false));
         }
         // What comes from now on is told anew.
         self.watch.poll_read_ready(context).map_ok(|mut ready| {
             ready.clear_ready();
-            News::Ready
+            false
         })
     }
 

@@ -264,17 +264,16 @@ async fn one_that_waits_for_its_peer_leaves_when_it_is_asked() {
 #[tokio::test]
 async fn a_request_that_begins_when_time_is_up_has_its_own() {
     let limits = Limits::default();
-    let House { pool, door, hall, mut ends } = House::new(1, &limits);
-    let house = (pool, door);
-    let (own, mut other) = UnixStream::pair().unwrap();
-    let seat = house.0.try_seat().unwrap().take();
-    let start = Instant::now();
-    seat.enter(Phase::Idle(start));
-    house.0.dismiss_overdue(start + 2 * limits.idle);
-    assert_eq!(seat.leave(), Some(Leave::Overdue));
+    let house = House::new(1, &limits);
+    let mut other = house.enter(|seat| {
+        let start = Instant::now();
+        seat.enter(Phase::Idle(start));
+        house.pool.dismiss_overdue(start + 2 * limits.idle);
+        assert_eq!(seat.leave(), Some(Leave::Overdue));
+    });
     other.write_all(b"a").await.unwrap();
-    house.1.enter(own.into_std().unwrap(), Opening::silent(), seat);
-    drop(house);
+    let House { door, hall, mut ends, .. } = house;
+    drop(door);
     let mut serving = pin!(hall.serve());
     // So that it sees the one byte and not both.
     poll_fn(|context| Poll::Ready(serving.as_mut().poll(context).is_pending())).await;

@@ -10,7 +10,7 @@
 //! [`Filling`] gives each text its place. What is in a home already is not looked at then, for that
 //! would wait for memory each time; it is when all are there, from one end of the arena to the other.
 
-use super::position;
+use super::{LINE, position};
 
 /// Three texts have two homes.
 const TEXTS: usize = 3;
@@ -19,9 +19,6 @@ const HOMES: usize = 2;
 /// Homes at most: with so many of them, and [`LINE`] octets each, an arena takes 1 GiB. With more texts
 /// the homes get larger.
 const MOST: usize = 1 << 24;
-
-/// What the processor takes from memory at once. A home is not smaller, and the first one begins with one.
-pub(super) const LINE: usize = 64;
 
 /// Of ten octets of an arena at most seven have text. With less room a text is farther from its home.
 const ROOM: u64 = 10;
@@ -100,6 +97,7 @@ impl Counted {
         }
         let count = ends.len();
         let even = (all * ROOM).div_ceil(TAKEN * u64::try_from(count).unwrap_or(u64::MAX));
+        // A home is no smaller than a line of the cache, and the first one begins with one.
         let octets = usize::try_from(even).expect(TOO_LARGE).next_multiple_of(LINE / 4).max(LINE);
         let (mut start, mut end) = (0, 0);
         for texts in &mut ends {

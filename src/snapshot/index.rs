@@ -13,8 +13,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::fast::RandomState;
 
-use super::homes::{Counted, Homes, LINE};
-use super::stored;
+use super::homes::{Counted, Homes};
+use super::{LINE, stored};
 use crate::model::pattern::{Entry, Pattern};
 
 /// Entries that are placed one right after the other. Their places are not in the cache: what happens

@@ -246,6 +246,9 @@ impl Snapshot {
     }
 }
 
+/// Octets that the processor takes from memory at once: a line of its cache.
+const LINE: usize = 64;
+
 /// A number of four octets, as most are kept here, as the index in a list.
 fn position(number: u32) -> usize {
     usize::try_from(number).expect("a platform with Unix sockets has pointers of 32 bits or more")

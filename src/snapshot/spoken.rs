@@ -4,8 +4,7 @@
 //! a processor's cache, apart from the rest of it: an answer among ten thousand connectors waits for
 //! memory once for them.
 
-/// Octets of a line of cache.
-const LINE: usize = 64;
+use super::LINE;
 
 /// What fits beside the two lengths.
 const ROOM: usize = LINE - 2;
