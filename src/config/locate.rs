@@ -116,7 +116,7 @@ impl Loaded {
         if let (Some(rank), "domains") = (place.list, key)
             && let Some(source) = self.sources.get(rank)
         {
-            for (at, line) in patterns::lines(source) {
+            for (at, line) in patterns::lines(&source.text) {
                 offer(line, Place::new(rank, at..at + line.len()));
             }
             return;

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::thread;
 
 use super::problem::shown;
 use super::reading::Reading;
@@ -12,6 +13,9 @@ use super::role::Role;
 use super::source::{Place, Source};
 use super::table::{Item, Text};
 use crate::model::{Pattern, PatternList, domain, pattern};
+
+/// Octets from which on a list is long: reading it takes ten times what a thread costs.
+const LONG: usize = 1 << 18;
 
 /// Why a text is refused, and what to write.
 pub(super) struct Refusal {
@@ -161,12 +165,16 @@ pub(super) fn list_file(
     let path = source.resolve(text.text);
     let (rank, list) = reading.text(&path, Role::List, Some(item.place))?;
     let before = reading.problems.len();
-    let mut patterns = PatternList::with_room(list.text.len());
-    for (at, line) in lines(&list) {
-        if let Err(refusal) = listed(line, |line| patterns.parse(line)) {
-            refusal.told(reading, Place::new(rank, at..at + line.len()));
+    let patterns = faultless(&list.text).unwrap_or_else(|| {
+        let mut patterns = PatternList::of(&list.text);
+        for (at, line) in lines(&list.text) {
+            let at = at..at + line.len();
+            if let Err(refusal) = listed(line, |_| patterns.parse(at.clone())) {
+                refusal.told(reading, Place::new(rank, at));
+            }
         }
-    }
+        patterns
+    });
     if let Some(at) = unfinished(&list.text) {
         reading.problem(
             Place::new(rank, at..list.text.len()),
@@ -187,10 +195,41 @@ fn unfinished(list: &str) -> Option<usize> {
     (!last.ends_with('\n')).then(|| list.len() - last.len())
 }
 
+/// The patterns of a list that has nothing else in it. Of a long one the second half is read beside the
+/// first.
+fn faultless(list: &Arc<String>) -> Option<PatternList> {
+    let (first, second) = halves(list);
+    let read = |start, part| {
+        let mut patterns = PatternList::of(list);
+        for (at, line) in lines(part) {
+            let at = start + at;
+            listed(line, |_| patterns.parse(at..at + line.len())).ok()?;
+        }
+        Some(patterns)
+    };
+    if second.is_empty() {
+        return read(0, first);
+    }
+    thread::scope(|scope| {
+        let beside = thread::Builder::new().name("list".to_owned());
+        let beside = beside.spawn_scoped(scope, || read(first.len(), second)).ok()?;
+        let mut patterns = read(0, first)?;
+        patterns.append(&beside.join().ok()??);
+        Some(patterns)
+    })
+}
+
+/// A list of [`LONG`] octets or more in two parts of whole lines, a shorter one as the first.
+fn halves(list: &str) -> (&str, &str) {
+    let behind = list.as_bytes().get(list.len() / 2..).filter(|_| list.len() >= LONG);
+    let end = behind.and_then(|behind| memchr::memchr(b'\n', behind));
+    end.and_then(|end| list.split_at_checked(list.len() / 2 + end + 1)).unwrap_or((list, ""))
+}
+
 /// The entries of a list of domains, each with its offset; neither comments nor empty lines.
-pub(super) fn lines(list: &Arc<Source>) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lines(list: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut next = 0;
-    list.text.split_inclusive('\n').filter_map(move |line| {
+    list.split_inclusive('\n').filter_map(move |line| {
         let start = next;
         next += line.len();
         let comment = line.bytes().position(|byte| byte == b'#');
@@ -199,4 +238,44 @@ pub(super) fn lines(list: &Arc<Source>) -> impl Iterator<Item = (usize, &str)> {
         let entry = entry.trim();
         (!entry.is_empty()).then_some((start + indent, entry))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_read_as_a_short_one() {
+        let mut list = String::new();
+        for number in 0.. {
+            let name = ["# \u{fc}", "", "  *.B\u{fc}cher.example # x", ".x.example."].get(number % 7);
+            writeln!(list, "{}", name.map_or(format!("n{number}.example"), ToString::to_string)).unwrap();
+            if list.len() < LONG {
+                assert_eq!(halves(&list), (list.as_str(), ""));
+            } else {
+                break;
+            }
+        }
+        let (first, second) = halves(&list);
+        assert!(first.len() > LONG / 2 && second.len() > LONG / 3 && first.ends_with('\n'));
+        let expected: PatternList = lines(&list).map(|(_, line)| Pattern::parse(line).unwrap()).collect();
+        assert_eq!(faultless(&Arc::new(list.clone())).unwrap(), expected);
+        for at in [0, first.len(), list.len()] {
+            for bad in ["a..b\n", "192.0.2.1\n"] {
+                let mut list = list.clone();
+                list.insert_str(at, bad);
+                assert!(faultless(&Arc::new(list)).is_none(), "{at} {bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_of_one_long_line_has_no_second_half() {
+        for list in ["x".repeat(2 * LONG), format!("{}\n", "x".repeat(2 * LONG))] {
+            assert_eq!(halves(&list), (list.as_str(), ""));
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub(super) struct Source {
     /// The same as a path.
     pub path: PathBuf,
     /// All of it, without a byte-order mark.
-    pub text: String,
+    pub text: Arc<String>,
     /// Whether there was one.
     pub mark: bool,
     line_starts: OnceLock<Vec<usize>>,
@@ -55,7 +55,7 @@ impl Source {
     /// A file with this text.
     pub fn new(path: PathBuf, text: String) -> Self {
         let name = path.display().to_string().into();
-        Source { name, path, text, mark: false, line_starts: OnceLock::new() }
+        Source { name, path, text: Arc::new(text), mark: false, line_starts: OnceLock::new() }
     }
 
     /// A path written in this file: a relative one is relative to the file's directory.
