@@ -17,7 +17,8 @@
 //!                                [soak] [--minutes M]]
 //! ```
 //!
-//! `--only` takes the rows of **speed** that have these words, beside the baseline's.
+//! `--only` takes the rows that have these words: of **speed** beside the baseline's, of **size** in its
+//! first table, and only that.
 //!
 //! Server and clients have a CPU each, as far as there are two. It needs about 1 GB of room in the
 //! directory for temporary files.

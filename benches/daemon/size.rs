@@ -56,10 +56,13 @@ pub fn measure(effort: &Effort) {
             .map(str::to_owned)
             .to_vec(),
     ];
-    for case in &cases {
+    for case in cases.iter().filter(|case| case.name.contains(&effort.only)) {
         rows.push(start_and_memory(case, &directory.join("run"), effort));
     }
     print_table(&rows);
+    if !effort.only.is_empty() {
+        return;
+    }
     let large = Book { domains: 1_000_000, connectors: 10_000, inbound: false };
     under_load(&large, &cases[3], &directory.join("run"), effort);
     idle(&cases[0], &directory.join("run"));

@@ -1,9 +1,8 @@
 //! Which connector a name belongs to: the index of compiled patterns.
 //!
 //! A million names have to fit beside a mail server and be found in less time than a context
-//! switch takes, so they lie one after another in an arena, in the order of their hashes, and a
-//! small [`Table`] says where those of a hash begin. The suffixes of a name are slices of the name
-//! itself, and a lookup allocates nothing.
+//! switch takes, so they lie one after another in an arena, each where its hash says ([`Homes`]). The
+//! suffixes of a name are slices of the name itself, and a lookup allocates nothing.
 //!
 //! The order of a lookup is the order of specificity: the name itself, the longest suffix, the
 //! next one, ..., `*`.
@@ -98,7 +97,9 @@ impl Index {
     {
         let hasher = RandomState::default();
         let (mut counted, mut depths, mut any, mut has_repeats) = (Counted::with_room(size), 0, None, false);
-        for hit in all() {
+        // Not with `for`, here and below: the parts of such an iterator become one loop only if it is the
+        // iterator that loops. A tenth of a start.
+        all().for_each(|hit| {
             if let Some((name, is_suffix)) = text(hit.entry) {
                 counted.add(hash(&hasher, name, is_suffix), stored::size(name));
                 if is_suffix {
@@ -108,22 +109,22 @@ impl Index {
                 has_repeats |= any.is_some();
                 any.get_or_insert(hit.owner);
             }
-        }
-        let mut filling = counted.filling();
-        let mut rest = all().filter_map(|hit| {
-            let (name, is_suffix) = text(hit.entry)?;
-            Some((hash(&hasher, name, is_suffix), name, hit))
         });
+        let mut filling = counted.filling();
         let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            batch.extend(rest.by_ref().take(BATCH));
-            if batch.is_empty() {
-                break;
-            }
+        let mut place = |batch: &mut Vec<_>| {
             for (hash, name, hit) in batch.drain(..) {
                 stored::write(filling.place(hash, stored::size(name)), &hit, name);
             }
-        }
+        };
+        all().for_each(|hit| {
+            let Some((name, is_suffix)) = text(hit.entry) else { return };
+            batch.push((hash(&hasher, name, is_suffix), name, hit));
+            if batch.len() == BATCH {
+                place(&mut batch);
+            }
+        });
+        place(&mut batch);
         let (homes, arena, lost) = filling.finish(stored::distinct, stored::settle);
         has_repeats |= lost > 0;
         let arena = String::from_utf8(arena).expect("entries are text");
