@@ -23,12 +23,16 @@
 //! | [`load`] | files to snapshot, the same for `check`, start and reload | config and snapshot |
 //! | [`state_directory`] | what outlives a run, as files that appear whole or not at all | no connector |
 //! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |
+//! | [`validate`] | testing a partner, and what is kept of it | everything but the server |
 //! | [`cli`] | one file for each subcommand; the only layer that prints | all of the above |
 //!
 //! Nothing points up, and `model`, `snapshot`, `answer` and `protocol` are pure: they import no
 //! tokio and no serde, open nothing and do not ask the time. `answer` is the only
 //! place where a reply can be made, so the vocabulary of replies is closed, and `explain` calls
 //! the same functions as the daemon.
+//!
+//! There are two programs of it: `connectord`, which is the daemon and all commands but one, and
+//! `connectord-validate`, which `connectord` becomes for `validate`: it alone has a TLS library in it.
 //!
 //! # What must never happen
 //!

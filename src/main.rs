@@ -1,7 +1,8 @@
-//! The `connectord` command.
+//! The `connectord` command. It has no TLS library in it: the daemon, which hostile bytes come to, needs
+//! none, and is small without. What needs one is left to `connectord-validate`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    connectord::cli::run()
+    connectord::cli::run(connectord::cli::validate_beside)
 }

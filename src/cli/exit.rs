@@ -129,9 +129,25 @@ pub enum Failure {
     /// No runtime for the network.
     #[error("connectord: the system gives no resources for connections: {0}")]
     Runtime(io::Error),
+    /// The program that validates cannot be run.
+    #[error(
+        "connectord: {}: {error}; it belongs beside the program of this command: install both, of the same version",
+        path.display()
+    )]
+    Beside {
+        /// The program.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// A run of `validate` could not begin.
-    #[error("connectord: {0}")]
-    Ground(#[from] crate::validate::run::Error),
+    #[error("connectord: {message}")]
+    Ground {
+        /// Why.
+        message: String,
+        /// Whether an option has to be another one.
+        is_of_an_option: bool,
+    },
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -157,9 +173,8 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
-            Failure::Ground(error) if error.is_of_an_option() => Exit::Usage,
-            Failure::Ground(_) | Failure::Runtime(_) => Exit::Internal,
-            Failure::Argument(_) => Exit::Usage,
+            Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) => Exit::Usage,
+            Failure::Beside { .. } | Failure::Ground { .. } | Failure::Runtime(_) => Exit::Internal,
         }
     }
 }

@@ -31,6 +31,7 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, Failure};
 pub use output::Output;
 pub use settings::Settings;
+pub use validate::{beside as validate_beside, run as validate};
 
 use output::talk;
 
@@ -98,7 +99,7 @@ enum Command {
 }
 
 impl Command {
-    fn run(&self, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    fn run(&self, settings: &Settings, out: &mut Output, validate: Validate) -> Result<Exit, Failure> {
         match self {
             Command::Serve => serve::run(settings),
             Command::Check => check::run(settings, out),
@@ -106,21 +107,24 @@ impl Command {
             Command::List => list::run(settings, out),
             Command::Status => status::run(settings, out),
             Command::Reload(options) => reload::run(options, settings, out),
-            Command::Validate(options) => validate::run(options, settings, out),
+            Command::Validate(options) => validate(options, settings, out),
             Command::Certs(options) => certs::run(options, settings, out),
             Command::Export(mta) => export::run(mta, settings, out),
         }
     }
 }
 
+/// How a program does what `validate` asks for.
+pub type Validate = fn(&validate::Options, &Settings, &mut Output) -> Result<Exit, Failure>;
+
 /// Runs the command that the process was started with, and says how it ended.
-pub fn run() -> ExitCode {
+pub fn run(validate: Validate) -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return unparsed(&error).into(),
     };
     let mut out = Output::stdout();
-    let result = line.command.run(&line.settings, &mut out);
+    let result = line.command.run(&line.settings, &mut out, validate);
     let result = result.and_then(|exit| out.finish().map(|()| exit).map_err(Failure::from));
     let exit = result.unwrap_or_else(|failure| {
         if !failure.is_told() {

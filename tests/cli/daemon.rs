@@ -45,6 +45,10 @@ impl<'b> Daemon<'b> {
         std::fs::read_to_string(self.bench.path("log")).unwrap()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     fn connect(&self, socket: &str) -> UnixStream {
         let stream = UnixStream::connect(self.bench.path("run").join(socket)).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();

@@ -11,6 +11,7 @@
 //!
 //! Without `--recipient` or `--test-mail` no mail is ever sent.
 
+mod beside;
 mod file;
 mod kept;
 mod partners;
@@ -33,6 +34,7 @@ use crate::validate::options;
 use crate::validate::report::{ConnectorReport, Report, Verdict};
 use crate::validate::run::Error as GroundError;
 use crate::validate::{authorities, bounded, sight, words};
+pub use beside::beside;
 use selection::Selection;
 
 /// The longest time that a run may be given, in seconds.
@@ -42,7 +44,7 @@ const MAX_TIMEOUT: u64 = 3600;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(false))]
 #[command(group = ArgGroup::new("mail").multiple(true))]
-pub(super) struct Options {
+pub struct Options {
     /// The connectors to test, of either direction and in any mode
     #[arg(value_name = "NAME", group = "which", allow_hyphen_values = false)]
     names: Vec<String>,
@@ -89,7 +91,11 @@ struct Changed<'r> {
     changes: &'r [Change],
 }
 
-pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+/// Tests, prints and keeps what came of it.
+///
+/// # Errors
+/// What kept it from testing at all.
+pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let wanted = options.wanted()?;
     let (snapshot, agreements) = whole(settings)?;
     let selection = Selection::of(options, &agreements, &snapshot)?;
@@ -102,7 +108,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let mut blind = false;
     let tested = match partners::test(&selection.outbound, wanted, &snapshot, &told) {
         // About us and not about any partner; files can be judged all the same.
-        Err(Failure::Ground(GroundError::Silent)) => {
+        Err(partners::Error::Ground(GroundError::Silent)) => {
             talk(format_args!("connectord: {}", GroundError::Silent));
             blind = true;
             Vec::new()

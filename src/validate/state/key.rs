@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::memcmp;
-use openssl::pkey::PKey;
-use openssl::rand::rand_priv_bytes;
-use openssl::sign::Signer;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use crate::state_directory::{Directory, Found, Unreadable};
 
@@ -35,9 +31,9 @@ pub enum NoKey {
     /// Others than its owner can read it, or made it.
     #[error("the key that results are sealed with is not secret: others can read it, or made it")]
     Exposed,
-    /// OpenSSL has no random numbers.
+    /// The system has no random numbers.
     #[error("no key can be made to seal results with: {0}")]
-    Random(#[from] ErrorStack),
+    Random(#[from] getrandom::Error),
 }
 
 impl Key {
@@ -68,27 +64,33 @@ impl Key {
         Key::read(directory)
     }
 
-    /// From OpenSSL's generator, which the system's random source seeds.
-    fn random() -> Result<Key, ErrorStack> {
+    /// From the system's random source.
+    fn random() -> Result<Key, getrandom::Error> {
         let mut bytes = [0; LENGTH];
-        rand_priv_bytes(&mut bytes)?;
+        getrandom::fill(&mut bytes)?;
         Ok(Key(bytes))
     }
 
     /// Lower-case hex of the HMAC-SHA256 of a record's bytes.
-    pub(super) fn seal(&self, record: &[u8]) -> Result<String, ErrorStack> {
-        let key = PKey::hmac(&self.0)?;
-        let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
-        signer.update(b"connectord validation 1\n")?;
-        signer.update(record)?;
-        Ok(signer.sign_to_vec()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    pub(super) fn seal(&self, record: &[u8]) -> String {
+        self.mac(record).finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether a record was sealed with this key. It takes as long wherever the two differ.
-    pub(super) fn sealed(&self, record: &[u8], seal: &str) -> Result<bool, ErrorStack> {
-        let expected = self.seal(record)?;
-        // memcmp::eq panics at different lengths.
-        Ok(seal.len() == expected.len() && memcmp::eq(seal.as_bytes(), expected.as_bytes()))
+    pub(super) fn sealed(&self, record: &[u8], seal: &str) -> bool {
+        if seal.len() != 2 * LENGTH || !seal.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+            return false;
+        }
+        let octet = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+        let seal: Option<Vec<u8>> = seal.as_bytes().chunks_exact(2).map(octet).collect();
+        seal.is_some_and(|seal| self.mac(record).verify_slice(&seal).is_ok())
+    }
+
+    fn mac(&self, record: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::new_from_slice(&self.0).expect("a key of any length is one");
+        mac.update(b"connectord validation 1\n");
+        mac.update(record);
+        mac
     }
 }
 
@@ -106,19 +108,21 @@ mod tests {
     #[test]
     fn a_seal_is_of_every_byte_and_of_the_key() {
         let key = Key([7; LENGTH]);
-        let seal = key.seal(b"record").unwrap();
+        let seal = key.seal(b"record");
         // python3: hmac.new(bytes([7])*32, b"connectord validation 1\nrecord", "sha256").hexdigest()
         assert_eq!(seal, "06f26bf98e10d11cba395b19f67b61c6c984f2ab3c98fd05134b57626a7c164d");
-        let table: [(&Key, &[u8], &str, bool); 6] = [
+        let table: [(&Key, &[u8], &str, bool); 8] = [
             (&key, b"record", &seal, true),
             (&key, b"Record", &seal, false),
             (&key, b"record ", &seal, false),
             (&Key([8; LENGTH]), b"record", &seal, false),
             (&key, b"record", &seal[1..], false),
             (&key, b"record", "", false),
+            (&key, b"record", &seal.replacen("06", "+6", 1), false),
+            (&key, b"record", &seal.replacen("06", "\u{e9}", 1), false),
         ];
         for (key, record, seal, expected) in table {
-            assert_eq!(key.sealed(record, seal).unwrap(), expected, "{record:?} {seal}");
+            assert_eq!(key.sealed(record, seal), expected, "{record:?} {seal}");
         }
         assert_eq!(format!("{key:?}"), "Key(..)");
     }

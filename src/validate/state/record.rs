@@ -87,7 +87,7 @@ impl Record {
     /// The bytes of the file.
     pub(super) fn encode(&self, key: &Key) -> Result<Vec<u8>, EncodeError> {
         let record = serde_json::value::to_raw_value(self)?;
-        let mac = key.seal(record.get().as_bytes()).map_err(NoKey::Random)?;
+        let mac = key.seal(record.get().as_bytes());
         let mut bytes = serde_json::to_vec(&File { format: FORMAT, mac, record: &record })?;
         bytes.push(b'\n');
         Ok(bytes)
@@ -100,8 +100,7 @@ impl Record {
             return Err(Unusable::OtherFormat(format));
         }
         let File { mac, record, .. } = serde_json::from_slice(bytes).map_err(|_| Unusable::Damaged)?;
-        let sealed = key.sealed(record.get().as_bytes(), &mac);
-        if !sealed.map_err(|error| Unusable::NoKey(NoKey::Random(error).to_string()))? {
+        if !key.sealed(record.get().as_bytes(), &mac) {
             return Err(Unusable::Forged);
         }
         let record: Record = serde_json::from_str(record.get()).map_err(|_| Unusable::Damaged)?;
