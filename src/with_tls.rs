@@ -1,7 +1,7 @@
-//! The `connectord-validate` command: what `connectord` becomes for `validate`, which needs a TLS library.
+//! The `connectord-validate` program: what `connectord validate` becomes. It has a TLS library in it.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    connectord::cli::run(connectord::cli::validate)
+    connectord::cli::run_handed_over()
 }

@@ -37,7 +37,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    const ALL: [Exit; 9] = [
+    /// Each of them, by its number.
+    pub const ALL: [Exit; 9] = [
         Exit::Good,
         Exit::NotGood,
         Exit::Usage,
@@ -64,6 +65,23 @@ impl Exit {
         }
     }
 
+    /// What it stands for, in the words of the manual.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Good => "Good. Warnings alone are good.",
+            Exit::NotGood => {
+                "What was tested is not good: `validate` fails, or a reload was refused because it weakens a connector."
+            }
+            Exit::Usage => "The command line is wrong.",
+            Exit::NoInput => "A file that was named is missing.",
+            Exit::Unavailable => "No daemon answers at the control socket.",
+            Exit::Internal => "Something that should not happen.",
+            Exit::CannotCreate => "Another instance runs, or the path of a socket is taken.",
+            Exit::Permission => "A permission is missing.",
+            Exit::Configuration => "The configuration has problems.",
+        }
+    }
+
     /// The exit of that number; the internal error for one that the interface does not have.
     fn with_code(code: u8) -> Exit {
         Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Internal)
@@ -77,6 +95,12 @@ impl Exit {
             Cause::Configuration => Exit::Configuration,
         }
     }
+}
+
+/// All of them, for the help.
+pub(super) fn table() -> String {
+    let lines = Exit::ALL.iter().map(|exit| format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
+    format!("Exit status:\n{}", lines.collect::<String>())
 }
 
 impl From<Exit> for ExitCode {
@@ -130,17 +154,24 @@ pub enum Failure {
     #[error("connectord: the system gives no resources for connections: {0}")]
     Runtime(io::Error),
     /// The program that validates cannot be run.
-    #[error(
-        "connectord: {}: {error}; it belongs beside the program of this command: install both, of the same version",
-        path.display()
-    )]
-    Beside {
+    #[error("connectord: {}: {error}; it belongs beside connectord: install both, of the same version", path.display())]
+    HandOver {
         /// The program.
         path: PathBuf,
         /// What the system says.
         error: io::Error,
     },
-    /// A run of `validate` could not begin.
+    /// It is of another version than who hands over.
+    #[error(
+        "connectord-validate: this is version {}, and connectord is another one: install both, of the same version",
+        env!("CARGO_PKG_VERSION")
+    )]
+    OtherVersion,
+    /// Nobody has handed over.
+    #[error("connectord-validate: this is what `connectord validate` becomes: run that")]
+    NotHandedOver,
+    /// A run of `validate` could not begin. In words: its own error knows those of OpenSSL, which has no
+    /// place in the daemon's program.
     #[error("connectord: {message}")]
     Ground {
         /// Why.
@@ -174,7 +205,11 @@ impl Failure {
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
             Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) => Exit::Usage,
-            Failure::Beside { .. } | Failure::Ground { .. } | Failure::Runtime(_) => Exit::Internal,
+            Failure::NotHandedOver => Exit::Usage,
+            Failure::HandOver { .. }
+            | Failure::OtherVersion
+            | Failure::Ground { .. }
+            | Failure::Runtime(_) => Exit::Internal,
         }
     }
 }

@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, Failure};
 pub use output::Output;
 pub use settings::Settings;
-pub use validate::{beside as validate_beside, run as validate};
+pub use validate::hand_over;
 
 use output::talk;
 
@@ -40,13 +40,8 @@ use output::talk;
 ///
 /// A connector is a named agreement with a partner, written in connectord.toml. The daemon answers
 /// the MTA for it on every delivery; the other commands check, explain and export the same answers.
-///
-/// Exit status: 0 good; 1 what was validated fails, or a reload was refused because it weakens a
-/// connector; 64 usage; 66 a named
-/// file is missing; 69 no daemon answers at the control socket; 70 internal error; 73 another
-/// instance runs, or the path of a socket is taken; 77 permission; 78 the configuration has problems.
 #[derive(Debug, Parser)]
-#[command(name = "connectord", version, max_term_width = 100)]
+#[command(name = "connectord", version, max_term_width = 100, after_long_help = exit::table())]
 pub struct CommandLine {
     #[command(flatten)]
     settings: Settings,
@@ -116,6 +111,17 @@ impl Command {
 
 /// How a program does what `validate` asks for.
 pub type Validate = fn(&validate::Options, &Settings, &mut Output) -> Result<Exit, Failure>;
+
+/// Runs what [`hand_over`] has handed over, and says how it ended.
+pub fn run_handed_over() -> ExitCode {
+    match validate::handed_over() {
+        Ok(()) => run(validate::run),
+        Err(failure) => {
+            talk(format_args!("{failure}"));
+            failure.exit().into()
+        }
+    }
+}
 
 /// Runs the command that the process was started with, and says how it ended.
 pub fn run(validate: Validate) -> ExitCode {

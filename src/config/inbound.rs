@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::addresses::{self, Use};
 use super::certificates;
+use super::keys;
 use super::notes;
 use super::outbound::{MODE_HELP, MODES, patterns_of, place};
 use super::patterns;
@@ -19,47 +20,19 @@ use crate::model::{Inbound, Mode, PatternSet};
 use crate::snapshot::Direction;
 
 /// The legal keys.
-pub(super) const LEGAL: Legal = Legal {
-    title: "[[inbound]]",
-    prefix: "",
-    keys: &[
-        "name",
-        "mode",
-        "identify",
-        "recipients",
-        "require",
-        "on_violation",
-        "overrides",
-        "comment",
-        "contact",
-        "owner",
-        "agreement",
-        "review_by",
-    ],
-    notes: true,
-    main_only: &[],
-};
+pub(super) const LEGAL: Legal =
+    Legal { title: "[[inbound]]", prefix: "", keys: keys::INBOUND, notes: true, main_only: &[] };
 
-pub(super) const IDENTIFY: Legal = Legal {
-    title: "identify",
-    prefix: "identify.",
-    keys: &["domains", "addresses", "except_addresses"],
-    notes: false,
-    main_only: &[],
-};
+pub(super) const IDENTIFY: Legal =
+    Legal { title: "identify", prefix: "identify.", keys: keys::IDENTIFY, notes: false, main_only: &[] };
 
-pub(super) const REQUIRE: Legal = Legal {
-    title: "require",
-    prefix: "require.",
-    keys: &["tls", "certificate", "addresses"],
-    notes: false,
-    main_only: &[],
-};
+pub(super) const REQUIRE: Legal =
+    Legal { title: "require", prefix: "require.", keys: keys::REQUIRE, notes: false, main_only: &[] };
 
 pub(super) const CERTIFICATE: Legal = Legal {
     title: "require.certificate",
     prefix: "require.certificate.",
-    keys: &["names", "files", "issuers"],
+    keys: keys::CERTIFICATE,
     notes: false,
     main_only: &[],
 };

@@ -8,6 +8,7 @@ use std::path::{Component, PathBuf};
 
 use toml::de::DeValue;
 
+use super::keys;
 use super::problem::shown;
 use super::reading::Reading;
 use super::source::Place;
@@ -70,13 +71,8 @@ impl ListenProtocol {
     }
 }
 
-pub(super) const LEGAL: Legal = Legal {
-    title: "[[listen]]",
-    prefix: "",
-    keys: &["protocol", "path", "group", "mode"],
-    notes: false,
-    main_only: &[],
-};
+pub(super) const LEGAL: Legal =
+    Legal { title: "[[listen]]", prefix: "", keys: keys::LISTEN, notes: false, main_only: &[] };
 
 /// Bytes of a socket's path: one less than `sun_path` has (unix(7)), for its final zero. A longer
 /// one cannot be bound.

@@ -21,6 +21,7 @@ mod file;
 mod files;
 mod inbound;
 mod include;
+mod keys;
 mod listen;
 mod locate;
 mod mta;
@@ -60,6 +61,7 @@ use table::{Item, Legal, Table};
 
 pub use archive::{Archive, Head, Unusable};
 pub use files::Files;
+pub use keys::Key;
 pub use listen::{Listen, ListenProtocol};
 pub use problem::{Cause, MAX_KEPT, MAX_PRINTED, Problem, Problems, SourceLine};
 pub use server::{Decisions, LogFormat, LogLevel, Organisation, ServerSettings, WeakerReload};
@@ -160,62 +162,30 @@ fn finish(mut reading: Reading, path: &Path, pause: Option<&mut dyn FnMut(Durati
     (loaded, problems)
 }
 
-/// Every key of the configuration with the table it stands in, for manuals and their tests:
-/// `("[mta]", "postfix")`, `("[[inbound]]", "identify.domains")`.
-pub fn keys() -> Vec<(&'static str, String)> {
-    let parts = [
-        ("", MAIN),
-        ("", listen::LEGAL),
-        ("", mta::LEGAL),
-        ("", EXEMPT),
-        ("", server::SERVER),
-        ("", server::ORGANISATION),
-        ("", outbound::LEGAL),
-        ("[[outbound]]", outbound::VALIDATE),
-        ("", inbound::LEGAL),
-        ("[[inbound]]", inbound::IDENTIFY),
-        ("[[inbound]]", inbound::REQUIRE),
-        ("[[inbound]]", inbound::CERTIFICATE),
-    ];
-    let mut keys = Vec::new();
-    for (table, legal) in parts {
-        for key in legal.keys {
-            // `identify` and its like are tables; what counts is what stands in them.
-            let full = format!("{}{key}", legal.prefix);
-            match table {
-                "" => keys.push((legal.title, (*key).to_owned())),
-                table => keys.push((table, full)),
-            }
-        }
-    }
-    let tables: Vec<String> =
-        keys.iter().filter_map(|(_, key)| Some(key.rsplit_once('.')?.0.to_owned())).collect();
-    keys.retain(|(_, key)| !tables.contains(key));
-    keys
+/// Every key of the configuration with the table it stands in and its whole name, in the order of the manual:
+/// `[mta]` and `postfix`, `[[inbound]]` and `identify.domains`.
+pub fn keys() -> impl Iterator<Item = (&'static str, String, Key)> {
+    let outbound = [("", outbound::LEGAL), ("[[outbound]]", outbound::VALIDATE)];
+    let inbound = [inbound::IDENTIFY, inbound::REQUIRE, inbound::CERTIFICATE];
+    let inbound = [("", inbound::LEGAL)].into_iter().chain(inbound.map(|legal| ("[[inbound]]", legal)));
+    let others = [MAIN, listen::LEGAL, mta::LEGAL, EXEMPT, server::SERVER, server::ORGANISATION];
+    let tables = others.into_iter().map(|legal| ("", legal)).chain(outbound).chain(inbound);
+    let inner = [outbound::VALIDATE, inbound::IDENTIFY, inbound::REQUIRE, inbound::CERTIFICATE];
+    let keys = tables.flat_map(|(within, legal)| {
+        let (title, prefix) = if within.is_empty() { (legal.title, "") } else { (within, legal.prefix) };
+        legal.keys.iter().map(move |key| (title, format!("{prefix}{}", key.name), *key))
+    });
+    // `identify` and its like are tables; what counts is what stands in them.
+    keys.filter(move |(_, name, _)| inner.iter().all(|legal| legal.title != name))
 }
 
-const MAIN: Legal = Legal {
-    title: "the main file",
-    prefix: "",
-    keys: &[
-        "version",
-        "include",
-        "listen",
-        "mta",
-        "inbound_exempt",
-        "server",
-        "organisation",
-        "outbound",
-        "inbound",
-    ],
-    notes: false,
-    main_only: &[],
-};
+const MAIN: Legal =
+    Legal { title: "the main file", prefix: "", keys: keys::MAIN, notes: false, main_only: &[] };
 
 const INCLUDED: Legal = Legal {
     title: "an included file",
     prefix: "",
-    keys: &["version", "outbound", "inbound"],
+    keys: keys::INCLUDED,
     notes: false,
     main_only: &["include", "listen", "mta", "inbound_exempt", "server", "organisation"],
 };
@@ -223,7 +193,7 @@ const INCLUDED: Legal = Legal {
 const EXEMPT: Legal = Legal {
     title: "[inbound_exempt]",
     prefix: "inbound_exempt.",
-    keys: &["addresses"],
+    keys: keys::EXEMPT,
     notes: false,
     main_only: &[],
 };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::keys;
 use super::patterns;
 use super::problem::shown;
 use super::reading::Reading;
@@ -9,13 +10,8 @@ use super::table::{Item, Legal};
 use crate::model::mta::{Mta, PostfixVersion, TransportName};
 use crate::model::{Level, PatternSet};
 
-pub(super) const LEGAL: Legal = Legal {
-    title: "[mta]",
-    prefix: "mta.",
-    keys: &["postfix", "level", "queue_directory", "transport", "own_domains"],
-    notes: false,
-    main_only: &[],
-};
+pub(super) const LEGAL: Legal =
+    Legal { title: "[mta]", prefix: "mta.", keys: keys::MTA, notes: false, main_only: &[] };
 
 /// The TLS levels with their words.
 pub(super) const LEVELS: [(&str, Level); 7] = [

@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use super::keys;
 use super::patterns;
 use super::problem::shown;
 use super::reading::Reading;
@@ -17,39 +18,11 @@ use crate::model::{Address, Level, Mode, NextHop, Outbound, Pattern, PatternList
 use crate::snapshot::Direction;
 
 /// The legal keys.
-pub(super) const LEGAL: Legal = Legal {
-    title: "[[outbound]]",
-    prefix: "",
-    keys: &[
-        "name",
-        "mode",
-        "domains",
-        "domains_file",
-        "except",
-        "overrides",
-        "tls",
-        "match",
-        "ca_file",
-        "certificates",
-        "fingerprints",
-        "protocols",
-        "ciphers",
-        "servername",
-        "route",
-        "transport",
-        "validate",
-        "comment",
-        "contact",
-        "owner",
-        "agreement",
-        "review_by",
-    ],
-    notes: true,
-    main_only: &[],
-};
+pub(super) const LEGAL: Legal =
+    Legal { title: "[[outbound]]", prefix: "", keys: keys::OUTBOUND, notes: true, main_only: &[] };
 
 pub(super) const VALIDATE: Legal =
-    Legal { title: "validate", prefix: "validate.", keys: &["recipients"], notes: false, main_only: &[] };
+    Legal { title: "validate", prefix: "validate.", keys: keys::VALIDATE, notes: false, main_only: &[] };
 
 /// The modes with their words.
 pub(super) const MODES: [(&str, Mode); 3] =

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::addresses::{self, Use};
+use super::keys;
 use super::patterns;
 use super::reading::Reading;
 use super::table::{Item, Legal, Table};
@@ -124,18 +125,13 @@ impl Default for ServerSettings {
 /// asks for a lot (`fs.nr_open` is larger by default, systemd's `LimitNOFILE` is not).
 const MAX_CONNECTIONS: usize = 500_000;
 
-pub(super) const SERVER: Legal = Legal {
-    title: "[server]",
-    prefix: "server.",
-    keys: &["weaker_reload", "max_connections", "log", "log_format", "decisions"],
-    notes: false,
-    main_only: &[],
-};
+pub(super) const SERVER: Legal =
+    Legal { title: "[server]", prefix: "server.", keys: keys::SERVER, notes: false, main_only: &[] };
 
 pub(super) const ORGANISATION: Legal = Legal {
     title: "[organisation]",
     prefix: "organisation.",
-    keys: &["name", "contact", "domains", "certificate_names", "addresses"],
+    keys: keys::ORGANISATION,
     notes: false,
     main_only: &[],
 };

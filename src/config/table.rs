@@ -8,6 +8,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, Key};
 use super::problem::shown;
 use super::reading::Reading;
 use super::source::Place;
@@ -51,7 +52,7 @@ pub(super) struct Legal {
     /// What stands before its keys in messages.
     pub prefix: &'static str,
     /// The keys, in the order of the manual.
-    pub keys: &'static [&'static str],
+    pub keys: &'static [Key],
     /// Whether any key that begins with `x-` is legal too.
     pub notes: bool,
     /// Keys that are legal in the main file alone, where this is none.
@@ -69,7 +70,9 @@ impl<'t> Table<'t> {
     ) -> Self {
         for (key, _) in entries {
             let name = key.get_ref();
-            if legal.keys.contains(&name.as_ref()) || (legal.notes && name.starts_with("x-")) {
+            if keys::names(legal.keys).any(|key| key == name.as_ref())
+                || (legal.notes && name.starts_with("x-"))
+            {
                 continue;
             }
             if legal.main_only.contains(&name.as_ref()) {
@@ -81,11 +84,15 @@ impl<'t> Table<'t> {
                 );
                 continue;
             }
-            let mut help = match nearest(name, legal.keys.iter().copied()) {
+            let mut help = match nearest(name, keys::names(legal.keys)) {
                 Some(meant) => format!("did you mean `{meant}`? "),
                 None => String::new(),
             };
-            help.push_str(&format!("the keys of {} are {}", legal.title, list(legal.keys, "and")));
+            help.push_str(&format!(
+                "the keys of {} are {}",
+                legal.title,
+                list(&keys::names(legal.keys).collect::<Vec<_>>(), "and")
+            ));
             if legal.notes {
                 help.push_str("; a note of your own begins with `x-`");
             }

@@ -2,8 +2,11 @@
 //!
 //! A list of a million domains is read, compiled and dropped within a moment beside a mail server, and
 //! most names are written there as they are normalised. They stay in the text that they were read from,
+//! A list of a million domains is read, compiled and dropped within a moment beside a mail server, and
+//! most names are written there as they are normalised. They stay in the text that they were read from,
 //! and of each is kept where it is: what is not copied needs neither time nor memory, and a million small
-//! allocations would stay with the process.
+//! allocations would stay with the process. (It takes 8 octets a pattern, which for a name of one or two
+//! letters is more than the name.)
 
 use std::borrow::Cow;
 use std::fmt;
@@ -268,9 +271,11 @@ mod tests {
             }
             list.append(&other);
             assert_eq!((&list, list.size()), (&whole, 6), "{first} {second}");
-            list.append(&read(&texts).unwrap());
-            let twice: PatternList = whole.iter().chain(whole.iter()).map(owned).collect();
-            assert_eq!((&list, list.size()), (&twice, 12));
+            // What is at the same places of this text is something else.
+            let others = read(&["*.below.example", "Exact.example."]).unwrap();
+            list.append(&others);
+            let both: PatternList = whole.iter().chain(others.iter()).map(owned).collect();
+            assert_eq!((&list, list.size()), (&both, 9));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The daemon: sockets in, answers out.
 //!
 //! [`run`] is the order of start and stop. One thread runs every listener and connection; one loads
-//! ([`reload`]); one writes the log ([`log`]). There is one accept loop ([`accept`]), one way
+//! ([`reload`]), with a second one while a long list is read; one writes the log ([`log`]). There is one accept loop ([`accept`]), one way
 //! in which connections have their turns ([`hall`], [`connection`]) and one in which bytes are answered
 //! ([`exchange`]) for all protocols; what differs between them is a dialect each ([`socketmap`],
 //! [`policy`], [`exim`], [`control`]).

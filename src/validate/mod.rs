@@ -34,8 +34,9 @@
 //!
 //! Only `dns`, `smtp`, `handshake`, `probe` and `mta_sts` touch the network; `judge` and everything
 //! behind it are pure. It runs in a program of its own (`src/with_tls.rs`) and never in the daemon,
-//! which has no network and no TLS library; what that one uses of it, kept results, needs neither. Whatever a partner sends is hostile: bounded in size and time, and escaped before it
-//! reaches a terminal, a file or a mail.
+//! which has no network and no TLS library; what that one uses of it, kept results, needs neither.
+//! Whatever a partner sends is hostile: bounded in size and time, and escaped before it reaches a
+//! terminal, a file or a mail.
 
 mod at_once;
 pub mod authorities;

@@ -12,6 +12,7 @@ mod export;
 mod kept;
 mod list;
 mod serve;
+mod two_programs;
 mod usage;
 mod validate;
 mod validated;

@@ -10,7 +10,7 @@ use connectord::load;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::bench::{BAD, BINARY, Bench, CONFIGURATION, assert_keys};
+use crate::bench::{BAD, Bench, CONFIGURATION, assert_keys};
 use crate::daemon::Daemon;
 
 /// Keys of every shape that Postfix can send, and some that it cannot.
@@ -391,22 +391,4 @@ fn a_degraded_start_is_told_by_every_command_that_should() {
     let status = bench.run(&["status"]).expect(0).stdout;
     assert!(!status.contains("degraded"), "{status}");
     daemon.stop().expect(0);
-}
-
-/// Hostile bytes come to the daemon: it has no library in it that it has no use for.
-#[test]
-#[expect(clippy::print_stderr, reason = "why it did not look")]
-fn the_daemon_has_no_tls_library_in_it() {
-    let binary = fs::read(BINARY).unwrap();
-    if !binary.windows(11).any(|octets| octets == b"Linker: LLD") {
-        eprintln!(
-            "skipped: another linker than LLD, Rust's own since 1.90, keeps libraries that nothing calls"
-        );
-        return;
-    }
-    let bench = Bench::new(CONFIGURATION);
-    let daemon = Daemon::start(&bench);
-    let maps = fs::read_to_string(format!("/proc/{}/maps", daemon.pid())).unwrap();
-    assert!(maps.contains("libc.so"), "{maps}");
-    assert!(!maps.contains("libssl") && !maps.contains("libcrypto"), "{maps}");
 }

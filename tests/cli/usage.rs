@@ -101,14 +101,3 @@ fn the_environment_names_the_runtime_directory() {
     let ended = ended(command.env("RUNTIME_DIRECTORY", bench.path("elsewhere"))).expect(69);
     assert!(ended.stderr.contains("/elsewhere/control.sock: no daemon listens there"), "{ended:?}");
 }
-
-#[test]
-fn validate_needs_the_program_beside_it() {
-    let bench = Bench::new(CONFIGURATION);
-    // Where this runs from there is none.
-    let ended = bench.run_unprivileged(&["validate", "contoso"]).expect(70);
-    assert_eq!(ended.stdout, "");
-    let path = bench.path("connectord-validate");
-    let expected = format!("connectord: {}: No such file", path.display());
-    assert!(ended.stderr.starts_with(&expected) && ended.stderr.contains("install both"), "{}", ended.stderr);
-}

@@ -128,7 +128,7 @@ fn told(mut stream: UnixStream) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes[..count]).into_owned())
 }
 
-/// Installs what the packages will: the binary, its units, its user and directories; and what stands
+/// Installs what the packages will: the programs, their units, its user and directories; and what stands
 /// for the MTAs, whose units these wait for.
 fn install(root: &Path) {
     let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
@@ -147,6 +147,7 @@ fn install(root: &Path) {
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     };
     program("usr/sbin/connectord", &fs::read(env!("CARGO_BIN_EXE_connectord")).unwrap());
+    program("usr/sbin/connectord-validate", &fs::read(env!("CARGO_BIN_EXE_connectord-validate")).unwrap());
     for mta in ["usr/sbin/postfix", "usr/sbin/exim4"] {
         program(mta, b"#!/bin/sh\n");
     }

@@ -11,8 +11,8 @@
 //!
 //! Without `--recipient` or `--test-mail` no mail is ever sent.
 
-mod beside;
 mod file;
+mod hand_over;
 mod kept;
 mod partners;
 mod selection;
@@ -34,7 +34,8 @@ use crate::validate::options;
 use crate::validate::report::{ConnectorReport, Report, Verdict};
 use crate::validate::run::Error as GroundError;
 use crate::validate::{authorities, bounded, sight, words};
-pub use beside::beside;
+pub use hand_over::hand_over;
+pub(super) use hand_over::handed_over;
 use selection::Selection;
 
 /// The longest time that a run may be given, in seconds.
