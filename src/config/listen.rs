@@ -41,6 +41,13 @@ pub enum ListenProtocol {
     Control,
 }
 
+impl Listen {
+    /// The sockets of a configuration without any `[[listen]]`.
+    pub fn defaults() -> Vec<Listen> {
+        ListenProtocol::ALL.map(ListenProtocol::default_listener).into()
+    }
+}
+
 impl ListenProtocol {
     /// Every protocol of this version.
     pub const ALL: [ListenProtocol; 4] =
@@ -105,7 +112,7 @@ pub(super) fn check(reading: &mut Reading, item: Place, listeners: &[Listen], en
 /// Reads the sockets, or takes those that are there without any.
 pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen> {
     let Some(item) = item else {
-        return ListenProtocol::ALL.map(ListenProtocol::default_listener).into();
+        return Listen::defaults();
     };
     let mut listeners = Vec::new();
     let mut lines = BTreeMap::new();

@@ -3,6 +3,8 @@
 //! Either all are inherited or none: a socket unit and a configuration that disagree would leave
 //! an MTA asking a socket that nobody serves, so that is an error at start. Only the control
 //! socket, which is always there whether configured or not, is made by us when it is not passed.
+//! Where no `[[listen]]` is written the units alone say which sockets there are, each by its
+//! name: a host has those of its MTA.
 //!
 //! An inherited socket has the owner and mode of its unit, stays when we go (connections wait in
 //! it for the next start), and is neither watched nor removed.
@@ -16,6 +18,9 @@ use super::error::Error;
 use super::runtime_dir::RuntimeDir;
 use super::socket::{Socket, identity};
 use crate::config::{Listen, ListenProtocol};
+
+/// How a socket is called that no path leads to.
+const NO_PATH: &str = "a socket without a path";
 
 /// A listener of the configuration with its socket.
 #[derive(Debug)]
@@ -52,6 +57,27 @@ impl Inherited {
         Ok(Inherited(sockets))
     }
 
+    /// What is to be spoken on each of them by its name.
+    fn named(&self) -> Result<Vec<Listen>, Error> {
+        let default = |path: &Path| {
+            let mut defaults = Listen::defaults().into_iter();
+            defaults.find(|listen| path.file_name() == Some(listen.path.as_os_str()))
+        };
+        let named = self.0.iter().map(|(_, path)| match path {
+            Some(path) => match default(path) {
+                Some(listen) => Ok(Listen { path: path.clone(), ..listen }),
+                None => Err(Error::Unnamed(path.clone())),
+            },
+            None => Err(Error::NotConfigured { socket: NO_PATH.to_owned() }),
+        });
+        let mut named: Vec<Listen> = named.collect::<Result<_, _>>()?;
+        if named.iter().all(|listen| listen.protocol != ListenProtocol::Control) {
+            named
+                .extend(Listen::defaults().into_iter().filter(|own| own.protocol == ListenProtocol::Control));
+        }
+        Ok(named)
+    }
+
     fn find(&mut self, path: &Path) -> Option<UnixListener> {
         let at = self
             .0
@@ -73,6 +99,8 @@ pub(super) fn open(
     directory: &RuntimeDir,
 ) -> Result<Vec<Listener>, Error> {
     let all_inherited = !inherited.0.is_empty();
+    let named = if all_inherited && *listen == *Listen::defaults() { Some(inherited.named()?) } else { None };
+    let listen = named.as_deref().unwrap_or(listen);
     let mut listeners: Vec<Listener> = Vec::with_capacity(listen.len());
     for wanted in listen {
         let path = directory.resolve(&wanted.path);
@@ -91,7 +119,7 @@ pub(super) fn open(
     match inherited.0.first() {
         None => Ok(listeners),
         Some((_, Some(path))) => Err(Error::NotConfigured { socket: path.display().to_string() }),
-        Some((_, None)) => Err(Error::NotConfigured { socket: "a socket without a path".to_owned() }),
+        Some((_, None)) => Err(Error::NotConfigured { socket: NO_PATH.to_owned() }),
     }
 }
 
@@ -130,6 +158,47 @@ mod tests {
             matches!(&surplus, Error::NotConfigured { socket } if *socket == at("other.sock").display().to_string())
         );
         assert!(!at("control.sock").exists(), "what we made is removed again");
+    }
+
+    #[test]
+    fn without_a_listen_a_socket_is_what_its_name_says() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = RuntimeDir::claim(parent.path()).unwrap();
+        std::fs::create_dir(parent.path().join("queue")).unwrap();
+        let at = |name: &str| parent.path().join("queue").join(name);
+        let passed = ["policy.sock", "exim.sock"].map(|name| bound(at(name)));
+        let listeners = open(&Listen::defaults(), Inherited(passed.into()), &directory).unwrap();
+        let opened: Vec<_> =
+            listeners.iter().map(|listener| (listener.protocol, listener.path.clone())).collect();
+        let expected = [
+            (ListenProtocol::Policy, at("policy.sock")),
+            (ListenProtocol::Exim, at("exim.sock")),
+            (ListenProtocol::Control, directory.resolve(Path::new("control.sock"))),
+        ];
+        assert_eq!(opened, expected);
+        drop(listeners);
+
+        for sockets in [&["socketmap.sock", "mta.sock"][..], &["policy", "control.sock"]] {
+            let passed = sockets.iter().map(|name| bound(at(name))).collect();
+            let error = open(&Listen::defaults(), Inherited(passed), &directory).unwrap_err();
+            assert!(matches!(&error, Error::Unnamed(path) if path.starts_with(at(""))), "{error}");
+        }
+        assert!(!directory.resolve(Path::new("control.sock")).exists());
+        let elsewhere = UnixListener::bind(at("socketmap.sock.old")).unwrap();
+        let error = open(&Listen::defaults(), Inherited(vec![(elsewhere, None)]), &directory).unwrap_err();
+        assert!(matches!(error, Error::NotConfigured { .. }), "{error}");
+    }
+
+    #[test]
+    fn two_of_one_name_are_two_listeners() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = RuntimeDir::claim(parent.path()).unwrap();
+        let passed = ["one", "two"].map(|name| {
+            std::fs::create_dir(parent.path().join(name)).unwrap();
+            bound(parent.path().join(name).join("socketmap.sock"))
+        });
+        let listeners = open(&Listen::defaults(), Inherited(passed.into()), &directory).unwrap();
+        assert_eq!(listeners.len(), 3);
     }
 
     #[test]

@@ -51,6 +51,13 @@ pub enum Error {
         /// Its path, or what else is known of it.
         socket: String,
     },
+    /// systemd passed a socket whose name says nothing, and no `[[listen]]` is written.
+    #[error(
+        "{}: systemd passed this socket, and its name does not say what is spoken there: socketmap.sock, policy.sock, \
+         exim.sock or control.sock would; rename it, or write a [[listen]] for each socket",
+        .0.display()
+    )]
+    Unnamed(PathBuf),
     /// A group that the system does not have.
     #[error("{}: the group {group} does not exist; create it, or name another one", .path.display())]
     UnknownGroup {
@@ -131,6 +138,7 @@ impl Error {
             Error::Twice(_)
             | Error::NotInherited(_)
             | Error::NotConfigured { .. }
+            | Error::Unnamed(_)
             | Error::UnknownGroup { .. } => 78,
             Error::System { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 77,
             Error::System { .. } | Error::Process { .. } => 73,

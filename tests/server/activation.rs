@@ -72,3 +72,22 @@ fn one_without_the_other_is_refused() {
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("socketmap.sock: systemd passed sockets, but none for this [[listen]]"), "{said}");
 }
+
+/// One host has Postfix and another one Exim, and a package has one configuration for both.
+#[test]
+fn without_a_listen_the_units_say_which_sockets_there_are() {
+    let setup = Setup::new(CONFIGURATION);
+    fs::create_dir(setup.path("queue")).unwrap();
+    let policy = UnixListener::bind(setup.path("queue/policy.sock")).unwrap();
+    let socketmap = UnixListener::bind(setup.path("queue/socketmap.sock")).unwrap();
+    let (setup, command) = with_sockets(setup, &policy, &socketmap);
+    let mut daemon = setup.start_as(command);
+    assert_eq!(
+        tls(&mut connect(&daemon.path("queue/socketmap.sock")), "bank.example").as_deref(),
+        Some(BANK)
+    );
+    daemon.log.wait_for("queue/policy.sock inherited=true");
+    assert!(!daemon.path("run/socketmap.sock").exists() && !daemon.path("run/exim.sock").exists());
+    assert!(daemon.path("run/control.sock").exists());
+    assert_eq!(daemon.stop(), Some(0));
+}

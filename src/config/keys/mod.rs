@@ -68,9 +68,11 @@ pub(super) const MAIN: &[Key] = &[
     key(
         "listen",
         "tables",
-        Some("socketmap.sock, policy.sock, exim.sock and control.sock in the runtime directory"),
+        Some(
+            "those of systemd, else socketmap.sock, policy.sock, exim.sock and control.sock in the runtime directory",
+        ),
         "The sockets, a table [[listen]] each. The one of `control` is there without being \
-         written. Under systemd these are the sockets of the socket units.",
+         written. Under systemd the socket units have the sockets: leave this out, or write all of theirs.",
         "[[listen]]",
     ),
     key("mta", "table", Some("its defaults"), "What the MTA is and does without us.", "[mta]"),
