@@ -25,6 +25,7 @@
 
 mod agreement;
 mod behaviours;
+mod booted;
 mod certificates;
 mod client;
 mod condition;
@@ -67,6 +68,7 @@ mod lab;
 mod machine;
 mod network;
 mod outbound;
+mod package;
 mod partner;
 mod policy_host;
 mod postfix;

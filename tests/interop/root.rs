@@ -18,6 +18,8 @@ pub enum Software {
     Postfix,
     Exim,
     Systemd,
+    /// Postfix and systemd: a whole host.
+    Host,
 }
 
 /// A Debian release, and the mail server that comes with it.
@@ -39,19 +41,24 @@ pub const EXIM_4_98: Release = Release { suite: "trixie", software: Software::Ex
 
 pub const SYSTEMD_252: Release = Release { suite: "bookworm", software: Software::Systemd, version: "252" };
 
+pub const HOST_12: Release = Release { suite: "bookworm", software: Software::Host, version: "3.7" };
+
+pub const HOST_13: Release = Release { suite: "trixie", software: Software::Host, version: "3.10" };
+
 impl Software {
     fn name(self) -> &'static str {
         match self {
             Software::Postfix => "postfix",
             Software::Exim => "exim",
             Software::Systemd => "systemd",
+            Software::Host => "host",
         }
     }
 
     /// The group of its processes.
     fn group(self) -> &'static str {
         match self {
-            Software::Postfix => "postfix",
+            Software::Postfix | Software::Host => "postfix",
             Software::Exim => "Debian-exim",
             Software::Systemd => "root",
         }
@@ -64,6 +71,7 @@ impl Software {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
             Software::Systemd => "--include=systemd,systemd-sysv,dbus,libssl3",
+            Software::Host => "--include=systemd,systemd-sysv,dbus,postfix",
         }
     }
 }

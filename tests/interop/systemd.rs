@@ -8,10 +8,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use tempfile::TempDir;
-
+use crate::booted::Booted;
 use crate::condition::{DEADLINE, wait_for};
 use crate::root::{SYSTEMD_252, possible};
 
@@ -39,33 +37,18 @@ tls = "encrypt"
 /// Makes starts as slow as those with a configuration of millions of names.
 const SLOW: &str = "etc/systemd/system/connectord.service.d/slow.conf";
 
-/// A machine that boots with the sockets open, and ends with this value.
-struct Machine {
-    directory: TempDir,
-    container: Child,
-}
+/// A machine that has booted with the sockets open.
+struct Machine(Booted);
 
 impl Machine {
     fn boot(configuration: &str) -> Machine {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path().join("root");
-        let copied =
-            Command::new("cp").args(["-a", "--reflink=auto"]).arg(SYSTEMD_252.root()).arg(&root).status();
-        assert!(copied.unwrap().success());
-        install(&root);
-        fs::write(root.join("etc/connectord/connectord.toml"), configuration).unwrap();
-        fs::create_dir(root.join(SLOW).parent().unwrap()).unwrap();
-        // Five such starts do not fit into the interval of systemd's limit.
-        fs::write(root.join(SLOW), "[Service]\nExecStartPre=/bin/sleep 2.4\n").unwrap();
-        let container = Command::new("systemd-nspawn")
-            .args(["--quiet", "--register=no", "--keep-unit", "--boot", "--private-network", "-D"])
-            .arg(&root)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let machine = Machine { directory, container };
+        let machine = Machine(Booted::new(SYSTEMD_252, |root| {
+            install(root);
+            fs::write(root.join("etc/connectord/connectord.toml"), configuration).unwrap();
+            fs::create_dir(root.join(SLOW).parent().unwrap()).unwrap();
+            // Five such starts do not fit into the interval of systemd's limit.
+            fs::write(root.join(SLOW), "[Service]\nExecStartPre=/bin/sleep 2.4\n").unwrap();
+        }));
         wait_for("the sockets", || {
             UnixStream::connect(machine.socketmap()).map_err(|error| error.to_string())
         });
@@ -73,27 +56,16 @@ impl Machine {
     }
 
     fn root(&self) -> PathBuf {
-        self.directory.path().join("root")
+        self.0.root()
     }
 
     fn socketmap(&self) -> PathBuf {
         self.root().join("var/spool/postfix/connectord/socketmap.sock")
     }
 
-    /// The first process in there, as it is seen from here.
-    fn init(&self) -> Option<u32> {
-        let id = self.container.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
-        children.split_whitespace().next()?.parse().ok()
-    }
-
     /// Runs systemctl in there; what it says.
     fn systemctl(&self, arguments: &[&str]) -> String {
-        let init = self.init().unwrap().to_string();
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &init, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]);
-        let output = command.arg("systemctl").args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+        self.0.said(&[&["systemctl"][..], arguments].concat())
     }
 
     /// A client that asked and waits.
@@ -107,17 +79,6 @@ impl Machine {
     /// Asks, and waits for the answer.
     fn answer(&self) -> std::io::Result<String> {
         told(self.ask()?)
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // The kernel ends everything else in there with it.
-        if let Some(init) = self.init().and_then(|init| i32::try_from(init).ok()) {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(init), nix::sys::signal::Signal::SIGKILL);
-        }
-        let _ = self.container.wait();
     }
 }
 
@@ -151,6 +112,8 @@ fn install(root: &Path) {
     for mta in ["usr/sbin/postfix", "usr/sbin/exim4"] {
         program(mta, b"#!/bin/sh\n");
     }
+    fs::create_dir(root.join("usr/share/connectord")).unwrap();
+    fs::copy(packaging.join("postfix.conf"), root.join("usr/share/connectord/postfix.conf")).unwrap();
     fs::write(root.join("usr/lib/sysusers.d/mta.conf"), "g postfix -\ng Debian-exim -\n").unwrap();
     for directory in ["etc/connectord", "var/spool/postfix", "etc/systemd/system/sockets.target.wants"] {
         fs::create_dir_all(root.join(directory)).unwrap();
