@@ -89,6 +89,14 @@ fn under_load(path: &Path, work: impl FnOnce()) -> usize {
     answered.into_inner()
 }
 
+/// What systemd-analyze(1) says that a unit is exposed to, from 0 to 10.
+fn exposure(machine: &Booted, unit: &str) -> f64 {
+    let said = machine.good(&["systemd-analyze", "security", "--offline=true", unit]);
+    let last = said.lines().find(|line| line.contains("Overall exposure level")).unwrap();
+    let (_, level) = last.split_once("service: ").unwrap();
+    level.split_whitespace().next().unwrap().parse().unwrap()
+}
+
 fn from_install_to_purge(release: Release) {
     let packages = packages();
     let machine = Booted::new(release, |root| {
@@ -111,6 +119,17 @@ fn from_install_to_purge(release: Release) {
         "{status}"
     );
     assert!(!status.contains("exim"), "{status}");
+
+    let unit = |name: &str| format!("/usr/lib/systemd/system/{name}");
+    let files: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd"))
+        .unwrap()
+        .map(|file| unit(file.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    let verify = ["systemd-analyze", "verify", "--man=no"];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    assert_eq!(machine.good(&[&verify[..], &files].concat()), "");
+    assert!(exposure(&machine, &unit("connectord.service")) <= 1.5);
+    assert!(exposure(&machine, &unit("connectord-validate.service")) <= 1.5);
 
     // A partner, and Postfix is told of it through the socket.
     fs::write(path("etc/connectord/connectors.d/bank.toml"), PARTNER).unwrap();
