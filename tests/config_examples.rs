@@ -137,7 +137,13 @@ fn what_is_left_out_has_its_default() {
             decisions: Decisions::Connector
         }
     );
-    let listener = |protocol, path: &str, mode| Listen { protocol, path: path.into(), group: None, mode };
+    let listener = |protocol, path: &str, mode| Listen {
+        protocol,
+        path: path.into(),
+        group: None,
+        mode,
+        is_written: false,
+    };
     assert_eq!(
         loaded.listen,
         [

@@ -9,6 +9,9 @@ use crate::page::{Page, marked};
 /// What the keys have in common.
 const BEGIN: &str = include_str!("connectord.toml.5.md");
 
+/// Characters of a word that are too many for a line.
+const UNBROKEN: usize = 60;
+
 /// The smallest one that serves.
 const SMALL: &str = include_str!("../../contrib/examples/small.toml");
 
@@ -28,7 +31,12 @@ pub fn page() -> (String, String) {
             Some(default) => format!("Default: {default}."),
             None => "Mandatory.".to_owned(),
         };
-        page.more(marked(&format!("{default} Example: `{}`", key.example)));
+        if key.example.split(' ').all(|word| word.len() < UNBROKEN) {
+            page.more(marked(&format!("{default} Example: `{}`", key.example)));
+        } else {
+            page.more(marked(&format!("{default} Example:")));
+            page.code(key.example);
+        }
     }
     page.section("example");
     page.code(SMALL);

@@ -80,6 +80,71 @@ fn every_key_is_documented_with_an_example_that_is_one() {
     assert!(count > 60);
 }
 
+/// A configuration in which each key may stand: what is before it, and what goes with it.
+fn around(table: &str, name: &str) -> Option<String> {
+    let outbound = |tls: &str| {
+        let domains = if name == "domains_file" { "" } else { "domains = [\"*.contoso.com\"]\n" };
+        format!("[[outbound]]\nname = \"contoso-bank\"\nmode = \"report\"\n{domains}tls = \"{tls}\"\n")
+    };
+    let inbound = "[[inbound]]\nname = \"contoso-bank\"\nmode = \"report\"\nidentify.domains = [\"a.example\"]\n\
+                   require.tls = true\non_violation = \"defer\"\n";
+    let text = match table {
+        "the main file" => String::new(),
+        "[[listen]]" => "[[listen]]\nprotocol = \"policy\"\npath = \"policy.sock\"\n".to_owned(),
+        "[[outbound]]" => match name {
+            "match" => outbound("secure"),
+            "tls" => format!("{}match = \"domain\"\n", outbound("secure")),
+            "ca_file" => outbound("verify"),
+            "certificates" | "fingerprints" => outbound("fingerprint"),
+            _ => outbound("encrypt"),
+        },
+        "[[inbound]]" if name.ends_with("issuers") => {
+            format!("{inbound}require.certificate.names = [\"*.contoso.com\"]\n")
+        }
+        "[[inbound]]" => inbound.to_owned(),
+        table => format!("{table}\n"),
+    };
+    // Tables are what the others stand in; the one that overrides needs another one.
+    let is_table =
+        ["listen", "mta", "inbound_exempt", "server", "organisation", "outbound", "inbound", "overrides"];
+    (!is_table.contains(&name)).then_some(text)
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let pem = include_bytes!("../../contrib/examples/rich/certificates/contoso-client-2026.pem");
+    for name in ["contoso-ca.pem", "contoso.pem", "contoso-client.pem"] {
+        fs::write(directory.path().join(name), pem).unwrap();
+    }
+    for inner in ["lists", "connectors.d"] {
+        fs::create_dir(directory.path().join(inner)).unwrap();
+    }
+    fs::write(directory.path().join("lists/contoso.list"), "contoso.com\n").unwrap();
+    let file = directory.path().join("connectord.toml");
+    let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+    let mut count = 0;
+    for (table, name, key) in config::keys() {
+        let Some(around) = around(table, &name) else { continue };
+        // `identify.domains`, where the page has `domains`.
+        let example = format!("{}{}", name.strip_suffix(key.name).unwrap(), key.example);
+        let written = format!("{name} = ");
+        let mut text: String = format!("version = 1\n{around}")
+            .lines()
+            .filter(|line| !line.replace(' ', "").starts_with(&written.replace(' ', "")))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        text.push_str(&example);
+        text.push('\n');
+        fs::write(&file, &text).unwrap();
+        if let Err(problems) = load::load(&file, 1, now) {
+            panic!("{table} {name}: {problems}\n{text}");
+        }
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+}
+
 #[test]
 fn every_command_has_a_page_that_connectord_8_leads_to() {
     let files: BTreeSet<String> = pages().into_iter().map(|(name, _)| name).collect();

@@ -26,6 +26,8 @@ pub struct Listen {
     pub group: Option<String>,
     /// Its permissions.
     pub mode: u32,
+    /// Whether it stands in the configuration; otherwise it is one of those that there are without.
+    pub is_written: bool,
 }
 
 /// What is spoken on a socket.
@@ -74,7 +76,7 @@ impl ListenProtocol {
     /// The socket in the runtime directory when none is written.
     fn default_listener(self) -> Listen {
         let path = PathBuf::from(format!("{}.sock", self.word()));
-        Listen { protocol: self, path, group: None, mode: self.default_mode() }
+        Listen { protocol: self, path, group: None, mode: self.default_mode(), is_written: false }
     }
 }
 
@@ -126,7 +128,7 @@ pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen>
         let group = table.find("group").and_then(|item| group(reading, item));
         let mode = mode(reading, &table, protocol);
         if let (Some(protocol), Some(path), Some(mode)) = (protocol, path, mode) {
-            listeners.push(Listen { protocol, path, group, mode });
+            listeners.push(Listen { protocol, path, group, mode, is_written: true });
         }
     }
     // Without it nobody could ask how the daemon is.

@@ -18,6 +18,8 @@ use super::error::Error;
 use super::runtime_dir::RuntimeDir;
 use super::socket::{Socket, identity};
 use crate::config::{Listen, ListenProtocol};
+use crate::model::Mode;
+use crate::snapshot::{Direction, Snapshot};
 
 /// How a socket is called that no path leads to.
 const NO_PATH: &str = "a socket without a path";
@@ -92,6 +94,25 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || identity(one).is_ok_and(|one| identity(other).is_ok_and(|other| one == other))
 }
 
+/// Tells of connectors in force that no MTA can ask about here: where the units alone say which sockets there
+/// are, those of an MTA that was not there when they were opened are missing.
+pub(super) fn tell_unasked(listeners: &[Listener], snapshot: &Snapshot) {
+    let is_asked = |protocol| {
+        listeners.iter().any(|listener| [protocol, ListenProtocol::Exim].contains(&listener.protocol))
+    };
+    let outbound = snapshot.outbound().iter().any(|connector| connector.agreement.mode == Mode::Enforce);
+    let inbound = snapshot.inbound().iter().any(|connector| connector.mode == Mode::Enforce);
+    for (direction, is_enforced, protocol) in [
+        (Direction::Outbound, outbound, ListenProtocol::Socketmap),
+        (Direction::Inbound, inbound, ListenProtocol::Policy),
+    ] {
+        if is_enforced && !is_asked(protocol) {
+            let help = "no MTA can ask; if one was installed since, systemctl restart connectord";
+            tracing::warn!(%direction, help, "no_socket");
+        }
+    }
+}
+
 /// Opens every listener of the configuration, or none.
 pub(super) fn open(
     listen: &[Listen],
@@ -99,7 +120,8 @@ pub(super) fn open(
     directory: &RuntimeDir,
 ) -> Result<Vec<Listener>, Error> {
     let all_inherited = !inherited.0.is_empty();
-    let named = if all_inherited && *listen == *Listen::defaults() { Some(inherited.named()?) } else { None };
+    let is_written = listen.iter().any(|listen| listen.is_written);
+    let named = if all_inherited && !is_written { Some(inherited.named()?) } else { None };
     let listen = named.as_deref().unwrap_or(listen);
     let mut listeners: Vec<Listener> = Vec::with_capacity(listen.len());
     for wanted in listen {
@@ -129,7 +151,8 @@ mod tests {
     use super::*;
 
     fn listen(protocol: ListenProtocol) -> Listen {
-        Listen { protocol, path: format!("{}.sock", protocol.word()).into(), group: None, mode: 0o600 }
+        let path = format!("{}.sock", protocol.word()).into();
+        Listen { protocol, path, group: None, mode: 0o600, is_written: true }
     }
 
     fn bound(path: PathBuf) -> (UnixListener, Option<PathBuf>) {

@@ -168,6 +168,7 @@ fn serve(
     // The other threads know what wakes this one by now, and need nothing that comes.
     descriptors::have_own_table();
     let listeners = activation::open(&listen, inherited, directory).map_err(|error| basis.explain(error))?;
+    activation::tell_unasked(&listeners, &snapshot);
     let status_line = status::status_line(&snapshot, basis.note());
     let service = Arc::new(Service {
         log: settings.log,

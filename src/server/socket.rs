@@ -168,7 +168,13 @@ mod tests {
     use crate::config::ListenProtocol;
 
     fn listen(path: &Path, mode: u32) -> Listen {
-        Listen { protocol: ListenProtocol::Socketmap, path: path.to_owned(), group: None, mode }
+        Listen {
+            protocol: ListenProtocol::Socketmap,
+            path: path.to_owned(),
+            group: None,
+            mode,
+            is_written: true,
+        }
     }
 
     fn create(path: &Path) -> Result<Socket, Error> {

@@ -270,3 +270,13 @@ fn names_are_checked_before_anything_is_done() {
     bench.write("connectord.toml", "version = 2");
     bench.run(&["validate", "--all"]).expect(78);
 }
+
+/// As the timer of a package runs it before there is any partner.
+#[test]
+fn without_connectors_none_fails() {
+    let bench = Bench::new("version = 1\n");
+    assert_eq!(bench.run(&["validate", "--all", "--changes"]).expect(0).stdout, "");
+    let report: Value =
+        serde_json::from_str(&bench.run(&["validate", "--all", "--json"]).expect(0).stdout).unwrap();
+    assert_eq!((&report["verdict"], &report["connectors"]), (&json!("pass"), &json!([])));
+}

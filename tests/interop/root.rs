@@ -1,5 +1,5 @@
 //! A Debian with Postfix or Exim and a DNS server in a directory, made once by mmdebstrap. Debian
-//! does not let the two stand side by side, so each has a root of its own, and so has systemd.
+//! does not let the two stand side by side, so each has a root of its own. A host with systemd is another one.
 //!
 //! It lies under `target/roots`, named by the hash of its recipe, so that another recipe makes
 //! another root. It is built beside its place and renamed when complete; who comes while it is
@@ -12,12 +12,11 @@ use std::process::{Command, Stdio};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
-/// What a root is for: a mail server, or systemd without one.
+/// What a root is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Software {
     Postfix,
     Exim,
-    Systemd,
     /// Postfix and systemd: a whole host.
     Host,
 }
@@ -39,8 +38,6 @@ pub const EXIM_4_96: Release = Release { suite: "bookworm", software: Software::
 
 pub const EXIM_4_98: Release = Release { suite: "trixie", software: Software::Exim, version: "4.98" };
 
-pub const SYSTEMD_252: Release = Release { suite: "bookworm", software: Software::Systemd, version: "252" };
-
 pub const HOST_12: Release = Release { suite: "bookworm", software: Software::Host, version: "3.7" };
 
 pub const HOST_13: Release = Release { suite: "trixie", software: Software::Host, version: "3.10" };
@@ -50,7 +47,6 @@ impl Software {
         match self {
             Software::Postfix => "postfix",
             Software::Exim => "exim",
-            Software::Systemd => "systemd",
             Software::Host => "host",
         }
     }
@@ -60,7 +56,6 @@ impl Software {
         match self {
             Software::Postfix | Software::Host => "postfix",
             Software::Exim => "Debian-exim",
-            Software::Systemd => "root",
         }
     }
 
@@ -70,7 +65,6 @@ impl Software {
         match self {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
-            Software::Systemd => "--include=systemd,systemd-sysv,dbus,libssl3",
             Software::Host => "--include=systemd,systemd-sysv,dbus,postfix",
         }
     }

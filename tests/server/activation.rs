@@ -91,3 +91,17 @@ fn without_a_listen_the_units_say_which_sockets_there_are() {
     assert!(daemon.path("run/control.sock").exists());
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// The MTA was installed after its socket unit was skipped.
+#[test]
+fn connectors_in_force_that_nobody_can_ask_about_are_told() {
+    let setup = Setup::new(CONFIGURATION);
+    let sockets = ["one", "two"].map(|name| {
+        fs::create_dir(setup.path(name)).unwrap();
+        UnixListener::bind(setup.path(name).join("policy.sock")).unwrap()
+    });
+    let (setup, command) = with_sockets(setup, &sockets[0], &sockets[1]);
+    let mut daemon = setup.start_as(command);
+    daemon.log.wait_for("no_socket direction=outbound");
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -121,7 +121,12 @@ pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<E
     }
     let of_files = selection.judge_files(Timestamp::now());
     let connectors: Vec<ConnectorReport> = tested.into_iter().chain(of_files).collect();
-    let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::Fail);
+    // A host without partners has none that fails; a timer runs there too.
+    let none = if selection.is_empty() { Verdict::Pass } else { Verdict::Fail };
+    let verdict = connectors.iter().map(|connector| connector.verdict).max().unwrap_or(none);
+    if selection.is_empty() && talks {
+        talk(format_args!("connectord: the configuration has no connector that could be validated"));
+    }
     let trust = options.trust(&selection);
     let report = bounded::report(Report { verdict, connectors, trust });
 

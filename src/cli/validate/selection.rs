@@ -62,12 +62,12 @@ impl<'c> Selection<'c> {
             inbound: inbound.into_iter().filter(|connector| has_files(connector)).collect(),
             snapshot,
         };
-        if selection.outbound.is_empty() && selection.inbound.is_empty() {
-            return Err(Failure::Argument(
-                "the configuration has no connector that could be validated".to_owned(),
-            ));
-        }
         Ok(selection)
+    }
+
+    /// Whether there is nothing to test, which with `--all` may be so.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbound.is_empty() && self.inbound.is_empty()
     }
 
     /// What comes of the files of inbound connectors.

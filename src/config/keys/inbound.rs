@@ -10,7 +10,7 @@ pub(in crate::config) const INBOUND: &[Key] = &[
         "table",
         None,
         "Whose mail it is about: at least one of its keys.",
-        "identify.domains = []",
+        "identify.domains = [\"*.contoso.com\"]",
     ),
     key(
         "recipients",
@@ -73,7 +73,7 @@ pub(in crate::config) const REQUIRE: &[Key] = &[
         "table",
         NONE,
         "A client certificate. Postfix must ask for one: smtpd_tls_ask_ccert = yes.",
-        "certificate.names = []",
+        "certificate.names = [\"*.contoso.com\"]",
     ),
     key(
         "addresses",

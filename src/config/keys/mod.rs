@@ -139,7 +139,7 @@ pub(super) const MTA: &[Key] = &[
         "TLS level",
         Some("\"may\""),
         "What Postfix does without us: smtp_tls_security_level in main.cf, and tables besides ours. A connector \
-         that is weaker is a problem.",
+         that is weaker is a problem, unless it says overrides = [\"main.cf\"].",
         "level = \"may\"",
     ),
     key(
@@ -195,7 +195,8 @@ pub(super) const SERVER: &[Key] = &[
         "log",
         "`error`, `warn`, `info`, `debug` or `trace`",
         Some("\"info\""),
-        "What is logged, besides decisions.",
+        "What is logged. Decisions are at `info`: with `error` and `warn` there are none, and with `debug` those of all \
+         answers, unless `decisions` is \"none\".",
         "log = \"info\"",
     ),
     key(
@@ -252,9 +253,10 @@ const MODE: Key = key(
 );
 const OVERRIDES: Key = key(
     "overrides",
-    "list of names of connectors",
+    "list of names of connectors; of an outbound one also \"main.cf\"",
     NONE,
-    "Connectors with wider patterns that this one may be weaker than. Without it that is a problem.",
+    "Connectors with wider patterns that this one may be weaker than, or main.cf: `level` in [mta]. Without it that \
+     is a problem.",
     "overrides = [\"everyone\"]",
 );
 const COMMENT: Key = key("comment", "text", NONE, "For people.", "comment = \"agreement of 2026\"");

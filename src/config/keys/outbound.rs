@@ -66,7 +66,7 @@ pub(in crate::config) const OUTBOUND: &[Key] = &[
         "list of texts",
         NONE,
         "With `fingerprint`: SHA-256 digests of certificates or of keys that the server may show.",
-        "fingerprints = [\"sha256:27C1...\"]",
+        "fingerprints = [\"sha256:27C127C127C127C127C127C127C127C127C127C127C127C127C127C127C127C1\"]",
     ),
     key(
         "protocols",
@@ -84,9 +84,10 @@ pub(in crate::config) const OUTBOUND: &[Key] = &[
     ),
     key(
         "servername",
-        "name",
+        "`hostname`, `nexthop`, or a name",
         Some("smtp_tls_servername"),
-        "The name to ask the server for (SNI).",
+        "The name to ask the server for (SNI): that of the MX host, that of the next-hop, or this one. Not with DANE, \
+         which has its own.",
         "servername = \"mail.contoso.com\"",
     ),
     key(
@@ -103,7 +104,13 @@ pub(in crate::config) const OUTBOUND: &[Key] = &[
         "The service that its answers of the map `transport` name.",
         "transport = \"connectord-smtp\"",
     ),
-    key("validate", "table", NONE, "What `connectord validate` may do.", "validate.recipients = []"),
+    key(
+        "validate",
+        "table",
+        NONE,
+        "What `connectord validate` may do.",
+        "validate.recipients = [\"postmaster@contoso.com\"]",
+    ),
     COMMENT,
     CONTACT,
     OWNER,
