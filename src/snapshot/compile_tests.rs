@@ -202,3 +202,24 @@ fn the_two_directions_do_not_meet() {
     );
     assert_eq!(conflicts(&both), []);
 }
+
+#[test]
+fn it_says_who_reports_and_how_each_is_called() {
+    for (modes, expected) in [
+        (&[][..], false),
+        (&[Mode::Enforce, Mode::Off], false),
+        (&[Mode::Enforce, Mode::Report], true),
+        (&[Mode::Report], true),
+    ] {
+        let all = modes.iter().enumerate().map(|(number, mode)| {
+            let mut connector = outbound(&format!("c{number}"), &[&format!("x{number}.example")], "encrypt");
+            connector.mode = *mode;
+            connector
+        });
+        let snapshot = load(&agreements(all.collect(), Vec::new()));
+        assert_eq!(snapshot.has_reports(), expected, "{modes:?}");
+        for connector in snapshot.outbound() {
+            assert_eq!(snapshot.outbound_name(connector.number), connector.agreement.name.as_str());
+        }
+    }
+}

@@ -159,7 +159,7 @@ fn further_places_are_counted() {
 #[test]
 fn a_tree_is_one_place_where_all_of_it_changes_alike() {
     let added = |place: &str| format!("c0 added: {place}: what main.cf gives -> encrypt (smtp:)");
-    let rows: [(&[&str], &[&str], Vec<String>); 5] = [
+    let rows: [(&[&str], &[&str], Vec<String>); 6] = [
         (&[], &["encrypt of *.a.x"], vec![added("*.a.x")]),
         // The name was a place before, and does not change.
         (&["encrypt of a.x"], &["encrypt of *.a.x"], vec![added("*.a.x")]),
@@ -171,6 +171,12 @@ fn a_tree_is_one_place_where_all_of_it_changes_alike() {
                 added("*.a.x"),
                 "!c0 weaker: a.x: verify, the name of the MX host (smtp:) -> encrypt (smtp:)".to_owned(),
             ],
+        ),
+        // The place of an exception is one of an entry too, and told once.
+        (
+            &["encrypt of *.x, except a.x"],
+            &["encrypt of *.x, except a.x", "verify of a.x"],
+            vec!["c1 added: a.x: what main.cf gives -> verify, the name of the MX host (smtp:)".to_owned()],
         ),
         // Both halves are places of an exception, and one of it.
         (&["encrypt of *.x, except *.a.x b.x"], &["encrypt of *.x"], vec![added("*.a.x and 1 more")]),

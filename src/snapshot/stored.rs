@@ -175,3 +175,45 @@ fn length(shape: u32) -> usize {
     let [_, second, third, _] = shape.to_le_bytes();
     usize::from(third) << 6 | usize::from(second & 0x3f)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::snapshot::LINE;
+
+    /// More than ten homes have room for, all of them of the first.
+    #[test]
+    fn the_last_of_a_crowd_is_found() {
+        let names: Vec<String> = (0..60).map(|number| format!("n{number}.example")).collect();
+        let mut arena = Vec::new();
+        let mut places = Vec::new();
+        for name in &names {
+            let at = arena.len();
+            places.push(at);
+            arena.resize(at + size(name), 0);
+            let hit = Hit { owner: 0, entry: Entry::Name(name), tree: false };
+            write(&mut arena[at..], &hit, name);
+        }
+        settle(&mut arena, 0, LINE);
+        arena.resize(arena.len() + LINE, 0);
+        for (name, at) in names.iter().zip(places) {
+            assert_eq!(find(&arena, LINE, name, false), Some(at), "{name}");
+        }
+        assert_eq!(find(&arena, LINE, "other.example", false), None);
+        assert_eq!(find(&arena, LINE, "n1.example", true), None);
+    }
+
+    #[test]
+    fn an_entry_is_found_wherever_it_begins() {
+        for length in 0..40 {
+            let mut arena = vec![0x7f; length];
+            assert_eq!(next(&arena), None);
+            for at in 0..length {
+                arena[at] = FIRST;
+                assert_eq!(next(&arena), Some(at), "{length}");
+                arena[at] = 0x7f;
+            }
+        }
+    }
+}
