@@ -258,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn lists_that_are_not_alike_differ() {
+        let [one, other] = [["a.b", "*.c"], ["a.b", ".c"]].map(|texts| read(&texts).unwrap());
+        assert_ne!(one, other);
+        assert!(one.covers("c") && !other.covers("c") && !one.covers("b"));
+        assert!(!one.is_empty() && !one.has_any() && read(&["a.b", "*"]).unwrap().has_any());
+        assert_eq!(format!("{one:?}"), r#"[Exact("a.b"), Tree("c")]"#);
+    }
+
+    #[test]
     fn two_lists_become_one_whatever_they_were_read_from() {
         let texts = ["x.example", "*.Contoso.COM.", ".B\u{fc}cher.example", "z.example.", "*"];
         for (first, second) in [(0, 5), (2, 3), (5, 0)] {
