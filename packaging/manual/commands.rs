@@ -8,7 +8,7 @@ use connectord::cli::{CommandLine, Exit};
 use roff::bold;
 
 use crate::markdown;
-use crate::page::{Page, marked};
+use crate::page::{HAS_TABLES, Page, marked};
 
 /// What has no definition: signals, files, and the like.
 const REST: &str = include_str!("connectord.8.md");
@@ -57,7 +57,7 @@ fn page(command: &Command, name: &str) -> String {
         behind.paragraph("connectord(8), connectord.toml(5)");
     }
     text.push_str(&behind.render_behind());
-    format!("'\\\" t\n{text}")
+    format!("{HAS_TABLES}{text}")
 }
 
 fn exit_status(page: &mut Page) {

@@ -2,6 +2,9 @@
 
 use roff::{Inline, Roff, bold, roman};
 
+/// The first line of a page, for man(1).
+pub const HAS_TABLES: &str = "'\\\" t\n";
+
 /// Characters of a cell that is never broken.
 const NARROW: usize = 30;
 
@@ -111,8 +114,7 @@ impl Page {
 
     /// The page as the bytes of its file.
     pub fn render(&self) -> String {
-        // For man(1): the page has tables.
-        format!("'\\\" t\n{}", self.roff.render())
+        format!("{HAS_TABLES}{}", self.roff.render())
     }
 
     /// What stands behind another page, without its beginning.

@@ -204,8 +204,9 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
-            Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) => Exit::Usage,
-            Failure::NotHandedOver => Exit::Usage,
+            Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) | Failure::NotHandedOver => {
+                Exit::Usage
+            }
             Failure::HandOver { .. }
             | Failure::OtherVersion
             | Failure::Ground { .. }

@@ -65,6 +65,16 @@ impl ListenProtocol {
         }
     }
 
+    /// Whether an MTA asks there about connectors of this direction.
+    pub fn is_about(self, direction: Direction) -> bool {
+        match self {
+            ListenProtocol::Socketmap => direction == Direction::Outbound,
+            ListenProtocol::Policy => direction == Direction::Inbound,
+            ListenProtocol::Exim => true,
+            ListenProtocol::Control => false,
+        }
+    }
+
     /// The permissions of a socket when none are written.
     pub fn default_mode(self) -> u32 {
         match self {
@@ -96,7 +106,7 @@ pub(super) fn check(reading: &mut Reading, item: Place, listeners: &[Listen], en
     for (direction, protocol) in
         [(Direction::Outbound, ListenProtocol::Socketmap), (Direction::Inbound, ListenProtocol::Policy)]
     {
-        let asks = |listener: &Listen| [protocol, ListenProtocol::Exim].contains(&listener.protocol);
+        let asks = |listener: &Listen| listener.protocol.is_about(direction);
         if !enforcing.contains(&direction) || listeners.iter().any(asks) {
             continue;
         }

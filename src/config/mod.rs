@@ -165,18 +165,28 @@ fn finish(mut reading: Reading, path: &Path, pause: Option<&mut dyn FnMut(Durati
 /// Every key of the configuration with the table it stands in and its whole name, in the order of the manual:
 /// `[mta]` and `postfix`, `[[inbound]]` and `identify.domains`.
 pub fn keys() -> impl Iterator<Item = (&'static str, String, Key)> {
-    let outbound = [("", outbound::LEGAL), ("[[outbound]]", outbound::VALIDATE)];
-    let inbound = [inbound::IDENTIFY, inbound::REQUIRE, inbound::CERTIFICATE];
-    let inbound = [("", inbound::LEGAL)].into_iter().chain(inbound.map(|legal| ("[[inbound]]", legal)));
-    let others = [MAIN, listen::LEGAL, mta::LEGAL, EXEMPT, server::SERVER, server::ORGANISATION];
-    let tables = others.into_iter().map(|legal| ("", legal)).chain(outbound).chain(inbound);
-    let inner = [outbound::VALIDATE, inbound::IDENTIFY, inbound::REQUIRE, inbound::CERTIFICATE];
-    let keys = tables.flat_map(|(within, legal)| {
+    let tables = [
+        ("", MAIN),
+        ("", listen::LEGAL),
+        ("", mta::LEGAL),
+        ("", EXEMPT),
+        ("", server::SERVER),
+        ("", server::ORGANISATION),
+        ("", outbound::LEGAL),
+        ("[[outbound]]", outbound::VALIDATE),
+        ("", inbound::LEGAL),
+        ("[[inbound]]", inbound::IDENTIFY),
+        ("[[inbound]]", inbound::REQUIRE),
+        ("[[inbound]]", inbound::CERTIFICATE),
+    ];
+    let keys = tables.into_iter().flat_map(|(within, legal)| {
         let (title, prefix) = if within.is_empty() { (legal.title, "") } else { (within, legal.prefix) };
         legal.keys.iter().map(move |key| (title, format!("{prefix}{}", key.name), *key))
     });
     // `identify` and its like are tables; what counts is what stands in them.
-    keys.filter(move |(_, name, _)| inner.iter().all(|legal| legal.title != name))
+    keys.filter(move |(_, name, _)| {
+        tables.iter().all(|(within, legal)| within.is_empty() || legal.title != name)
+    })
 }
 
 const MAIN: Legal =

@@ -97,16 +97,10 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// Tells of connectors in force that no MTA can ask about here: where the units alone say which sockets there
 /// are, those of an MTA that was not there when they were opened are missing.
 pub(super) fn tell_unasked(listeners: &[Listener], snapshot: &Snapshot) {
-    let is_asked = |protocol| {
-        listeners.iter().any(|listener| [protocol, ListenProtocol::Exim].contains(&listener.protocol))
-    };
     let outbound = snapshot.outbound().iter().any(|connector| connector.agreement.mode == Mode::Enforce);
     let inbound = snapshot.inbound().iter().any(|connector| connector.mode == Mode::Enforce);
-    for (direction, is_enforced, protocol) in [
-        (Direction::Outbound, outbound, ListenProtocol::Socketmap),
-        (Direction::Inbound, inbound, ListenProtocol::Policy),
-    ] {
-        if is_enforced && !is_asked(protocol) {
+    for (direction, is_enforced) in [(Direction::Outbound, outbound), (Direction::Inbound, inbound)] {
+        if is_enforced && !listeners.iter().any(|listener| listener.protocol.is_about(direction)) {
             let help = "no MTA can ask; if one was installed since, systemctl restart connectord";
             tracing::warn!(%direction, help, "no_socket");
         }
