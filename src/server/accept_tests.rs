@@ -85,7 +85,7 @@ impl House {
 
     async fn close(self) {
         self.stop.send(true).unwrap();
-        self.pool.dismiss_all();
+        self.pool.shut_down();
         self.serving.await.unwrap().unwrap();
         assert_eq!(self.pool.taken(), 0);
     }

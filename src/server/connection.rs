@@ -87,6 +87,8 @@ pub(super) struct Connection {
     stream: Accepted,
     exchange: Exchange,
     seat: Seat,
+    /// Whether a request was whole.
+    has_asked: bool,
 }
 
 /// What a connection needs after a turn.
@@ -121,7 +123,8 @@ impl Connection {
     /// A connection, and what has become of it so far.
     pub(super) fn new(stream: Accepted, opening: Opening, seat: Seat) -> (Connection, Outcome) {
         let Opening { exchange, outcome } = opening;
-        (Connection { stream, exchange, seat }, outcome)
+        let has_asked = !matches!(outcome, Outcome::Waiting);
+        (Connection { stream, exchange, seat, has_asked }, outcome)
     }
 
     /// From now on this one is woken when the connection is asked to leave. Whether it has been.
@@ -157,6 +160,7 @@ impl Connection {
     ) -> Next {
         let (begun, is_cut) = (!self.is_between(), heard.is_cut());
         let outcome = desk.answer(&mut self.exchange, dialect, self.stream.as_raw_fd(), heard);
+        self.has_asked |= !matches!(outcome, Outcome::Waiting);
         match outcome {
             // A request has its time from the first byte on.
             Outcome::Waiting if begun => {}
@@ -191,11 +195,14 @@ impl Connection {
         let (begun, socket) = (!self.is_between(), self.stream.as_raw_fd());
         let outcome = match desk.hear(&self.exchange, socket) {
             Ok(Some(heard)) => desk.answer(&mut self.exchange, dialect, socket, &heard),
+            // It is told when there is something, or asked again.
+            Ok(None) if leave == Leave::Closing && !self.has_asked => return Next::Rest,
             Ok(None) => return Next::End(self.left(leave)),
             Err(end) => return Next::End(end),
         };
+        self.has_asked |= !matches!(outcome, Outcome::Waiting);
         let stays = match (leave, &outcome) {
-            (Leave::Shutdown, _) => true,
+            (Leave::Closing | Leave::Shutdown, _) => true,
             (Leave::Seat, Outcome::Waiting) => false,
             // A request that has just begun has its own time.
             (Leave::Overdue, Outcome::Waiting) => !begun && !self.is_between(),
@@ -218,7 +225,7 @@ impl Connection {
         match leave {
             Leave::Overdue if self.is_between() => End::Idle,
             Leave::Overdue => End::Unfinished,
-            Leave::Seat | Leave::Shutdown => End::Left(leave),
+            Leave::Seat | Leave::Closing | Leave::Shutdown => End::Left(leave),
         }
     }
 
@@ -232,7 +239,7 @@ impl Connection {
         dialect: &D,
         limits: &Limits,
     ) -> Result<Connection, End> {
-        let Connection { stream, mut exchange, seat } = self;
+        let Connection { stream, mut exchange, seat, .. } = self;
         let socket = stream.as_raw_fd();
         let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
         let mut stream = stream.map_err(|error| End::NoRoom(error.kind()))?;
@@ -241,7 +248,7 @@ impl Connection {
             match outcome {
                 Outcome::Waiting | Outcome::Answered => {
                     let stream = stream.into_std().map_err(broken)?;
-                    return Ok(Connection { stream, exchange, seat });
+                    return Ok(Connection { stream, exchange, seat, has_asked: true });
                 }
                 Outcome::Ended(end) => return Err(end),
                 Outcome::Unsent => {}

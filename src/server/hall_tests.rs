@@ -243,7 +243,7 @@ async fn one_that_is_asked_to_leave_answers_what_was_asked() {
     let ends = house.serve(async {
         assert_eq!(heard(&mut other).await, REPLY);
     });
-    assert_eq!(ends.await, [End::Left(Leave::Shutdown)]);
+    assert_eq!(ends.await, [End::Left(Leave::Closing)]);
 }
 
 #[tokio::test]
@@ -255,10 +255,32 @@ async fn one_that_waits_for_its_peer_leaves_when_it_is_asked() {
         let [one, other] = &mut peers;
         asks(one, b"ab").await;
         asks(other, b"ab").await;
-        pool.dismiss_all();
+        pool.shut_down();
         assert_eq!((heard(one).await, heard(other).await), (0, 0));
     });
     assert_eq!(ends.await, [End::Left(Leave::Shutdown); 2]);
+}
+
+#[tokio::test]
+async fn f14_who_has_come_and_not_asked_yet_may_while_we_close() {
+    let house = House::new(3, &Limits::default());
+    let mut peers = [0; 3].map(|_| house.enter(|_| ()));
+    let pool = Arc::clone(&house.pool);
+    let ends = house.serve(async move {
+        let [regular, newcomer, silent] = &mut peers;
+        asks(regular, b"ab").await;
+        pool.close();
+        // All of them have been told when this one has left.
+        assert_eq!(heard(regular).await, 0);
+        newcomer.write_all(b"a").await.unwrap();
+        tokio::task::yield_now().await;
+        newcomer.write_all(b"b").await.unwrap();
+        assert_eq!(heard(newcomer).await, REPLY);
+        pool.shut_down();
+        assert_eq!(heard(silent).await, 0);
+    });
+    let [closing, shutdown] = [Leave::Closing, Leave::Shutdown].map(End::Left);
+    assert_eq!(ends.await, [closing, closing, shutdown]);
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ pub struct Limits {
     pub write: Duration,
     /// Requests in flight have this long to end after a signal to stop.
     pub drain: Duration,
+    /// Of that, who has connected and not asked anything yet has this long to do so.
+    pub newcomers: Duration,
     /// How often is looked whether our sockets are still there.
     pub watch: Duration,
     /// A request that is begun and not finished is the first to go when connections run out, once it
@@ -30,6 +32,7 @@ impl Default for Limits {
             idle: Duration::from_secs(1_100),
             write: Duration::from_secs(5),
             drain: Duration::from_secs(5),
+            newcomers: Duration::from_secs(1),
             watch: Duration::from_secs(2),
             stalled: Duration::from_millis(500),
             back_off: Duration::from_millis(100),

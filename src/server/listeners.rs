@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 use super::accept;
 use super::activation::Listener;
@@ -110,13 +111,20 @@ impl Listeners {
         }
     }
 
-    /// Stops accepting, lets connections answer what they were asked, and closes them.
-    pub(super) async fn close(mut self) {
+    /// Stops accepting, lets connections answer what they were asked, and closes them. Who has come and not
+    /// asked yet has `newcomers` for that.
+    pub(super) async fn close(mut self, newcomers: Duration) {
         // The loops have ended by themselves if nobody receives this.
         let _ = self.stop.send(true);
-        for pool in &self.pools {
-            pool.dismiss_all();
+        self.pools.iter().for_each(|pool| pool.close());
+        if timeout(newcomers, self.end()).await.is_err() {
+            self.pools.iter().for_each(|pool| pool.shut_down());
+            self.end().await;
         }
+    }
+
+    /// Waits for the loops.
+    async fn end(&mut self) {
         while let Some(ended) = self.loops.join_next().await {
             if !matches!(ended, Ok(Ok(()))) {
                 tracing::error!(error = %Error::from_loop(ended), "stopped_early");

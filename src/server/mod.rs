@@ -196,7 +196,7 @@ fn serve(
         };
         systemd::stopping();
         tracing::info!("stopping");
-        listeners.close().await;
+        listeners.close(service.limits.newcomers).await;
         say_left_over(service.repeats.all_left_over());
         outcome
     })

@@ -30,6 +30,8 @@ pub(super) struct Pool {
     seats: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<Place>, RandomState>>,
     next: AtomicU64,
+    /// What everybody was asked for last: [`STAY`] until the daemon stops.
+    all: AtomicU8,
     /// [`Limits::stalled`], [`Limits::request`], [`Limits::idle`].
     stalled: Duration,
     request: Duration,
@@ -66,6 +68,9 @@ pub(super) enum Leave {
     Seat,
     /// It has waited for too long.
     Overdue,
+    /// The daemon is about to stop. Whoever has not asked yet may: a peer that sees its connection accepted
+    /// counts on an answer, and not every one tries again (Exim's `readsocket` does not).
+    Closing,
     /// The daemon stops.
     Shutdown,
 }
@@ -76,7 +81,8 @@ const BUSY: u64 = 0;
 const STAY: u8 = 0;
 const SEAT: u8 = 1;
 const OVERDUE: u8 = 2;
-const SHUTDOWN: u8 = 3;
+const CLOSING: u8 = 3;
+const SHUTDOWN: u8 = 4;
 
 /// A seat that nobody has sat down on, given back when it is dropped: enough to accept a connection
 /// and see what it wants.
@@ -101,7 +107,7 @@ impl Pool {
         let &Limits { stalled, request, idle, .. } = limits;
         let seats = Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
         let (taken, next, start) = (Mutex::default(), AtomicU64::new(0), Instant::now());
-        Arc::new(Pool { seats, taken, next, stalled, request, idle, start })
+        Arc::new(Pool { seats, taken, next, all: AtomicU8::new(STAY), stalled, request, idle, start })
     }
 
     /// Waits for a seat. When all are taken, others are asked to leave until one is free.
@@ -179,10 +185,21 @@ impl Pool {
         chosen.map(|(_, place)| place.ask(SEAT)).is_some()
     }
 
+    /// Asks all connections to leave, first those who have asked what they came for.
+    pub(super) fn close(&self) {
+        self.dismiss_all(CLOSING);
+    }
+
     /// Asks all connections to leave: the daemon stops.
-    pub(super) fn dismiss_all(&self) {
+    pub(super) fn shut_down(&self) {
+        self.dismiss_all(SHUTDOWN);
+    }
+
+    fn dismiss_all(&self, reason: u8) {
+        // Before they are looked through: whoever comes later looks at this.
+        self.all.fetch_max(reason, Ordering::SeqCst);
         for place in self.places().values() {
-            place.ask(SHUTDOWN);
+            place.ask(reason);
         }
     }
 
@@ -263,6 +280,7 @@ impl Seat {
     pub(super) fn leave(&self) -> Option<Leave> {
         match self.place.leave.load(Ordering::SeqCst) {
             SHUTDOWN => Some(Leave::Shutdown),
+            CLOSING => Some(Leave::Closing),
             OVERDUE => Some(Leave::Overdue),
             SEAT => Some(Leave::Seat),
             _ => None,
@@ -279,7 +297,7 @@ impl Seat {
 
     /// Leaves at the next opportunity: the daemon was stopping when the connection came.
     pub(super) fn dismiss(&self) {
-        self.place.ask(SHUTDOWN);
+        self.place.ask(CLOSING.max(self.pool.all.load(Ordering::SeqCst)));
     }
 }
 

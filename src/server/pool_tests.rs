@@ -96,9 +96,19 @@ fn a_shutdown_is_final_and_a_seat_can_be_kept() {
     assert_eq!(seats[0].leave(), Some(Leave::Seat));
     seats[0].stay();
     assert_eq!(seats[0].leave(), None);
-    pool.dismiss_all();
+    pool.close();
+    seats[0].stay();
+    assert_eq!(seats[0].leave(), Some(Leave::Closing));
+    pool.shut_down();
     seats[0].stay();
     assert_eq!(seats[0].leave(), Some(Leave::Shutdown));
+    pool.close();
+    let late = {
+        drop(seats);
+        pool.try_seat().unwrap().take()
+    };
+    late.dismiss();
+    assert_eq!(late.leave(), Some(Leave::Shutdown), "who comes late is told what the others were told last");
 }
 
 #[tokio::test]

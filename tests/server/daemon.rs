@@ -40,6 +40,7 @@ fn child() {
             "idle" => limits.idle = value,
             "write" => limits.write = value,
             "drain" => limits.drain = value,
+            "newcomers" => limits.newcomers = value,
             "watch" => limits.watch = value,
             _ => panic!("no limit {name}"),
         }

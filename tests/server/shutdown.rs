@@ -51,6 +51,24 @@ fn f14_what_was_asked_before_the_signal_is_answered() {
 }
 
 #[test]
+fn f14_who_has_come_and_asks_after_the_signal_is_answered() {
+    // Nobody is hurried but by the log.
+    let mut daemon = Setup::new(CONFIGURATION).limits("drain=600000 newcomers=600000").start();
+    let path = daemon.path("run/socketmap.sock");
+    let mut newcomer = connect(&path);
+    let mut half = connect(&path);
+    half.write_all(b"16:tls").unwrap();
+    daemon.wait_until(|status| status["connections"] == 2);
+    daemon.signal(Signal::SIGTERM);
+    daemon.log.wait_for("info stopping");
+    half.write_all(b" bank.example,").unwrap();
+    assert_eq!(reply(&mut half).as_deref(), Some(BANK));
+    assert_eq!(tls(&mut newcomer, "bank.example").as_deref(), Some(BANK));
+    assert!(closes(&mut newcomer) && closes(&mut half));
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
 fn f14_who_waits_in_the_queue_is_answered() {
     let mut daemon = Setup::new(CONFIGURATION).start();
     // What comes while it is stopped can only be in the queue when it wakes to the signal.
