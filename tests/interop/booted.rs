@@ -8,33 +8,62 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::cgroup::Group;
 use crate::condition::wait_for;
+use crate::network::Namespace;
 use crate::root::Release;
 
 /// A machine that has booted, and ends with this value.
 pub struct Booted {
-    directory: TempDir,
     container: Child,
+    /// These end after it.
+    _group: Group,
+    directory: TempDir,
 }
 
+/// Enters as many control groups as the first argument says, and runs the rest of them.
+const ENTER: &str = r#"
+set -e
+count=$1
+shift
+while [ "$count" -gt 0 ]; do
+    echo $$ > "$1"
+    shift
+    count=$((count - 1))
+done
+exec "$@"
+"#;
+
 impl Booted {
-    /// Boots a copy of this root with what `prepare` has put into it; without any network.
-    pub fn new(release: Release, prepare: impl FnOnce(&Path)) -> Booted {
+    /// Boots a copy of this root with what `prepare` has put into it, in this network.
+    pub fn new(release: Release, network: &Namespace, prepare: impl FnOnce(&Path)) -> Booted {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         let copied =
             Command::new("cp").args(["-a", "--reflink=auto"]).arg(release.root()).arg(&root).status();
         assert!(copied.unwrap().success());
         prepare(&root);
-        let container = Command::new("systemd-nspawn")
-            .args(["--quiet", "--register=no", "--keep-unit", "--boot", "--private-network", "-D"])
+        let group = Group::new();
+        let container = Command::new("sh")
+            .args(["-c", ENTER, "enter", &group.doors().len().to_string()])
+            .args(group.doors())
+            .args([
+                "systemd-nspawn",
+                "--quiet",
+                "--register=no",
+                "--keep-unit",
+                "--boot",
+                "--resolv-conf=off",
+                "-D",
+            ])
             .arg(&root)
+            .arg(format!("--network-namespace-path={}", network.path()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let machine = Booted { directory, container };
+        let machine = Booted { container, _group: group, directory };
         wait_for("the boot", || {
             let state = machine.init().map(|_| machine.said(&["systemctl", "is-system-running"]));
             let is_up = state.as_deref().is_some_and(|state| ["running\n", "degraded\n"].contains(&state));
@@ -43,9 +72,14 @@ impl Booted {
         machine
     }
 
-    /// Its files, as they are seen from here.
+    /// Its files, as they are seen from here; what is mounted in there, such as /run, is not among them.
     pub fn root(&self) -> PathBuf {
         self.directory.path().join("root")
+    }
+
+    /// Everything that it sees.
+    pub fn seen(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.init().unwrap()))
     }
 
     /// The first process in there, as it is seen from here.
@@ -74,7 +108,11 @@ impl Booted {
     pub fn good(&self, command: &[&str]) -> String {
         let output = self.run(command);
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?}: {said}");
+        if !output.status.success() {
+            // What a unit did wrong is not said by the command that wanted something of it.
+            let journal = self.said(&["journalctl", "--no-pager", "--lines=50"]);
+            panic!("{command:?}: {said}\n{journal}");
+        }
         said.into_owned()
     }
 }

@@ -90,7 +90,7 @@ impl Site {
                 ),
             ),
             Software::Exim => (listen("exim", exim), String::new()),
-            Software::Host => (String::new(), String::new()),
+            Software::PostfixHost | Software::EximHost => (String::new(), String::new()),
         };
         self.write(
             "connectord.toml",

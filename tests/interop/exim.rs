@@ -105,45 +105,48 @@ impl Mta for Exim {
         self.flush(machine);
     }
 
-    /// What the log says last of each recipient that was not delivered.
     fn queue(&self, machine: &Machine) -> Vec<Queued> {
-        let log = self.log(machine);
-        let lines = log.lines().filter_map(Line::of);
-        let mut queue: Vec<Queued> = Vec::new();
-        let mut asides: Vec<(&str, &str)> = Vec::new();
-        for Line { id, text } in lines {
-            let mut words = text.splitn(3, ' ');
-            let (mark, recipient) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            // An address that a router made of another one is followed by that.
-            let recipient = match words.next().and_then(|rest| rest.split(' ').next()) {
-                Some(original) if original.starts_with('<') => original,
-                _ => recipient,
-            };
-            let state = match mark {
-                "==" => DEFERRED,
-                "**" => BOUNCED,
-                "=>" | "->" => "delivered",
-                _ => {
-                    asides.push((id, text));
-                    continue;
-                }
-            };
-            let address = recipient.trim_end_matches(':').trim_matches(['<', '>']);
-            queue.retain(|queued| !(queued.id == id && queued.recipient == address));
-            let before: Vec<&str> =
-                asides.iter().filter(|(other, _)| *other == id).map(|(_, text)| *text).collect();
-            asides.retain(|(other, _)| *other != id);
-            if state != "delivered" {
-                queue.push(Queued {
-                    queue: state.to_owned(),
-                    id: id.to_owned(),
-                    recipient: address.to_owned(),
-                    reason: format!("{} {text}", before.join(" ")),
-                });
-            }
-        }
-        queue
+        queued(&self.log(machine))
     }
+}
+
+/// What the main log says last of each recipient that was not delivered.
+pub fn queued(log: &str) -> Vec<Queued> {
+    let lines = log.lines().filter_map(Line::of);
+    let mut queue: Vec<Queued> = Vec::new();
+    let mut asides: Vec<(&str, &str)> = Vec::new();
+    for Line { id, text } in lines {
+        let mut words = text.splitn(3, ' ');
+        let (mark, recipient) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        // An address that a router made of another one is followed by that.
+        let recipient = match words.next().and_then(|rest| rest.split(' ').next()) {
+            Some(original) if original.starts_with('<') => original,
+            _ => recipient,
+        };
+        let state = match mark {
+            "==" => DEFERRED,
+            "**" => BOUNCED,
+            "=>" | "->" => "delivered",
+            _ => {
+                asides.push((id, text));
+                continue;
+            }
+        };
+        let address = recipient.trim_end_matches(':').trim_matches(['<', '>']);
+        queue.retain(|queued| !(queued.id == id && queued.recipient == address));
+        let before: Vec<&str> =
+            asides.iter().filter(|(other, _)| *other == id).map(|(_, text)| *text).collect();
+        asides.retain(|(other, _)| *other != id);
+        if state != "delivered" {
+            queue.push(Queued {
+                queue: state.to_owned(),
+                id: id.to_owned(),
+                recipient: address.to_owned(),
+                reason: format!("{} {text}", before.join(" ")),
+            });
+        }
+    }
+    queue
 }
 
 /// A line of the main log about a message.

@@ -12,6 +12,7 @@ use crate::exim::{CONTRIB, Exim, MACROS, SITE};
 use crate::lab::{Lab, Mta, Queued};
 use crate::machine::Machine;
 use crate::network::{Network, OURS, partner_address};
+use crate::newcomer::{blocks, commands};
 use crate::on_each_exim;
 use crate::resolver::Zone;
 use crate::root::Release;
@@ -51,16 +52,6 @@ impl Mta for Untouched {
     }
 }
 
-/// The commands below "Install" that are about Exim, from the first line of the block on.
-fn commands() -> Vec<String> {
-    let readme = fs::read_to_string(format!("{CONTRIB}/README.md")).unwrap();
-    let (_, behind) = readme.split_once("\n## Install\n").unwrap();
-    let (_, behind) = behind.split_once("```sh\n").unwrap();
-    let (block, _) = behind.split_once("```").unwrap();
-    let commands = block.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
-    commands.filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
 /// What a client in plaintext is told at MAIL.
 fn told(lab: &Lab<Untouched>) -> io::Result<String> {
     let mut client = Client::try_connect(&lab.network.partner, partner_address(77), IpAddr::V4(OURS))?;
@@ -80,7 +71,8 @@ fn t3_on_a_running_exim(release: Release) {
     let checkout = lab.machine.directory().join("etc/checkout");
     let copied = Command::new("cp").arg("-r").arg(CONTRIB).arg(checkout).status().unwrap();
     assert!(copied.success());
-    for command in commands() {
+    let page = fs::read_to_string(format!("{CONTRIB}/README.md")).unwrap();
+    for command in commands(&blocks(&page, "Install", "sh")[0]) {
         // The root of the lab has no systemd; the signal is what the unit's reload sends.
         let command = match command.as_str() {
             "systemctl reload exim4" => "kill -HUP $(cat /run/exim4/exim.pid)",

@@ -142,30 +142,7 @@ impl<M: Mta> Lab<M> {
 
     /// Waits for the fate of the messages to `recipients`.
     pub fn fates(&self, recipients: &BTreeSet<String>) -> BTreeMap<String, Fate> {
-        wait_for("every message in a mailbox or deferred", || {
-            let queue = self.mta.queue(&self.machine);
-            let mut fates = BTreeMap::new();
-            for mail in self.partner.mail() {
-                for recipient in &mail.recipients {
-                    fates.insert(recipient.clone(), Fate::Delivered(mail.clone()));
-                }
-            }
-            let mut busy = Vec::new();
-            for queued in queue {
-                if [DEFERRED, BOUNCED].contains(&queued.queue.as_str()) && !queued.reason.is_empty() {
-                    fates.insert(queued.recipient.clone(), Fate::Deferred(queued));
-                } else if !fates.contains_key(&queued.recipient) {
-                    busy.push(queued.recipient);
-                }
-            }
-            let missing: Vec<&String> = recipients.iter().filter(|name| !fates.contains_key(*name)).collect();
-            if busy.is_empty() && missing.is_empty() {
-                fates.retain(|recipient, _| recipients.contains(recipient));
-                Ok(fates)
-            } else {
-                Err(format!("under way {busy:?}, missing {missing:?}"))
-            }
-        })
+        fates_of(recipients, &self.partner, || self.mta.queue(&self.machine))
     }
 
     /// Waits until the message to each recipient has met the fate beside it.
@@ -194,10 +171,46 @@ impl<M: Mta> Lab<M> {
 
     /// What was tried has met the fate beside it.
     pub fn met(&self, expected: &BTreeMap<String, String>) {
-        let fates = self.fates(&expected.keys().cloned().collect());
-        let wrong = differences(expected, &fates);
-        assert!(wrong.is_empty(), "{}", lines(&wrong));
+        as_expected(expected, &self.fates(&expected.keys().cloned().collect()));
     }
+}
+
+/// Each message has met the fate that was expected.
+pub fn as_expected(expected: &BTreeMap<String, String>, seen: &BTreeMap<String, Fate>) {
+    let wrong = differences(expected, seen);
+    assert!(wrong.is_empty(), "{}", lines(&wrong));
+}
+
+/// Waits until each message is in a mailbox of the partner or has failed for now, as `queue` says.
+pub fn fates_of(
+    recipients: &BTreeSet<String>,
+    partner: &Partner,
+    queue: impl Fn() -> Vec<Queued>,
+) -> BTreeMap<String, Fate> {
+    wait_for("every message in a mailbox or deferred", || {
+        let queue = queue();
+        let mut fates = BTreeMap::new();
+        for mail in partner.mail() {
+            for recipient in &mail.recipients {
+                fates.insert(recipient.clone(), Fate::Delivered(mail.clone()));
+            }
+        }
+        let mut busy = Vec::new();
+        for queued in queue {
+            if [DEFERRED, BOUNCED].contains(&queued.queue.as_str()) && !queued.reason.is_empty() {
+                fates.insert(queued.recipient.clone(), Fate::Deferred(queued));
+            } else if !fates.contains_key(&queued.recipient) {
+                busy.push(queued.recipient);
+            }
+        }
+        let missing: Vec<&String> = recipients.iter().filter(|name| !fates.contains_key(*name)).collect();
+        if busy.is_empty() && missing.is_empty() {
+            fates.retain(|recipient, _| recipients.contains(recipient));
+            Ok(fates)
+        } else {
+            Err(format!("under way {busy:?}, missing {missing:?}"))
+        }
+    })
 }
 
 /// Recipients whose mail met another fate, and what it was.

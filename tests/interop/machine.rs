@@ -57,7 +57,7 @@ fn places(software: Software) -> (Places, Places) {
             ],
             &[("dns", "/etc/nsd"), ("connectord-run", "/run/connectord")],
         ),
-        Software::Host => (&[], &[]),
+        Software::PostfixHost | Software::EximHost => (&[], &[]),
     }
 }
 

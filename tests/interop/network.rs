@@ -58,7 +58,7 @@ impl Namespace {
     }
 
     /// A path at which other programs can open it while this value lives.
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
 

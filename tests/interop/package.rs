@@ -1,5 +1,5 @@
-//! The Debian package on hosts with Postfix, from its installation to its purge, under the systemd of each
-//! release.
+//! The Debian package on hosts with Postfix and with Exim, from its installation by the README to its purge, under
+//! the systemd of each release.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -12,19 +12,72 @@ use std::thread;
 
 use crate::booted::Booted;
 use crate::condition::{DEADLINE, wait_for};
-use crate::root::{HOST_12, HOST_13, Release, possible};
+use crate::newcomer::{Newcomer, World};
+use crate::root::{EXIM_HOST_12, EXIM_HOST_13, POSTFIX_HOST_12, POSTFIX_HOST_13, Release, possible};
 
 /// Older than any version of ours.
 const OLDER: &str = "0.0.1-1";
 
-const PARTNER: &str = "version = 1\n[[outbound]]\nname = \"bank\"\nmode = \"enforce\"\ndomains = [\"bank.example\"]\n\
-                       tls = \"encrypt\"\n";
+/// What differs with the mail server beside it.
+struct Beside {
+    release: Release,
+    /// Where it asks, what, and a part of the answer for the README's partner.
+    socket: &'static str,
+    question: &'static str,
+    answer: &'static str,
+    /// The unit of that socket, and that of a mail server which is not there.
+    unit: &'static str,
+    other_unit: &'static str,
+    /// What is said when connectord is removed while that is still in use.
+    warning: &'static str,
+    /// What the warning then tells to do.
+    mend: &'static str,
+}
 
-/// What answers for the partner.
-const ANSWER: &str = "10:OK encrypt,";
+impl Beside {
+    const fn postfix(release: Release) -> Beside {
+        Beside {
+            release,
+            socket: "var/spool/postfix/connectord/socketmap.sock",
+            question: "15:tls contoso.com,",
+            answer: ":OK secure match=",
+            unit: "connectord.socket",
+            other_unit: "connectord-exim.socket",
+            warning: "Postfix still asks connectord: from now on it defers all mail. The settings that name it:\n\
+                      connectord: warning:   smtp_tls_policy_maps = socketmap:unix:connectord/socketmap.sock:tls",
+            mend: "postconf -e smtp_tls_policy_maps= && postfix reload",
+        }
+    }
 
-/// Where Postfix asks.
-const SOCKET: &str = "var/spool/postfix/connectord/socketmap.sock";
+    const fn exim(release: Release) -> Beside {
+        Beside {
+            release,
+            socket: "run/connectord/exim.sock",
+            question: "out domain=contoso.com sender=\"\"\n",
+            answer: "status=ok tls=cert ",
+            unit: "connectord-exim.socket",
+            other_unit: "connectord.socket",
+            warning: "the configuration of Exim in /etc/exim4 still asks connectord: from now on it defers mail.",
+            mend: "rm -r /etc/exim4/connectord /etc/exim4/conf.d/*/*connectord*; \
+                   update-exim4.conf && systemctl reload exim4",
+        }
+    }
+
+    fn path(&self, machine: &Booted) -> PathBuf {
+        machine.seen().join(self.socket)
+    }
+
+    fn ask(&self, path: &Path) -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.write_all(self.question.as_bytes())?;
+        let mut reply = [0; 1000];
+        // A reply is written at once.
+        let count = stream.read(&mut reply)?;
+        let reply = String::from_utf8_lossy(&reply[..count]).into_owned();
+        if reply.contains(self.answer) { Ok(reply) } else { Err(std::io::Error::other(reply)) }
+    }
+}
 
 /// The packages, of an older version and of this one, with the programs that are tested everywhere.
 fn packages() -> &'static [PathBuf; 2] {
@@ -53,17 +106,8 @@ fn packages() -> &'static [PathBuf; 2] {
     })
 }
 
-fn ask(path: &Path) -> std::io::Result<String> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    stream.write_all(b"16:tls bank.example,")?;
-    let mut reply = vec![0; ANSWER.len()];
-    stream.read_exact(&mut reply)?;
-    Ok(String::from_utf8_lossy(&reply).into_owned())
-}
-
 /// Asks again and again, in connections of their own, while something is done; how many were answered.
-fn under_load(path: &Path, work: impl FnOnce()) -> usize {
+fn under_load(beside: &Beside, path: &Path, work: impl FnOnce()) -> usize {
     /// Lets the others end however this ends.
     struct Over<'o>(&'o AtomicBool);
     impl Drop for Over<'_> {
@@ -77,7 +121,7 @@ fn under_load(path: &Path, work: impl FnOnce()) -> usize {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
-                    assert_eq!(ask(path).unwrap(), ANSWER);
+                    beside.ask(path).unwrap();
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -105,14 +149,12 @@ fn exposure(machine: &Booted, unit: &str) -> f64 {
 }
 
 /// The daemon is killed, and then it hangs: systemd starts another one, and who asks is answered by that.
-fn dies_and_hangs(machine: &Booted) {
-    let socket = machine.root().join(SOCKET);
+fn dies_and_hangs(machine: &Booted, beside: &Beside) {
+    let socket = beside.path(machine);
     let process = || machine.good(&["systemctl", "show", "connectord", "-P", "MainPID"]);
     let another = |before: &str| {
         // Whoever it was talking to is cut off.
-        wait_for("an answer", || {
-            ask(&socket).map(|answer| assert_eq!(answer, ANSWER)).map_err(|error| error.to_string())
-        });
+        wait_for("an answer", || beside.ask(&socket).map_err(|error| error.to_string()));
         wait_for("another process", || match process() {
             now if now == before || now == "0\n" => Err(now),
             _ => Ok(()),
@@ -136,29 +178,21 @@ fn dies_and_hangs(machine: &Booted) {
     machine.good(&["systemctl", "daemon-reload"]);
 }
 
-fn from_install_to_purge(release: Release) {
-    let packages = packages();
-    let machine = Booted::new(release, |root| {
-        for (package, name) in packages.iter().zip(["older.deb", "newer.deb"]) {
-            fs::copy(package, root.join(name)).unwrap();
-        }
-    });
-    let path = |name: &str| machine.root().join(name);
-
-    // It runs, enforces nothing, says what to do next, and has the sockets of the MTA that is there.
-    let said = machine.good(&["dpkg", "--install", "/older.deb"]);
+/// It runs, enforces nothing, says what to do next, and has the sockets of the MTA that is there.
+fn installed(machine: &Booted, beside: &Beside, said: &str) {
     assert!(said.contains("connectord: next: /etc/connectord/connectord.toml"), "{said}");
-    let units =
-        ["connectord.service", "connectord.socket", "connectord-control.socket", "connectord-validate.timer"];
+    let units = ["connectord.service", beside.unit, "connectord-control.socket", "connectord-validate.timer"];
     assert_eq!(machine.said(&[&["systemctl", "is-active"][..], &units].concat()), "active\n".repeat(4));
-    assert_eq!(machine.said(&["systemctl", "is-active", "connectord-exim.socket"]), "inactive\n");
+    assert_eq!(machine.said(&["systemctl", "is-active", beside.other_unit]), "inactive\n");
     let status = machine.good(&["connectord", "status"]);
-    assert!(
-        status.contains("connectors   0\n") && status.contains("socketmap on /var/spool/postfix/"),
-        "{status}"
-    );
-    assert!(!status.contains("exim"), "{status}");
+    assert!(status.contains("connectors   0\n"), "{status}");
+    assert!(status.contains(&format!(" on /{}", beside.socket)), "{status}");
+    // The daily run, without any partner.
+    machine.good(&["systemctl", "start", "connectord-validate.service"]);
+}
 
+/// What systemd says of the units.
+fn analyzed(machine: &Booted, release: Release) {
     let unit = |name: &str| format!("/usr/lib/systemd/system/{name}");
     let files: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd"))
         .unwrap()
@@ -170,90 +204,106 @@ fn from_install_to_purge(release: Release) {
     // The unit says of that line that systemd 252 does not know it.
     let unknown = |line: &str| release.suite == "bookworm" && line.contains("Unknown key 'RestartMode'");
     assert!(verified.lines().all(unknown), "{verified}");
-    assert!(exposure(&machine, &unit("connectord.service")) <= 1.5);
-    assert!(exposure(&machine, &unit("connectord-validate.service")) <= 1.5);
+    assert!(exposure(machine, &unit("connectord.service")) <= 1.5);
+    assert!(exposure(machine, &unit("connectord-validate.service")) <= 1.5);
+}
 
-    // The daily run, without any partner.
-    machine.good(&["systemctl", "start", "connectord-validate.service"]);
-
-    // A partner, and Postfix is told of it through the socket.
-    fs::write(path("etc/connectord/connectors.d/bank.toml"), PARTNER).unwrap();
-    let said = machine.good(&["systemctl", "reload", "connectord"]);
-    assert_eq!(said, "");
-    let map = "socketmap:unix:/var/spool/postfix/connectord/socketmap.sock:tls";
-    assert_eq!(
-        machine.good(&[
-            "setpriv",
-            "--reuid=postfix",
-            "--regid=postfix",
-            "--clear-groups",
-            "postmap",
-            "-q",
-            "bank.example",
-            map
-        ]),
-        "encrypt\n"
-    );
-    // What is refused fails visibly, and changes nothing.
-    fs::write(path("etc/connectord/connectors.d/bad.toml"), "version = 2\n").unwrap();
-    assert!(!machine.run(&["systemctl", "reload", "connectord"]).status.success());
-    assert_eq!(ask(&path(SOCKET)).unwrap(), ANSWER);
-    fs::remove_file(path("etc/connectord/connectors.d/bad.toml")).unwrap();
-    // With one, who is not reached: there is no network. That is what stops it, and nothing of the unit.
-    machine.good(&["systemctl", "start", "connectord-validate.service"]);
-    let said = machine.good(&["journalctl", "-u", "connectord-validate"]);
-    assert!(
-        said.contains("no resolver in /etc/resolv.conf answers") && !said.contains("not permitted"),
-        "{said}"
-    );
-
-    dies_and_hangs(&machine);
-
-    // An upgrade keeps the configuration, and loses no question.
-    fs::write(
-        path("etc/connectord/connectord.toml"),
-        "version = 1\n# ours\ninclude = [\"connectors.d/*.toml\"]\n",
-    )
-    .unwrap();
-    let answered = under_load(&path(SOCKET), || {
-        machine.good(&["dpkg", "--install", "--force-confold", "/newer.deb"]);
-    });
-    assert!(answered > 10);
-    assert!(fs::read_to_string(path("etc/connectord/connectord.toml")).unwrap().contains("# ours"));
-    let installed =
-        machine.good(&["dpkg-query", "--show", "--showformat=${Version} ${Status}", "connectord"]);
-    assert_eq!(installed, format!("{}-1 install ok installed", env!("CARGO_PKG_VERSION")));
-
-    // Who removes it is told that Postfix still asks.
-    machine.good(&["postconf", "-e", "smtp_tls_policy_maps=socketmap:unix:connectord/socketmap.sock:tls"]);
+/// Removed while the MTA asks it: that is told, and mail waits until what was told is done. Then purged.
+fn removed(machine: &Booted, beside: &Beside, world: &World) {
+    let path = beside.path(machine);
     let said = machine.good(&["dpkg", "--remove", "connectord"]);
-    assert!(said.contains("Postfix still asks connectord"), "{said}");
-    assert!(said.contains("smtp_tls_policy_maps = socketmap:unix:connectord/socketmap.sock:tls"), "{said}");
-    assert!(ask(&path(SOCKET)).is_err() && !path(SOCKET).exists());
-    assert!(path("etc/connectord/connectors.d/bank.toml").exists() && path("var/lib/connectord").exists());
+    assert!(said.contains(beside.warning), "{said}");
+    assert!(beside.ask(&path).is_err() && !path.exists());
+    let kept = |name: &str| machine.root().join(name).exists();
+    assert!(kept("etc/connectord/connectors.d/contoso.toml") && kept("var/lib/connectord"));
+    world.send(machine, [("removed@other.example", "D")]);
+    machine.good(&["sh", "-ec", beside.mend]);
+    world.retry(machine, [("removed@other.example", "P mx.other.example:25")]);
 
     machine.good(&["dpkg", "--purge", "connectord"]);
     let left = machine.good(&["find", "/etc", "/run", "/usr", "/var", "-name", "*connectord*"]);
     assert_eq!(left, "");
     for file in ["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"] {
-        assert!(!fs::read_to_string(path(file)).unwrap().contains("connectord"), "{file}");
+        assert!(!fs::read_to_string(machine.root().join(file)).unwrap().contains("connectord"), "{file}");
     }
-    assert_eq!(
-        machine.said(&["systemctl", "list-units", "--all", "--plain", "--no-legend", "connectord*"]),
-        ""
-    );
+    // systemd forgets units when nothing is left of their processes, and that takes it a moment.
+    wait_for("no unit of ours", || {
+        let units = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "connectord*"];
+        match machine.said(&units) {
+            said if said.is_empty() => Ok(()),
+            said => Err(said),
+        }
+    });
+}
+
+fn from_install_to_purge(beside: &Beside) {
+    let (packages, release, world) = (packages(), beside.release, World::new(beside.release));
+    let machine = Booted::new(release, &world.network.ours, |root| {
+        world.prepare(root);
+        let built = root.join("checkout/target/packages");
+        fs::create_dir_all(&built).unwrap();
+        fs::copy(&packages[0], built.join(packages[0].file_name().unwrap())).unwrap();
+        fs::copy(&packages[1], root.join("newer.deb")).unwrap();
+    });
+    let path = |name: &str| machine.root().join(name);
+
+    let newcomer = Newcomer::new(&world, &machine, release);
+    installed(&machine, beside, &newcomer.install());
+    analyzed(&machine, release);
+    newcomer.enforce();
+    newcomer.sees_that_it_works();
+    let socket = beside.path(&machine);
+    beside.ask(&socket).unwrap();
+
+    // What is refused fails visibly, and changes nothing.
+    fs::write(path("etc/connectord/connectors.d/bad.toml"), "version = 2\n").unwrap();
+    assert!(!machine.run(&["systemctl", "reload", "connectord"]).status.success());
+    beside.ask(&socket).unwrap();
+    fs::remove_file(path("etc/connectord/connectors.d/bad.toml")).unwrap();
+    assert_eq!(machine.good(&["systemctl", "reload", "connectord"]), "");
+    // The daily run reaches the partner: nothing of its unit stops it.
+    machine.good(&["systemctl", "start", "connectord-validate.service"]);
+
+    dies_and_hangs(&machine, beside);
+
+    // An upgrade keeps the configuration, and loses no question.
+    let configuration = fs::read_to_string(path("etc/connectord/connectord.toml")).unwrap();
+    let answered = under_load(beside, &socket, || {
+        machine.good(&["dpkg", "--install", "--force-confold", "/newer.deb"]);
+    });
+    assert!(answered > 10);
+    assert_eq!(fs::read_to_string(path("etc/connectord/connectord.toml")).unwrap(), configuration);
+    let version = machine.good(&["dpkg-query", "--show", "--showformat=${Version} ${Status}", "connectord"]);
+    assert_eq!(version, format!("{}-1 install ok installed", env!("CARGO_PKG_VERSION")));
+    newcomer.obeyed("upgraded");
+
+    removed(&machine, beside, &world);
 }
 
 #[test]
 fn debian_12_with_postfix() {
     if possible() {
-        from_install_to_purge(HOST_12);
+        from_install_to_purge(&Beside::postfix(POSTFIX_HOST_12));
     }
 }
 
 #[test]
 fn debian_13_with_postfix() {
     if possible() {
-        from_install_to_purge(HOST_13);
+        from_install_to_purge(&Beside::postfix(POSTFIX_HOST_13));
+    }
+}
+
+#[test]
+fn debian_12_with_exim() {
+    if possible() {
+        from_install_to_purge(&Beside::exim(EXIM_HOST_12));
+    }
+}
+
+#[test]
+fn debian_13_with_exim() {
+    if possible() {
+        from_install_to_purge(&Beside::exim(EXIM_HOST_13));
     }
 }

@@ -51,7 +51,7 @@ const SETTINGS: [&str; 25] = [
 ];
 
 /// The settings of a main.cf file: no comments, continuation lines put together.
-fn settings_of(text: &str) -> Vec<String> {
+pub fn settings_of(text: &str) -> Vec<String> {
     let mut settings: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         match settings.last_mut().filter(|_| line.starts_with(char::is_whitespace)) {
@@ -100,24 +100,28 @@ impl Mta for Postfix {
     }
 
     fn queue(&self, machine: &Machine) -> Vec<Queued> {
-        let text = machine.run("postqueue", &["-j"]);
-        text.lines()
-            .flat_map(|line| {
-                let message: Value = serde_json::from_str(line).unwrap();
-                let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                let recipients = message["recipients"].as_array().cloned().unwrap_or_default();
-                recipients
-                    .into_iter()
-                    .map(|recipient| Queued {
-                        queue: word(&message["queue_name"]),
-                        id: word(&message["queue_id"]),
-                        recipient: word(&recipient["address"]),
-                        reason: word(&recipient["delay_reason"]),
-                    })
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+        queued(&machine.run("postqueue", &["-j"]))
     }
+}
+
+/// The queue, from what `postqueue -j` says.
+pub fn queued(text: &str) -> Vec<Queued> {
+    text.lines()
+        .flat_map(|line| {
+            let message: Value = serde_json::from_str(line).unwrap();
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let recipients = message["recipients"].as_array().cloned().unwrap_or_default();
+            recipients
+                .into_iter()
+                .map(|recipient| Queued {
+                    queue: word(&message["queue_name"]),
+                    id: word(&message["queue_id"]),
+                    recipient: word(&recipient["address"]),
+                    reason: word(&recipient["delay_reason"]),
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 impl Postfix {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 use std::{fs, io};
@@ -41,6 +41,20 @@ impl Zone {
         self.record(host, &format!("{kind} {address}"));
     }
 
+    /// Writes the configuration of NSD and what it serves, as they are in /etc/nsd, for a host that has no
+    /// other resolver.
+    pub fn write(&self, directory: &Path) {
+        self.write_for(directory, PORT, SERVED);
+    }
+
+    fn write_for(&self, directory: &Path, port: u16, file: &str) {
+        let soa =
+            "$TTL 300\n. SOA ns.lab. hostmaster.lab. 1 300 300 300 1\n. NS ns.lab.\nns.lab. A 127.0.0.1\n";
+        fs::write(directory.join(SERVED), format!("{soa}{}", self.records)).unwrap();
+        let configuration = CONFIGURATION.replace("PORT", &port.to_string()).replace("ZONE", file);
+        fs::write(directory.join("nsd.conf"), configuration).unwrap();
+    }
+
     /// Any record: its type and data.
     pub fn record(&mut self, owner: &str, record: &str) {
         writeln!(self.records, "{owner}. {record}").unwrap();
@@ -66,6 +80,9 @@ zone:
     zonefile: "ZONE"
 "#;
 
+/// The file of the zone.
+const SERVED: &str = "root.zone";
+
 /// The port of whoever is asked, and that of NSD when Unbound is asked.
 const PORT: u16 = 53;
 const BEHIND: u16 = 5353;
@@ -80,16 +97,12 @@ impl Resolver {
     /// Serves `zone`; answers when this returns.
     pub fn start(machine: &Machine, network: &Namespace, zone: &Zone) -> Resolver {
         let directory = machine.directory().join("dns");
-        let soa =
-            "$TTL 300\n. SOA ns.lab. hostmaster.lab. 1 300 300 300 1\n. NS ns.lab.\nns.lab. A 127.0.0.1\n";
-        fs::write(directory.join("root.zone"), format!("{soa}{}", zone.records)).unwrap();
-        let anchor = zone.signing.as_ref().map(|signing| (signing, signing.sign(machine, "root.zone")));
-        let (port, file) = match &anchor {
-            None => (PORT, "root.zone"),
-            Some(_) => (BEHIND, "root.zone.signed"),
-        };
-        let configuration = CONFIGURATION.replace("PORT", &port.to_string()).replace("ZONE", file);
-        fs::write(directory.join("nsd.conf"), configuration).unwrap();
+        match zone.signing {
+            None => zone.write(&directory),
+            Some(_) => zone.write_for(&directory, BEHIND, &format!("{SERVED}.signed")),
+        }
+        let anchor = zone.signing.as_ref().map(|signing| (signing, signing.sign(machine, SERVED)));
+        let port = if anchor.is_some() { BEHIND } else { PORT };
         let nsd = daemon(machine, "nsd", &["-d", "-c", "/etc/nsd/nsd.conf"]);
         await_answer(machine, network, port, "nsd");
         let validator = anchor.map(|(signing, anchor)| Validator::start(machine, signing, &anchor, BEHIND));

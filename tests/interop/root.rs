@@ -18,7 +18,9 @@ pub enum Software {
     Postfix,
     Exim,
     /// Postfix and systemd: a whole host.
-    Host,
+    PostfixHost,
+    /// The same with the Exim that Debian installs when it is not asked for another.
+    EximHost,
 }
 
 /// A Debian release, and the mail server that comes with it.
@@ -38,24 +40,32 @@ pub const EXIM_4_96: Release = Release { suite: "bookworm", software: Software::
 
 pub const EXIM_4_98: Release = Release { suite: "trixie", software: Software::Exim, version: "4.98" };
 
-pub const HOST_12: Release = Release { suite: "bookworm", software: Software::Host, version: "3.7" };
+pub const POSTFIX_HOST_12: Release =
+    Release { suite: "bookworm", software: Software::PostfixHost, version: "3.7" };
 
-pub const HOST_13: Release = Release { suite: "trixie", software: Software::Host, version: "3.10" };
+pub const POSTFIX_HOST_13: Release =
+    Release { suite: "trixie", software: Software::PostfixHost, version: "3.10" };
+
+pub const EXIM_HOST_12: Release =
+    Release { suite: "bookworm", software: Software::EximHost, version: "4.96" };
+
+pub const EXIM_HOST_13: Release = Release { suite: "trixie", software: Software::EximHost, version: "4.98" };
 
 impl Software {
     fn name(self) -> &'static str {
         match self {
             Software::Postfix => "postfix",
             Software::Exim => "exim",
-            Software::Host => "host",
+            Software::PostfixHost => "postfix-host",
+            Software::EximHost => "exim-host",
         }
     }
 
     /// The group of its processes.
     fn group(self) -> &'static str {
         match self {
-            Software::Postfix | Software::Host => "postfix",
-            Software::Exim => "Debian-exim",
+            Software::Postfix | Software::PostfixHost => "postfix",
+            Software::Exim | Software::EximHost => "Debian-exim",
         }
     }
 
@@ -65,7 +75,10 @@ impl Software {
         match self {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
-            Software::Host => "--include=systemd,systemd-sysv,dbus,postfix",
+            Software::PostfixHost => "--include=systemd,systemd-sysv,dbus,apt,ca-certificates,nsd,postfix",
+            Software::EximHost => {
+                "--include=systemd,systemd-sysv,dbus,apt,procps,ca-certificates,nsd,exim4-daemon-light"
+            }
         }
     }
 }

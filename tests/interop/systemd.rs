@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::booted::Booted;
 use crate::condition::{DEADLINE, wait_for};
-use crate::root::{HOST_12, HOST_13, Release, possible};
+use crate::network::Network;
+use crate::root::{POSTFIX_HOST_12, POSTFIX_HOST_13, Release, possible};
 
 const SOCKETS: [&str; 3] = ["connectord.socket", "connectord-exim.socket", "connectord-control.socket"];
 
@@ -42,7 +43,7 @@ struct Machine(Booted);
 
 impl Machine {
     fn boot(release: Release, configuration: &str) -> Machine {
-        let machine = Machine(Booted::new(release, |root| {
+        let machine = Machine(Booted::new(release, &Network::new().ours, |root| {
             install(root);
             fs::write(root.join("etc/connectord/connectord.toml"), configuration).unwrap();
             fs::create_dir(root.join(SLOW).parent().unwrap()).unwrap();
@@ -127,7 +128,7 @@ fn install(root: &Path) {
 #[test]
 fn f15_who_waits_for_a_daemon_that_will_not_run_is_let_go() {
     if possible() {
-        [HOST_12, HOST_13].into_iter().for_each(let_go);
+        [POSTFIX_HOST_12, POSTFIX_HOST_13].into_iter().for_each(let_go);
     }
 }
 
