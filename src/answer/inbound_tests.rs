@@ -375,7 +375,11 @@ fn only_overrides_takes_a_wider_one_out() {
     // `narrow` and `narrowest` may not share an entry.
     narrow.identify.domains = patterns(&[".example"]);
     let all = snapshot(vec![wide(), narrow, narrowest]);
-    assert_eq!(action(&all, &mail()), "550 5.7.1 connector wide: no client certificate was presented");
+    let (mail, mut standing) = (mail(), Vec::new());
+    let decision = decide(&all, &mail);
+    decision.applies.iter().for_each(|judged| standing.push(judged.connector.name.as_str()));
+    assert_eq!(standing, ["wide", "narrowest"]);
+    assert_eq!(decision.action(), "550 5.7.1 connector wide: no client certificate was presented");
 }
 
 #[test]
