@@ -78,6 +78,7 @@ mod postmap;
 mod requirement;
 mod resolver;
 mod root;
+mod rpm;
 mod session_cache;
 mod smtp;
 mod systemd;

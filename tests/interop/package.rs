@@ -79,15 +79,21 @@ impl Beside {
     }
 }
 
-/// The packages, of an older version and of this one, with the programs that are tested everywhere.
-fn packages() -> &'static [PathBuf; 2] {
-    static PACKAGES: OnceLock<[PathBuf; 2]> = OnceLock::new();
+/// The packages of a version, with the programs that are tested everywhere.
+pub struct Packages {
+    pub deb: PathBuf,
+    pub rpm: PathBuf,
+}
+
+/// Those of an older version, and those of this one.
+pub fn packages() -> &'static [Packages; 2] {
+    static PACKAGES: OnceLock<[Packages; 2]> = OnceLock::new();
     PACKAGES.get_or_init(|| {
         let build = |directory: &str, version: &[&str]| {
             let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
             let _ = fs::remove_dir_all(&output);
             let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/build"));
-            command.args(["--profile", "dev", "--output"]).arg(&output).args(version).arg("deb");
+            command.args(["--profile", "dev", "--output"]).arg(&output).args(version);
             // What cargo tells a test of itself would make the cargo in there build everything again.
             let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "CARGO_TERM_COLOR"];
             let told =
@@ -97,10 +103,11 @@ fn packages() -> &'static [PathBuf; 2] {
             });
             let built = command.output().unwrap();
             assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-            let mut files = fs::read_dir(&output).unwrap();
-            let package = files.next().unwrap().unwrap().path();
-            assert!(files.next().is_none());
-            package
+            let of = |kind: &str| {
+                let mut files = fs::read_dir(&output).unwrap().map(|file| file.unwrap().path());
+                files.find(|file| file.extension().is_some_and(|extension| extension == kind)).unwrap()
+            };
+            Packages { deb: of("deb"), rpm: of("rpm") }
         };
         [build("older", &["--version", OLDER]), build("newer", &[])]
     })
@@ -208,6 +215,11 @@ fn analyzed(machine: &Booted, release: Release) {
     assert!(exposure(machine, &unit("connectord-validate.service")) <= 1.5);
 }
 
+/// Files with our name.
+pub fn left(machine: &Booted) -> String {
+    machine.good(&["find", "/etc", "/run", "/usr", "/var", "-name", "*connectord*"])
+}
+
 /// Removed while the MTA asks it: that is told, and mail waits until what was told is done. Then purged.
 fn removed(machine: &Booted, beside: &Beside, world: &World) {
     let path = beside.path(machine);
@@ -221,8 +233,7 @@ fn removed(machine: &Booted, beside: &Beside, world: &World) {
     world.retry(machine, [("removed@other.example", "P mx.other.example:25")]);
 
     machine.good(&["dpkg", "--purge", "connectord"]);
-    let left = machine.good(&["find", "/etc", "/run", "/usr", "/var", "-name", "*connectord*"]);
-    assert_eq!(left, "");
+    assert_eq!(left(machine), "");
     for file in ["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"] {
         assert!(!fs::read_to_string(machine.root().join(file)).unwrap().contains("connectord"), "{file}");
     }
@@ -242,8 +253,9 @@ fn from_install_to_purge(beside: &Beside) {
         world.prepare(root);
         let built = root.join("checkout/target/packages");
         fs::create_dir_all(&built).unwrap();
-        fs::copy(&packages[0], built.join(packages[0].file_name().unwrap())).unwrap();
-        fs::copy(&packages[1], root.join("newer.deb")).unwrap();
+        let [older, newer] = packages;
+        fs::copy(&older.deb, built.join(older.deb.file_name().unwrap())).unwrap();
+        fs::copy(&newer.deb, root.join("newer.deb")).unwrap();
     });
     let path = |name: &str| machine.root().join(name);
 

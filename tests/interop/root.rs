@@ -75,7 +75,9 @@ impl Software {
         match self {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
-            Software::PostfixHost => "--include=systemd,systemd-sysv,dbus,apt,ca-certificates,nsd,postfix",
+            Software::PostfixHost => {
+                "--include=systemd,systemd-sysv,dbus,apt,rpm,ca-certificates,nsd,postfix"
+            }
             Software::EximHost => {
                 "--include=systemd,systemd-sysv,dbus,apt,procps,ca-certificates,nsd,exim4-daemon-light"
             }
