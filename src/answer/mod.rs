@@ -21,6 +21,8 @@ mod outbound;
 #[cfg(test)]
 mod outbound_tests;
 #[cfg(test)]
+mod overrides_tests;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod parts_tests;
@@ -29,6 +31,7 @@ mod properties;
 pub mod text;
 #[cfg(test)]
 mod undecided_tests;
+mod violations;
 #[cfg(test)]
 mod words_tests;
 

@@ -161,6 +161,11 @@ impl Failure {
         let problem = Problem { message, help: help.to_owned(), ..Problem::default() };
         Failure { problems: vec![problem], text, cause: Cause::Internal }
     }
+
+    /// Loading panicked, which was logged where it happened.
+    pub(super) fn panicked() -> Failure {
+        Failure::internal("internal error while loading".to_owned(), "the log says where; please report it")
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::loader::Failure;
 use crate::snapshot::Snapshot;
 
 /// smtp(8) reads them as the user postfix, and they are public.
@@ -26,6 +27,15 @@ const DIRECTORY_MODE: u32 = 0o755;
 pub(super) struct PublishError {
     path: PathBuf,
     source: io::Error,
+}
+
+impl From<&PublishError> for Failure {
+    fn from(error: &PublishError) -> Failure {
+        Failure::internal(
+            error.to_string(),
+            "the user that connectord runs as must be allowed to write there",
+        )
+    }
 }
 
 /// Publishes every file that replies of the snapshot name. Those that are there already stay.

@@ -148,7 +148,7 @@ impl Loading {
                 }
             };
         }
-        problems.extend(unpublished.map(|error| not_published(&error).problems).unwrap_or_default());
+        problems.extend(unpublished.map(|error| Failure::from(&error).problems).unwrap_or_default());
         let reloads = Arc::new(Reloads {
             asks: Mutex::new(self.asks),
             signalled: AtomicBool::new(false),
@@ -214,7 +214,7 @@ impl LastReload {
 
 /// Calls the loader; a panic in it is a failure like others.
 fn load(loader: &mut Loader, generation: u64) -> Result<Loaded, Failure> {
-    catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| Err(panicked()))
+    catch_unwind(AssertUnwindSafe(|| loader(generation))).unwrap_or_else(|_| Err(Failure::panicked()))
 }
 
 /// The loading thread once there is something to serve.
@@ -305,7 +305,7 @@ impl Reloader {
         let old = self.service.current.load_full();
         let generation = old.snapshot.generation();
         let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(&old, accept_weaker)));
-        let prepared = prepared.unwrap_or_else(|_| Err(failed(generation, panicked(), Vec::new())));
+        let prepared = prepared.unwrap_or_else(|_| Err(failed(generation, Failure::panicked(), Vec::new())));
         let (mut loaded, changes) = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
@@ -365,7 +365,7 @@ impl Reloader {
         }
         match publish::publish(&loaded.snapshot) {
             Ok(()) => Ok((loaded, changes)),
-            Err(error) => Err(failed(generation, not_published(&error), told(changes))),
+            Err(error) => Err(failed(generation, Failure::from(&error), told(changes))),
         }
     }
 
@@ -394,12 +394,4 @@ impl Reloader {
         );
         self.before = std::mem::replace(&mut self.published, published);
     }
-}
-
-fn panicked() -> Failure {
-    Failure::internal("internal error while loading".to_owned(), "the log says where; please report it")
-}
-
-fn not_published(error: &PublishError) -> Failure {
-    Failure::internal(error.to_string(), "the user that connectord runs as must be allowed to write there")
 }
