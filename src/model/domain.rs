@@ -219,6 +219,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn what_nearly_all_names_are_is_seen_at_a_glance() {
+        let (longest, too_long) = ("a".repeat(MAX_LABEL), "a".repeat(MAX_LABEL + 1));
+        for name in ["contoso.com", "a", "0.9", "x-y.z_1.example", &longest] {
+            assert!(is_normal(name), "{name}");
+        }
+        for other in
+            ["", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "xn--a.b", "A", "a b", "\u{fc}", &too_long]
+        {
+            assert!(!is_normal(other), "{other}");
+        }
+    }
+
+    #[test]
     fn s3_s6_spellings_of_one_name_are_one() {
         let cases = [
             ("contoso.com", "contoso.com"),

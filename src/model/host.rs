@@ -234,6 +234,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn what_nearly_every_host_is_is_seen_at_a_glance() {
+        assert_eq!(normal_name("mx1.contoso.com"), Some(KeyHost::Name(Cow::Borrowed("mx1.contoso.com"))));
+        for other in ["192.0.2.1", "MX1.contoso.com", "mx1.contoso.com.", ""] {
+            assert_eq!(normal_name(other), None, "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_quick_look_agrees_with_the_closer_one(
