@@ -5,7 +5,8 @@ use std::io::Write as _;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use connectord::cli::{CommandLine, Exit};
-use roff::bold;
+use connectord::mta::postfix::doctor::KINDS;
+use roff::{bold, roman};
 
 use crate::markdown;
 use crate::page::{HAS_TABLES, Page, marked};
@@ -51,6 +52,9 @@ fn page(command: &Command, name: &str) -> String {
         exit_status(&mut behind);
         markdown::add(REST, &mut behind);
     } else {
+        if name == "connectord-doctor-postfix" {
+            findings(&mut behind);
+        }
         behind.section("exit status");
         behind.paragraph("As all commands: connectord(8).");
         behind.section("see also");
@@ -58,6 +62,13 @@ fn page(command: &Command, name: &str) -> String {
     }
     text.push_str(&behind.render_behind());
     format!("{HAS_TABLES}{text}")
+}
+
+fn findings(page: &mut Page) {
+    page.section("findings");
+    for kind in KINDS {
+        page.item(vec![bold(kind.id), roman(format!(" ({})", kind.severity.word()))], marked(kind.about));
+    }
 }
 
 fn exit_status(page: &mut Page) {

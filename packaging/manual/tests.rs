@@ -4,6 +4,7 @@ use std::process::Command;
 use clap::CommandFactory as _;
 use connectord::answer::{ClientCertificate, Mail, inbound};
 use connectord::cli::Exit;
+use connectord::mta::postfix::doctor::KINDS;
 use connectord::{config, load};
 use jiff::Timestamp;
 use toml::de::DeTable;
@@ -161,6 +162,17 @@ fn every_command_has_a_page_that_connectord_8_leads_to() {
             assert!(files.contains(&inner), "{inner}: {files:?}");
         }
     }
+}
+
+#[test]
+fn every_finding_is_documented() {
+    let tags = tags(&page("connectord-doctor-postfix.8"));
+    for kind in KINDS {
+        assert!(tags.contains(&format!("{} ({})", kind.id, kind.severity.word())), "{kind:?}: {tags:?}");
+        assert!(kind.id.starts_with("postfix-") && kind.about.ends_with('.'), "{kind:?}");
+    }
+    let ids: BTreeSet<&str> = KINDS.iter().map(|kind| kind.id).collect();
+    assert_eq!(ids.len(), KINDS.len());
 }
 
 #[test]

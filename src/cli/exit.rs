@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Cause, Problems};
+use crate::mta::postfix::postconf;
 use crate::server;
 use crate::server::control::AskError;
 
@@ -70,7 +71,7 @@ impl Exit {
         match self {
             Exit::Good => "Good. Warnings alone are good.",
             Exit::NotGood => {
-                "What was tested is not good: `validate` fails, or a reload was refused because it weakens a connector."
+                "What was tested is not good: `validate` fails, `doctor` finds more than advice, or a reload was refused because it weakens a connector."
             }
             Exit::Usage => "The command line is wrong.",
             Exit::NoInput => "A file that was named is missing.",
@@ -179,6 +180,9 @@ pub enum Failure {
         /// Whether an option has to be another one.
         is_of_an_option: bool,
     },
+    /// The settings of Postfix are not known.
+    #[error("connectord: {0}")]
+    Postfix(#[from] postconf::Error),
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -204,6 +208,9 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
+            Failure::Postfix(postconf::Error::Run(_)) => Exit::Unavailable,
+            Failure::Postfix(postconf::Error::Failed { .. }) => Exit::NoInput,
+            Failure::Postfix(_) => Exit::Internal,
             Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) | Failure::NotHandedOver => {
                 Exit::Usage
             }

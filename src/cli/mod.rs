@@ -10,6 +10,7 @@
 mod certs;
 mod check;
 mod control;
+mod doctor;
 mod exit;
 pub mod explain;
 mod export;
@@ -88,6 +89,9 @@ enum Command {
     /// end, and the connectors that it is known from. What partners showed comes from the last run of
     /// `validate`.
     Certs(certs::Options),
+    /// Find what goes round the connectors in the settings of an MTA
+    #[command(subcommand)]
+    Doctor(doctor::Mta),
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]
     Export(export::Mta),
@@ -104,6 +108,7 @@ impl Command {
             Command::Reload(options) => reload::run(options, settings, out),
             Command::Validate(options) => validate(options, settings, out),
             Command::Certs(options) => certs::run(options, settings, out),
+            Command::Doctor(mta) => doctor::run(mta, settings, out),
             Command::Export(mta) => export::run(mta, settings, out),
         }
     }

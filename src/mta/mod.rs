@@ -1,4 +1,5 @@
 //! What we know of the MTAs themselves, beyond the questions they ask: how their tables are
-//! written. Pure; reading their settings and logs comes with the commands that need it.
+//! written, what their settings mean for the connectors, and (the one thing that is not pure) how they are read.
 
+pub mod finding;
 pub mod postfix;

@@ -44,7 +44,12 @@ type Places = &'static [(&'static str, &'static str)];
 fn places(software: Software) -> (Places, Places) {
     match software {
         Software::Postfix => (
-            &[("spool", "/var/spool/postfix"), ("data", "/var/lib/postfix"), ("etc", "/etc/postfix")],
+            &[
+                ("spool", "/var/spool/postfix"),
+                ("data", "/var/lib/postfix"),
+                ("etc", "/etc/postfix"),
+                ("certificates", "/etc/ssl/certs"),
+            ],
             &[("log", "/var/log"), ("dns", "/etc/nsd")],
         ),
         Software::Exim => (

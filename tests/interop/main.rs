@@ -34,6 +34,7 @@ mod crowd;
 mod daemon;
 mod detours;
 mod dnssec;
+mod doctor;
 mod envelopes;
 mod examiner;
 mod exhibits;

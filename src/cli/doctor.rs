@@ -1,0 +1,126 @@
+//! `connectord doctor`: what in the settings of an MTA goes round the connectors, or keeps their mail.
+//!
+//! It reads, and changes nothing. The connectors are those of the files as they are now.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Exit, Failure, Output, Settings};
+use crate::config::{Listen, ListenProtocol};
+use crate::load::{self, Checked, Ready};
+use crate::mta::finding::{Finding, Severity};
+use crate::mta::postfix::doctor::{Patient, examine};
+use crate::mta::postfix::postconf;
+use crate::protocol::escape::printable;
+
+/// The MTA that is examined.
+#[derive(Debug, Subcommand)]
+pub(super) enum Mta {
+    /// Postfix, by what postconf(1) says of main.cf and master.cf
+    ///
+    /// It looks at what outbound mail goes through. Every finding has a name, the place where it is set, the
+    /// connectors that it is about, and the commands that mend it. It ends with 0 when nothing is worse than advice,
+    /// and with 1 otherwise.
+    Postfix(Options),
+}
+
+/// The options of `doctor postfix`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
+    #[arg(long, value_name = "DIR")]
+    config_dir: Option<PathBuf>,
+}
+
+/// Where the units have the socket of Postfix.
+const SOCKETMAP: &str = "/var/spool/postfix/connectord/socketmap.sock";
+
+/// What `doctor --json` prints.
+#[derive(Serialize)]
+struct Report<'f> {
+    mta: &'static str,
+    version: &'f str,
+    findings: Vec<Told<'f>>,
+}
+
+#[derive(Serialize)]
+struct Told<'f> {
+    id: &'static str,
+    severity: &'static str,
+    message: &'f str,
+    connectors: &'f [String],
+    r#where: &'f str,
+    mend: &'f [String],
+}
+
+impl<'f> Told<'f> {
+    fn of(finding: &'f Finding) -> Told<'f> {
+        let Finding { kind, message, connectors, place, mend } = finding;
+        Told { id: kind.id, severity: kind.severity.word(), message, connectors, r#where: place, mend }
+    }
+}
+
+pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    let Mta::Postfix(Options { config_dir }) = mta;
+    let Checked { result, agreements, .. } = load::check(&settings.config, 0, Timestamp::now());
+    let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
+    let postfix = postconf::settings(config_dir.as_deref())?;
+    let version = postfix.version().map_err(postconf::Error::from)?;
+    let socketmap = socketmap(&listen, settings);
+    let patient = Patient {
+        settings: &postfix,
+        agreements: &agreements,
+        socketmap: &socketmap,
+        config_directory: config_dir.as_deref(),
+    };
+    let findings = examine(&patient);
+    if settings.json {
+        let findings = findings.iter().map(Told::of).collect();
+        out.json(&Report { mta: "postfix", version, findings })?;
+    } else {
+        write!(out, "Postfix {}: ", printable(version, WORDS))?;
+        match findings.len() {
+            0 => writeln!(out, "nothing was found that goes round the connectors")?,
+            1 => writeln!(out, "1 finding")?,
+            count => writeln!(out, "{count} findings")?,
+        }
+        for finding in &findings {
+            show(finding, out)?;
+        }
+    }
+    let is_good = findings.iter().all(|finding| finding.kind.severity == Severity::Advice);
+    Ok(if is_good { Exit::Good } else { Exit::NotGood })
+}
+
+/// Enough of a value to know it again. Commands are whole.
+const WORDS: usize = 300;
+
+/// The connectors that are named; how many more there are is said.
+const NAMED: usize = 8;
+
+fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
+    let Finding { kind, message, connectors, place, mend } = finding;
+    writeln!(out, "\n{}  {}  {}", kind.severity.word(), kind.id, printable(place, WORDS))?;
+    writeln!(out, "    {message}")?;
+    let named = connectors.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = connectors.len().saturating_sub(NAMED);
+    write!(out, "    connectors: {named}")?;
+    if more > 0 {
+        write!(out, " and {more} more")?;
+    }
+    writeln!(out)?;
+    for command in mend {
+        writeln!(out, "    # {}", printable(command, usize::MAX))?;
+    }
+    Ok(())
+}
+
+/// Where the daemon answers Postfix: as it is written, or else as the units have it.
+fn socketmap(listen: &[Listen], settings: &Settings) -> PathBuf {
+    let written = listen.iter().find(|one| one.is_written && one.protocol == ListenProtocol::Socketmap);
+    written.map_or_else(|| PathBuf::from(SOCKETMAP), |one| settings.runtime_dir().join(&one.path))
+}

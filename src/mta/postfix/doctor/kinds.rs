@@ -1,0 +1,89 @@
+//! The kinds of findings about a Postfix. Their names are an interface.
+
+use crate::mta::finding::{Kind, Severity};
+
+/// Each of them, in the order of the manual.
+pub const KINDS: &[&Kind] = &[
+    &POLICY_MISSING,
+    &POLICY_ORDER,
+    &TLS_REQUIRED,
+    &FALLBACK_RELAY,
+    &OTHER_WAY,
+    &SESSION_CACHE,
+    &CONNECTION_CACHE,
+    &LEVEL,
+    &AUTHORITIES,
+    &FINGERPRINT_DIGEST,
+];
+
+pub(super) static POLICY_MISSING: Kind = Kind {
+    id: "postfix-policy-missing",
+    severity: Severity::Bypass,
+    about: "smtp_tls_policy_maps does not name the daemon, in main.cf or for one service in master.cf. Nobody asks \
+            about the mail that leaves there, and no connector is in force for it.",
+};
+
+pub(super) static POLICY_ORDER: Kind = Kind {
+    id: "postfix-policy-order",
+    severity: Severity::Bypass,
+    about: "Another table stands before the daemon in smtp_tls_policy_maps. Postfix takes the first answer, so that \
+            for each domain in that table its entry counts and no connector does, even if it says `none`.",
+};
+
+pub(super) static TLS_REQUIRED: Kind = Kind {
+    id: "postfix-tls-required",
+    severity: Severity::Bypass,
+    about: "Postfix 3.10 and newer obey the header `TLS-Required: no` (RFC 8689), which any sender can write into any \
+            message: smtp_tls_policy_maps is not asked for it, and it may leave in plaintext.",
+};
+
+pub(super) static FALLBACK_RELAY: Kind = Kind {
+    id: "postfix-fallback-relay",
+    severity: Severity::Bypass,
+    about: "Mail that could not be delivered, also because the partner's certificate was refused, is sent to \
+            smtp_fallback_relay. The policy is then asked for under the name of that relay, and the partner's connector \
+            is not.",
+};
+
+pub(super) static OTHER_WAY: Kind = Kind {
+    id: "postfix-other-way",
+    severity: Severity::Bypass,
+    about: "Something other than the daemon decides where mail goes: relayhost, a table in transport_maps before the \
+            daemon's, or a table by sender. The policy is then asked for under the name of the next host and not of the \
+            recipient's domain, and the partner's connector is not. A connector's `route` is not taken either.",
+};
+
+pub(super) static SESSION_CACHE: Kind = Kind {
+    id: "postfix-session-cache",
+    severity: Severity::Bypass,
+    about: "On a TLS session that is resumed no certificate is judged, and the cache does not know for which names the \
+            session was made: after `match` is tightened, an old session passes for up to smtp_tls_session_cache_timeout.",
+};
+
+pub(super) static CONNECTION_CACHE: Kind = Kind {
+    id: "postfix-connection-cache",
+    severity: Severity::Bypass,
+    about: "Mail goes over connections that are open already, and for it nothing is asked: a connector that was \
+            tightened does not reach a busy partner before the burst is over.",
+};
+
+pub(super) static LEVEL: Kind = Kind {
+    id: "postfix-level",
+    severity: Severity::Bypass,
+    about: "smtp_tls_security_level is not what `[mta] level` says. Connectors were compared with that level when they \
+            were checked, and mail without a connector has the one of Postfix.",
+};
+
+pub(super) static AUTHORITIES: Kind = Kind {
+    id: "postfix-authorities",
+    severity: Severity::Outage,
+    about: "smtp_tls_CAfile and smtp_tls_CApath are empty, so that Postfix trusts no authority: all mail at the levels \
+            `verify` and `secure` waits, unless the connector has a `ca_file`.",
+};
+
+pub(super) static FINGERPRINT_DIGEST: Kind = Kind {
+    id: "postfix-fingerprint-digest",
+    severity: Severity::Outage,
+    about: "Digests of certificates are compared with another algorithm than SHA-256, which ours are of: no certificate \
+            is the right one, and all mail at the level `fingerprint` waits.",
+};

@@ -1,0 +1,178 @@
+//! What goes round the connectors in a Postfix, or keeps their mail: from its settings and the agreements to
+//! findings. Pure.
+//!
+//! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
+//! it happen: `tests/interop/doctor.rs`.
+
+mod kinds;
+mod rules;
+mod tables;
+mod ways;
+
+use std::path::Path;
+
+pub use kinds::KINDS;
+
+use super::settings::{Service, Settings};
+use crate::model::{Agreements, Mode, Outbound};
+use crate::mta::finding::{Finding, Kind};
+
+/// What is examined.
+pub struct Patient<'p> {
+    /// The settings of Postfix.
+    pub settings: &'p Settings,
+    /// The connectors, and what was told us of Postfix.
+    pub agreements: &'p Agreements,
+    /// Where the daemon answers socketmap_table(5); absolute.
+    pub socketmap: &'p Path,
+    /// The directory of main.cf, when it is not the one that Postfix knows by itself.
+    pub config_directory: Option<&'p Path>,
+}
+
+/// Everything that is wrong, worst first.
+pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    if patient.enforced().next().is_none() {
+        return Vec::new();
+    }
+    let mut findings = tables::policy(patient);
+    findings.extend(ways::ways(patient));
+    findings.extend(rules::rules(patient));
+    findings.sort_by_key(|finding| finding.kind.severity);
+    findings
+}
+
+/// Where a value is set.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Main,
+    Service(&'p Service),
+}
+
+impl<'p> Patient<'p> {
+    /// The outbound connectors in force.
+    fn enforced(&self) -> impl Iterator<Item = &'p Outbound> {
+        self.agreements.outbound.iter().filter(|connector| connector.mode == Mode::Enforce)
+    }
+
+    /// What is asked for, in the words of smtp_tls_policy_maps and transport_maps: relative to the queue directory
+    /// where it can be, since that is right within a chroot and outside.
+    fn our_table(&self, map: &str) -> String {
+        let queue = Path::new(self.settings.main("queue_directory"));
+        let path = self.socketmap.strip_prefix(queue).unwrap_or(self.socketmap);
+        format!("socketmap:unix:{}:{map}", path.display())
+    }
+
+    /// Whether a table is the daemon's.
+    fn is_ours(&self, table: &str, map: &str) -> bool {
+        let table = table.strip_prefix("proxy:").unwrap_or(table);
+        let Some((path, name)) = table.strip_prefix("socketmap:unix:").and_then(|rest| rest.rsplit_once(':'))
+        else {
+            return false;
+        };
+        // An absolute path stays what it is.
+        name == map && Path::new(self.settings.main("queue_directory")).join(path) == self.socketmap
+    }
+
+    /// A command of Postfix, for the instance that is examined.
+    fn command(&self, program: &str, arguments: &str) -> String {
+        match self.config_directory {
+            None => format!("{program} {arguments}"),
+            Some(directory) => {
+                format!("{program} -c {} {arguments}", quoted(&directory.display().to_string()))
+            }
+        }
+    }
+
+    fn set(&self, name: &str, value: &str) -> String {
+        self.command("postconf", &format!("-e {}", quoted(&format!("{name} = {value}"))))
+    }
+
+    /// Takes away what a service has for itself.
+    fn unset(&self, service: &Service, name: &str) -> String {
+        self.command("postconf", &format!("-PX {}", quoted(&format!("{}/{name}", service.name))))
+    }
+
+    fn reload(&self) -> String {
+        self.command("postfix", "reload")
+    }
+
+    /// Whether a connector's mail can leave through a service that has its value of a setting from this place. A
+    /// connector without a service of its own may leave by any.
+    fn can_leave_by(&self, connector: &Outbound, place: Place<'_>, setting: &str) -> bool {
+        let Some(own) = &connector.transport else { return true };
+        let own = format!("{own}/unix");
+        match place {
+            Place::Service(service) => service.name == own,
+            Place::Main => {
+                let mut services = self.settings.running("smtp");
+                !services.any(|service| service.name == own && service.own(setting).is_some())
+            }
+        }
+    }
+
+    /// A finding about these connectors; none without any.
+    fn finding(
+        &self,
+        kind: &'static Kind,
+        about: impl Fn(&Outbound) -> bool,
+        message: String,
+        (place, name, value): (Place<'_>, &str, &str),
+        mend: Vec<String>,
+    ) -> Option<Finding> {
+        let connectors: Vec<String> = self
+            .enforced()
+            .filter(|connector| about(connector) && self.can_leave_by(connector, place, name))
+            .map(|connector| connector.name.as_str().to_owned())
+            .collect();
+        let place = match place {
+            Place::Main => format!("main.cf: {name} = {value}"),
+            Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
+        };
+        (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
+    }
+
+    /// The places from which daemons of these programs have a value that is not as it should be.
+    fn wrong(
+        &self,
+        programs: &[&str],
+        name: &str,
+        is_right: impl Fn(&str) -> bool,
+    ) -> Vec<(Place<'p>, &'p str)> {
+        let settings: &'p Settings = self.settings;
+        let services = || programs.iter().flat_map(|program| settings.running(program));
+        let mut places = Vec::new();
+        // What every service has for itself in another way is nobody's.
+        let main = settings.main(name);
+        if !is_right(main) && services().any(|service| service.own(name).is_none()) {
+            places.push((Place::Main, main));
+        }
+        for service in services() {
+            if let Some(own) = service.own(name).filter(|own| !is_right(own)) {
+                places.push((Place::Service(service), own));
+            }
+        }
+        places
+    }
+
+    /// The commands that make such a value right.
+    fn mend(&self, place: Place<'_>, name: &str, right: &str) -> Vec<String> {
+        let command = match place {
+            Place::Main => self.set(name, right),
+            // If main.cf is wrong too, that is a finding of its own.
+            Place::Service(service) => self.unset(service, name),
+        };
+        vec![command, self.reload()]
+    }
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Whether the daemon is asked, and before everybody else.
+
+use super::kinds::{POLICY_MISSING, POLICY_ORDER};
+use super::{Patient, Place};
+use crate::mta::finding::Finding;
+use crate::mta::postfix::settings::tables;
+
+const NAME: &str = "smtp_tls_policy_maps";
+
+/// The word of the map.
+pub(super) const MAP: &str = "tls";
+
+/// Whether every smtp(8) asks the daemon first.
+pub(super) fn policy(patient: &Patient<'_>) -> Vec<Finding> {
+    let is_first = |value: &str| tables(value).first().is_some_and(|first| patient.is_ours(first, MAP));
+    let wrong = patient.wrong(&["smtp"], NAME, is_first);
+    let found = wrong.into_iter().filter_map(|(place, value)| {
+        let is_there = tables(value).iter().any(|table| patient.is_ours(table, MAP));
+        let (kind, message) = if is_there {
+            (
+                &POLICY_ORDER,
+                "what the tables before the daemon's say counts, and no connector does".to_owned(),
+            )
+        } else {
+            (&POLICY_MISSING, "the daemon is not asked: no connector is in force".to_owned())
+        };
+        let mend = match place {
+            Place::Main => vec![patient.set(NAME, &first(patient, value, MAP)), patient.reload()],
+            Place::Service(service) => vec![patient.unset(service, NAME), patient.reload()],
+        };
+        patient.finding(kind, |_| true, message, (place, NAME, value), mend)
+    });
+    found.collect()
+}
+
+/// The same tables with the daemon's before them.
+pub(super) fn first(patient: &Patient<'_>, value: &str, map: &str) -> String {
+    let others = tables(value).into_iter().filter(|table| !patient.is_ours(table, map));
+    let ours = patient.our_table(map);
+    std::iter::once(ours.as_str()).chain(others).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,203 @@
+//! The settings of a Postfix, from what postconf(1) prints of them.
+//!
+//! A setting is in main.cf, or has a default, and any service in master.cf may have another value for itself
+//! (`-o name=value`). What a daemon of Postfix obeys is the second where there is one.
+
+use std::collections::BTreeMap;
+
+/// The settings of one instance.
+#[derive(Debug, Default)]
+pub struct Settings {
+    main: BTreeMap<String, String>,
+    services: Vec<Service>,
+}
+
+/// A line of master.cf.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name and type as postconf(1) takes them: `smtp/unix`.
+    pub name: String,
+    /// Whether its processes see nothing outside of the queue directory.
+    pub is_chrooted: bool,
+    /// The daemon that it runs: `smtp`, `smtpd`, `cleanup`.
+    pub program: String,
+    /// What it has for itself.
+    overrides: BTreeMap<String, String>,
+}
+
+/// What postconf(1) said and nobody expected.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// A line of its output.
+    #[error("postconf {option}: no line of settings: {}", line.escape_debug())]
+    Line {
+        /// With which option.
+        option: &'static str,
+        /// The line.
+        line: String,
+    },
+    /// There is no such setting, or it is no version.
+    #[error("postconf says no mail_version")]
+    Version,
+}
+
+impl Settings {
+    /// Reads the output of `postconf -x`, `postconf -M` and `postconf -Px`.
+    ///
+    /// # Errors
+    /// A line has another form.
+    pub fn parse(main: &str, services: &str, overrides: &str) -> Result<Settings, Unreadable> {
+        let mut settings = Settings::default();
+        for line in main.lines() {
+            let (name, value) =
+                assignment(line).ok_or_else(|| Unreadable::Line { option: "-x", line: line.to_owned() })?;
+            settings.main.insert(name.to_owned(), value.to_owned());
+        }
+        for line in services.lines() {
+            let service = Service::parse(line)
+                .ok_or_else(|| Unreadable::Line { option: "-M", line: line.to_owned() })?;
+            settings.services.push(service);
+        }
+        for line in overrides.lines() {
+            settings
+                .override_one(line)
+                .ok_or_else(|| Unreadable::Line { option: "-P", line: line.to_owned() })?;
+        }
+        Ok(settings)
+    }
+
+    /// `smtp/unix/smtp_fallback_relay = [relay.example]`
+    fn override_one(&mut self, line: &str) -> Option<()> {
+        let (path, value) = assignment(line)?;
+        let (service, name) = path.rsplit_once('/')?;
+        let service = self.services.iter_mut().find(|known| known.name == service)?;
+        service.overrides.insert(name.to_owned(), value.to_owned());
+        Some(())
+    }
+
+    /// What main.cf or the default says; empty for a setting that this version does not have.
+    pub fn main(&self, name: &str) -> &str {
+        self.main.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether this version has such a setting.
+    pub fn has(&self, name: &str) -> bool {
+        self.main.contains_key(name)
+    }
+
+    /// What a service obeys.
+    pub fn of<'s>(&'s self, service: &'s Service, name: &str) -> &'s str {
+        service.own(name).unwrap_or_else(|| self.main(name))
+    }
+
+    /// The services that run a daemon.
+    pub fn running(&self, program: &str) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(move |service| service.program == program)
+    }
+
+    /// The version, such as 3.7.11.
+    ///
+    /// # Errors
+    /// It is not said.
+    pub fn version(&self) -> Result<&str, Unreadable> {
+        match self.main("mail_version") {
+            "" => Err(Unreadable::Version),
+            version => Ok(version),
+        }
+    }
+}
+
+impl Service {
+    /// `smtp unix - - y - - smtp -o name=value`: master(5) has eight fields, the last with arguments.
+    fn parse(line: &str) -> Option<Service> {
+        let mut fields = line.split_whitespace();
+        let (name, kind) = (fields.next()?, fields.next()?);
+        let (_private, _unprivileged, chroot) = (fields.next()?, fields.next()?, fields.next()?);
+        let (_wakeup, _maxproc, program) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(Service {
+            name: format!("{name}/{kind}"),
+            // `-` is the default, which is `y` up to compatibility_level 0 and `n` since. postconf says what is
+            // written; what is not certain counts as chrooted, which is where paths can be wrong.
+            is_chrooted: chroot != "n",
+            program: program.to_owned(),
+            overrides: BTreeMap::new(),
+        })
+    }
+
+    /// The value that it has for itself.
+    pub fn own(&self, name: &str) -> Option<&str> {
+        self.overrides.get(name).map(String::as_str)
+    }
+}
+
+/// `name = value`, of which the value may be empty.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once('=')?;
+    Some((name.trim_end(), value.trim_start()))
+}
+
+/// The tables of a list, as Postfix takes it apart: at commas and white space, but not within braces
+/// (mystrtok.c:mystrtokq).
+pub fn tables(list: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    let pieces = list.split(move |c: char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && (c == ',' || c.is_ascii_whitespace())
+    });
+    pieces.filter(|piece| !piece.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SERVICES: &str = "\
+smtp       inet  n       -       y       -       -       smtpd
+smtp       unix  -       -       y       -       -       smtp
+relay      unix  -       -       n       -       -       smtp -o syslog_name=postfix/$service_name
+";
+
+    #[test]
+    fn a_service_has_its_own_value_or_that_of_main_cf() {
+        let main = "mail_version = 3.7.11\nrelayhost =\nsmtp_fallback_relay = [a.example]\n";
+        let own = "relay/unix/smtp_fallback_relay = \nrelay/unix/syslog_name = postfix/relay\n";
+        let settings = Settings::parse(main, SERVICES, own).unwrap();
+        assert_eq!(settings.version().unwrap(), "3.7.11");
+        let clients: Vec<&Service> = settings.running("smtp").collect();
+        let values: Vec<(&str, &str, bool)> = clients
+            .iter()
+            .map(|service| {
+                (service.name.as_str(), settings.of(service, "smtp_fallback_relay"), service.is_chrooted)
+            })
+            .collect();
+        assert_eq!(values, [("smtp/unix", "[a.example]", true), ("relay/unix", "", false)]);
+        assert_eq!((settings.main("relayhost"), settings.has("relayhost")), ("", true));
+        assert_eq!((settings.main("tls_required_enable"), settings.has("tls_required_enable")), ("", false));
+    }
+
+    #[test]
+    fn what_is_no_setting_is_told() {
+        assert!(Settings::parse("bogus\n", "", "").is_err());
+        assert!(Settings::parse("", "smtp inet n\n", "").is_err());
+        assert!(Settings::parse("", SERVICES, "nobody/unix/relayhost = a\n").is_err());
+        assert!(Settings::default().version().is_err());
+    }
+
+    #[test]
+    fn a_list_is_taken_apart_where_postfix_does() {
+        for (list, expected) in [
+            ("", vec![]),
+            ("hash:/etc/a, socketmap:unix:b:tls", vec!["hash:/etc/a", "socketmap:unix:b:tls"]),
+            ("hash:/etc/a hash:/etc/b,,", vec!["hash:/etc/a", "hash:/etc/b"]),
+            ("inline:{ {a = b}, c=d } x:y", vec!["inline:{ {a = b}, c=d }", "x:y"]),
+            ("inline:{a=b}} x:y", vec!["inline:{a=b}}", "x:y"]),
+        ] {
+            assert_eq!(tables(list), expected, "{list}");
+        }
+    }
+}
