@@ -7,6 +7,7 @@ mod certs;
 mod check;
 mod control;
 mod daemon;
+mod doctor;
 mod explain;
 mod export;
 mod kept;

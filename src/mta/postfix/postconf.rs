@@ -23,7 +23,7 @@ pub enum Error {
     #[error("postconf: {0}; is Postfix installed, and /usr/sbin in PATH?")]
     Run(io::Error),
     /// It failed.
-    #[error("postconf: {}", said.trim_end().escape_debug())]
+    #[error("postconf: {}", said.strip_prefix("postconf: ").unwrap_or(said).escape_debug())]
     Failed {
         /// What it said.
         said: String,

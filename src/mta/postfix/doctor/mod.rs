@@ -31,7 +31,7 @@ pub struct Patient<'p> {
 
 /// Everything that is wrong, worst first.
 pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    if patient.enforced().next().is_none() {
+    if patient.connectors().next().is_none() {
         return Vec::new();
     }
     let mut findings = tables::policy(patient);
@@ -49,9 +49,9 @@ enum Place<'p> {
 }
 
 impl<'p> Patient<'p> {
-    /// The outbound connectors in force.
-    fn enforced(&self) -> impl Iterator<Item = &'p Outbound> {
-        self.agreements.outbound.iter().filter(|connector| connector.mode == Mode::Enforce)
+    /// The outbound connectors in force, and those that report: what goes round them will once they are.
+    fn connectors(&self) -> impl Iterator<Item = &'p Outbound> {
+        self.agreements.outbound.iter().filter(|connector| connector.mode != Mode::Off)
     }
 
     /// What is asked for, in the words of smtp_tls_policy_maps and transport_maps: relative to the queue directory
@@ -120,7 +120,7 @@ impl<'p> Patient<'p> {
         mend: Vec<String>,
     ) -> Option<Finding> {
         let connectors: Vec<String> = self
-            .enforced()
+            .connectors()
             .filter(|connector| about(connector) && self.can_leave_by(connector, place, name))
             .map(|connector| connector.name.as_str().to_owned())
             .collect();

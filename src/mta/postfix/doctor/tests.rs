@@ -67,8 +67,10 @@ fn right_settings_have_no_finding() {
 }
 
 #[test]
-fn without_a_connector_in_force_there_is_nothing_to_go_round() {
-    assert_eq!(ids("smtp_tls_policy_maps =", "", &["encrypt of a.example, report"]), [""; 0]);
+fn without_a_connector_there_is_nothing_to_go_round() {
+    let without = "smtp_tls_policy_maps =";
+    assert_eq!(ids(without, "", &["encrypt of a.example, off"]), [""; 0]);
+    assert_eq!(ids(without, "", &["encrypt of a.example, report"]), ["postfix-policy-missing"]);
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! `doctor`, with a postconf that says what a test wants: how findings are written, and how it ends.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::bench::{Bench, CONFIGURATION, Ended, ended};
+
+/// Prints files of the directory that it is in.
+const POSTCONF: &str = r#"
+[ "$1" = -c ] && { echo "$2" > "${0%/*}/directory"; shift 2; }
+exec cat "${0%/*}/said$1"
+"#;
+
+const SERVICES: &str = "smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n";
+
+const RIGHT: &str = "\
+mail_version = 3.7.11
+queue_directory = /var/spool/postfix
+smtp_tls_policy_maps = socketmap:unix:connectord/socketmap.sock:tls
+smtp_tls_security_level = may
+smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
+smtp_tls_fingerprint_digest = sha256
+smtp_tls_session_cache_database =
+smtp_connection_cache_on_demand = no
+smtp_connection_cache_destinations =
+smtp_fallback_relay =
+default_transport = smtp
+relayhost =
+transport_maps = socketmap:unix:connectord/socketmap.sock:transport
+";
+
+/// A bench with a Postfix that has these settings.
+fn bench(main: &str) -> Bench {
+    let bench = Bench::new(CONFIGURATION);
+    bench.write("said-x", main);
+    bench.write("said-M", SERVICES);
+    bench.write("said-Px", "");
+    bench.write("postconf", POSTCONF);
+    bench
+}
+
+fn doctor(bench: &Bench, options: &[&str]) -> Ended {
+    const BIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/bin:/usr/bin:/bin");
+    let mut command = bench.command(&[&["doctor", "postfix"][..], options].concat());
+    ended(command.env("PATH", BIN).env("POSTCONF", bench.path("postconf")))
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is() {
+    let bench = bench(RIGHT);
+    let ended = doctor(&bench, &[]).expect(0);
+    assert_eq!(ended.stdout, "Postfix 3.7.11: nothing was found that goes round the connectors\n");
+    let report = doctor(&bench, &["--json"]).expect(0).json();
+    assert_eq!(report, json!({ "mta": "postfix", "version": "3.7.11", "findings": [] }));
+}
+
+#[test]
+fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
+    let bench = bench(&RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = [relay.example]"));
+    let ended = doctor(&bench, &[]).expect(1);
+    assert_eq!(
+        ended.stdout,
+        "Postfix 3.7.11: 1 finding\n\
+         \n\
+         bypass  postfix-fallback-relay  main.cf: smtp_fallback_relay = [relay.example]\n    \
+             mail that a connector stops is sent to this relay instead\n    \
+             connectors: contoso-bank, contoso-trial, everyone\n    \
+             # postconf -e 'smtp_fallback_relay = '\n    \
+             # postfix reload\n"
+    );
+    let report = doctor(&bench, &["--json", "--config-dir", "/etc/postfix-out"]).expect(1).json();
+    assert_eq!(fs::read_to_string(bench.path("directory")).unwrap(), "/etc/postfix-out\n");
+    assert_eq!(
+        report["findings"],
+        json!([{
+            "id": "postfix-fallback-relay",
+            "severity": "bypass",
+            "message": "mail that a connector stops is sent to this relay instead",
+            "connectors": ["contoso-bank", "contoso-trial", "everyone"],
+            "where": "main.cf: smtp_fallback_relay = [relay.example]",
+            "mend": [
+                "postconf -c /etc/postfix-out -e 'smtp_fallback_relay = '",
+                "postfix -c /etc/postfix-out reload"
+            ]
+        }])
+    );
+}
+
+#[test]
+fn what_somebody_wrote_into_main_cf_does_nothing_to_the_terminal() {
+    let bench = bench(&RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = \u{1b}[2J\u{202e}"));
+    let ended = doctor(&bench, &[]).expect(1);
+    assert!(!ended.stdout.contains(['\u{1b}', '\u{202e}']), "{:?}", ended.stdout);
+    assert!(ended.stdout.contains(r"smtp_fallback_relay = \u{1b}[2J\u{202e}"), "{:?}", ended.stdout);
+}
+
+#[test]
+fn without_the_settings_there_is_no_result() {
+    let bench = bench(RIGHT);
+    for (script, code, told) in [
+        (
+            "echo 'postconf: fatal: open /etc/x/main.cf: No such file' >&2; exit 1",
+            66,
+            "connectord: postconf: fatal: open /etc/x/main.cf: No such file\n",
+        ),
+        ("echo bogus", 70, "connectord: postconf -x: no line of settings: bogus\n"),
+        ("exec head -c 5000000 /dev/zero", 70, "connectord: postconf says more than 4194304 octets\n"),
+    ] {
+        bench.write("postconf", script);
+        let ended = doctor(&bench, &[]).expect(code);
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", told));
+    }
+    let mut command = bench.command(&["doctor", "postfix"]);
+    let ended = ended(command.env("PATH", bench.path("run"))).expect(69);
+    assert!(ended.stderr.contains("is Postfix installed, and /usr/sbin in PATH?"), "{ended:?}");
+}
