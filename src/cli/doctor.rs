@@ -3,7 +3,7 @@
 //! It reads, and changes nothing. The connectors are those of the files as they are now.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::protocol::escape::printable;
 pub(super) enum Mta {
     /// Postfix, by what postconf(1) says of main.cf and master.cf
     ///
-    /// It looks at what outbound mail goes through. Every finding has a name, the place where it is set, the
+    /// It looks at what mail goes through in both directions. Every finding has a name, the place where it is set, the
     /// connectors that it is about, and the commands that mend it. It ends with 0 when nothing is worse than advice,
     /// and with 1 otherwise.
     Postfix(Options),
@@ -36,8 +36,8 @@ pub(super) struct Options {
     config_dir: Option<PathBuf>,
 }
 
-/// Where the units have the socket of Postfix.
-const SOCKETMAP: &str = "/var/spool/postfix/connectord/socketmap.sock";
+/// Where the units have the sockets of Postfix.
+const SOCKETS: &str = "/var/spool/postfix/connectord";
 
 /// What `doctor --json` prints.
 #[derive(Serialize)]
@@ -70,11 +70,13 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
     let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
     let postfix = postconf::settings(config_dir.as_deref())?;
     let version = postfix.version().map_err(postconf::Error::from)?;
-    let socketmap = socketmap(&listen, settings);
+    let [socketmap, policy] = [ListenProtocol::Socketmap, ListenProtocol::Policy]
+        .map(|protocol| socket(&listen, protocol, settings));
     let patient = Patient {
         settings: &postfix,
         agreements: &agreements,
         socketmap: &socketmap,
+        policy: &policy,
         config_directory: config_dir.as_deref(),
     };
     let findings = examine(&patient);
@@ -119,8 +121,14 @@ fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the daemon answers Postfix: as it is written, or else as the units have it.
-fn socketmap(listen: &[Listen], settings: &Settings) -> PathBuf {
-    let written = listen.iter().find(|one| one.is_written && one.protocol == ListenProtocol::Socketmap);
-    written.map_or_else(|| PathBuf::from(SOCKETMAP), |one| settings.runtime_dir().join(&one.path))
+/// Where the daemon answers this protocol: as it is written, or else as the units have it.
+fn socket(listen: &[Listen], protocol: ListenProtocol, settings: &Settings) -> PathBuf {
+    let of = |one: &&Listen| one.protocol == protocol;
+    let written = listen.iter().filter(|one| one.is_written).find(of);
+    match written {
+        Some(one) => settings.runtime_dir().join(&one.path),
+        None => {
+            Path::new(SOCKETS).join(Listen::defaults().iter().find(of).map_or(Path::new(""), |one| &one.path))
+        }
+    }
 }

@@ -25,6 +25,13 @@ smtp_tls_session_cache_database =
 smtp_connection_cache_on_demand = no
 smtp_connection_cache_destinations =
 smtp_fallback_relay =
+smtpd_delay_reject = yes
+smtpd_recipient_restrictions = check_policy_service unix:connectord/policy.sock
+smtpd_data_restrictions = check_policy_service unix:connectord/policy.sock
+smtpd_policy_service_default_action = 451 4.3.5 Server configuration problem
+smtpd_tls_security_level = may
+smtpd_tls_ask_ccert = yes
+smtpd_tls_fingerprint_digest = sha256
 default_transport = smtp
 relayhost =
 transport_maps = socketmap:unix:connectord/socketmap.sock:transport
@@ -33,6 +40,7 @@ transport_maps = socketmap:unix:connectord/socketmap.sock:transport
 /// A bench with a Postfix that has these settings.
 fn bench(main: &str) -> Bench {
     let bench = Bench::new(CONFIGURATION);
+    bench.write("said", main);
     bench.write("said-x", main);
     bench.write("said-M", SERVICES);
     bench.write("said-Px", "");

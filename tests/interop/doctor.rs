@@ -2,22 +2,15 @@
 //! nothing else; its commands are run as printed; then the way is closed, and `doctor` is silent.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use crate::certificates::{Authority, Credentials, Subject};
 use crate::condition::wait_for;
-use crate::daemon::CONNECTORD;
-use crate::lab::{Lab, fates};
 use crate::network::partner_address;
 use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
+use crate::practice::Practice;
 use crate::resolver::Zone;
 use crate::root::Release;
 
@@ -206,27 +199,23 @@ struct Terms {
     name: &'static str,
 }
 
-impl Default for Terms {
-    fn default() -> Terms {
-        Terms { open: "enforce", name: "mx.good.example" }
-    }
+const AGREED: Terms = Terms { open: "enforce", name: "mx.good.example" };
+
+/// A practice with partners.
+struct Patients {
+    practice: Practice,
+    good: Credentials,
 }
 
-/// A lab with contrib's settings, and a patient's history: who may have got mail already.
-struct Practice {
-    lab: Lab,
-    partner: Credentials,
-}
-
-impl Practice {
-    fn open(release: Release) -> Practice {
+impl Patients {
+    fn new(release: Release) -> Patients {
         let authority = Authority::new("Lab CA");
-        let partner = authority.issue(Subject::server(&["mx.good.example"]));
+        let good = authority.issue(Subject::server(&["mx.good.example"]));
         let host = |name: &str, number, starttls| Host { name: name.to_owned(), number, starttls };
         let hosts = [
             host("mx.plain.example", 10, Starttls::Absent),
             host("relay.lab.example", 11, Starttls::Absent),
-            host("mx.good.example", 12, Starttls::Works(partner.server())),
+            host("mx.good.example", 12, Starttls::Works(good.server())),
         ];
         let mut zone = Zone::default();
         zone.mx("open.example", "mx.plain.example");
@@ -235,114 +224,44 @@ impl Practice {
         for domain in ["good.example", "pinned.example", "free.example"] {
             zone.mx(domain, "mx.good.example");
         }
-        let lab: Lab = Lab::start(release, &authority, &hosts, zone, &[]);
-        let directory = lab.machine.directory();
-        fs::write(directory.join("certificates/ca-certificates.crt"), authority.pem()).unwrap();
-        let practice = Practice { lab, partner };
-        practice.agree(Terms::default());
-        let program = practice.path("connectord");
-        fs::copy(CONNECTORD, &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        practice
+        let patients = Patients { practice: Practice::open(release, &authority, &hosts, zone), good };
+        patients.practice.agree(&patients.connectors(AGREED));
+        patients
     }
 
-    /// A file among Postfix's, which the machine sees.
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.lab.machine.directory().join("etc").join(name)
+    fn connectors(&self, terms: Terms) -> String {
+        connectors(&self.good, terms.open, terms.name)
     }
 
-    /// Agrees on this name for the partner's certificate: with the daemon, whose paths are those of the host, and in
-    /// what `doctor` reads, whose paths are those of the machine.
     fn agree(&self, terms: Terms) {
-        let connectors = connectors(&self.partner, terms.open, terms.name);
-        self.lab.site.configure(&connectors);
-        let listen = "[[listen]]\nprotocol = \"socketmap\"\n\
-                      path = \"/var/spool/postfix/connectord/socketmap.sock\"\n";
-        fs::write(self.path("connectord.toml"), format!("version = 1\n{listen}[mta]\n{connectors}")).unwrap();
-    }
-
-    fn postconf(&self, arguments: &[&str]) {
-        self.lab.machine.run("postconf", arguments);
-        self.lab.machine.run("postfix", &["reload"]);
-    }
-
-    /// What `doctor` finds; its exit code says the same.
-    fn findings(&self) -> Vec<Value> {
-        let arguments = ["doctor", "postfix", "--json", "--config", "/etc/postfix/connectord.toml"];
-        let output = self.lab.machine.output("/etc/postfix/connectord", &arguments);
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        let findings = report["findings"].as_array().unwrap().clone();
-        assert_eq!(output.status.code(), Some(i32::from(!findings.is_empty())));
-        findings
-    }
-
-    /// The one finding is this; its commands are run as they are printed, and then there is none.
-    fn is_mended(&self, id: &str, place: &str) {
-        let findings = self.findings();
-        let [finding] = &findings[..] else { panic!("{id} at {place}: {findings:#?}") };
-        assert_eq!((finding["id"].as_str(), finding["where"].as_str()), (Some(id), Some(place)));
-        let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
-        assert!(mend.len() > 1, "{finding:#?}");
-        for command in mend {
-            self.lab.machine.run("sh", &["-ec", command]);
-        }
-        assert_eq!(self.findings(), Vec::<Value>::new(), "after {id} at {place}");
-    }
-
-    /// Sends a message; it must meet this fate.
-    fn send(&self, header: &str, recipient: &str, fate: &str) {
-        self.lab.mta.submit_with(&self.lab.network, header, [recipient]);
-        self.lab.met(&fates([(recipient, fate)]));
-    }
-
-    fn agree_from_now_on(&self, terms: Terms) {
-        self.agree(terms);
-        let reload = self.lab.site.json(&["reload", "--json"]);
-        assert_eq!(reload["ok"], true, "{reload}");
+        self.practice.agree_from_now_on(&self.connectors(terms));
     }
 
     /// Sends many messages to a slow host while there is no connector in force, and enforces it when the first has
     /// arrived: how many arrive in plaintext after that.
     fn burst(&self, word: &str) -> usize {
-        self.agree_from_now_on(Terms { open: "report", ..Terms::default() });
+        let lab = &self.practice.lab;
+        self.agree(Terms { open: "report", ..AGREED });
         let arrived = || {
-            let mail = self.lab.partner.mail();
+            let mail = lab.partner.mail();
             mail.iter().filter(|mail| mail.recipients[0].starts_with(word) && mail.tls.is_none()).count()
         };
         let recipients: BTreeSet<String> =
             (0..BURST).map(|number| format!("{word}{number}@busy.example")).collect();
-        self.lab.mta.submit_by_smtp(&self.lab.network, recipients.iter().map(String::as_str));
+        lab.mta.submit_by_smtp(&lab.network, recipients.iter().map(String::as_str));
         wait_for("the first", || if arrived() > 0 { Ok(()) } else { Err("none".to_owned()) });
-        self.agree_from_now_on(Terms::default());
+        self.agree(AGREED);
         let before = arrived();
-        self.lab.fates(&recipients);
+        lab.fates(&recipients);
         arrived() - before
     }
-
-    /// Main.cf and master.cf as they were, whatever is done.
-    fn with_settings_restored(&self, work: impl FnOnce()) {
-        let kept: Vec<_> =
-            ["main.cf", "master.cf"].map(|name| (self.path(name), fs::read(self.path(name)).unwrap())).into();
-        work();
-        for (path, text) in kept {
-            restore(&path, &text);
-        }
-        self.lab.machine.run("postfix", &["reload"]);
-    }
-}
-
-fn restore(path: &Path, text: &[u8]) {
-    fs::write(path, text).unwrap();
-    // Postfix takes what was written just now for half written.
-    let touched = Command::new("touch").args(["-d", "1 minute ago"]).arg(path).status().unwrap();
-    assert!(touched.success());
 }
 
 fn x2_settings(release: Release) {
-    let practice = Practice::open(release);
+    let patients = Patients::new(release);
+    let practice = &patients.practice;
     let _daemon = practice.lab.site.serve();
-    assert_eq!(practice.findings(), Vec::<Value>::new(), "contrib's settings");
+    practice.is_well();
     practice.send(ORDINARY.header, "first@open.example", NO_TLS);
     practice.send(ORDINARY.header, "first@good.example", GOOD);
     for (number, fault) in FAULTS.iter().enumerate() {
@@ -361,11 +280,12 @@ fn x2_settings(release: Release) {
 
 /// A tightened name, which a session from before does not know of.
 fn x2_sessions(release: Release) {
-    let practice = Practice::open(release);
+    let patients = Patients::new(release);
+    let practice = &patients.practice;
     let _daemon = practice.lab.site.serve();
     practice.postconf(&["-e", "smtp_tls_session_cache_database=btree:${data_directory}/smtp_scache"]);
     practice.send(ORDINARY.header, "before@good.example", GOOD);
-    practice.agree_from_now_on(Terms { name: "mx.elsewhere.example", ..Terms::default() });
+    patients.agree(Terms { name: "mx.elsewhere.example", ..AGREED });
     practice.send(ORDINARY.header, "tightened@good.example", GOOD);
     practice.is_mended(
         "postfix-session-cache",
@@ -376,18 +296,20 @@ fn x2_sessions(release: Release) {
 
 /// A connector that comes into force while there is much to send.
 fn x2_burst(release: Release) {
-    let mut practice = Practice::open(release);
+    let mut patients = Patients::new(release);
+    let lab = &mut patients.practice.lab;
     let slow = Host { name: "mx.slow.example".to_owned(), number: SLOW, starttls: Starttls::Absent };
     let address = SocketAddr::new(partner_address(SLOW), 25);
-    practice.lab.partner.listen(&practice.lab.network.partner, &slow, address, Duration::from_millis(30));
+    lab.partner.listen(&lab.network.partner, &slow, address, Duration::from_millis(30));
+    let practice = &patients.practice;
     let _daemon = practice.lab.site.serve();
     practice.postconf(&["-e", "smtp_connection_cache_on_demand=yes", "smtp_destination_concurrency_limit=1"]);
-    let late = practice.burst("with");
+    let late = patients.burst("with");
     // Postfix 3.10 asks again when the level is another one.
     assert!(late > BURST / 2 || release.version != "3.7" && late <= 1, "{late}");
     practice.is_mended("postfix-connection-cache", "main.cf: smtp_connection_cache_on_demand = yes");
     // The one that was on its way.
-    let late = practice.burst("without");
+    let late = patients.burst("without");
     assert!(late <= 1, "{late}");
 }
 

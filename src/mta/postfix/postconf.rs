@@ -44,9 +44,9 @@ pub enum Error {
 /// # Errors
 /// postconf(1) fails, hangs, or says what nobody expects.
 pub fn settings(config_directory: Option<&Path>) -> Result<Settings, Error> {
-    let [main, services, overrides] =
-        [&["-x"][..], &["-M"], &["-Px"]].map(|options| output(config_directory, options));
-    Ok(Settings::parse(&main?, &services?, &overrides?)?)
+    let [main, written, services, overrides] =
+        [&["-x"][..], &[], &["-M"], &["-Px"]].map(|options| output(config_directory, options));
+    Ok(Settings::parse(&main?, &written?, &services?, &overrides?)?)
 }
 
 fn output(config_directory: Option<&Path>, options: &[&str]) -> Result<String, Error> {

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Settings {
     main: BTreeMap<String, String>,
+    /// The same before `$name` is replaced.
+    written: BTreeMap<String, String>,
     services: Vec<Service>,
 }
 
@@ -42,17 +44,13 @@ pub enum Unreadable {
 }
 
 impl Settings {
-    /// Reads the output of `postconf -x`, `postconf -M` and `postconf -Px`.
+    /// Reads the output of `postconf -x`, of postconf without an option, of `postconf -M` and of `postconf -Px`.
     ///
     /// # Errors
     /// A line has another form.
-    pub fn parse(main: &str, services: &str, overrides: &str) -> Result<Settings, Unreadable> {
-        let mut settings = Settings::default();
-        for line in main.lines() {
-            let (name, value) =
-                assignment(line).ok_or_else(|| Unreadable::Line { option: "-x", line: line.to_owned() })?;
-            settings.main.insert(name.to_owned(), value.to_owned());
-        }
+    pub fn parse(main: &str, written: &str, services: &str, overrides: &str) -> Result<Settings, Unreadable> {
+        let (main, written) = (assignments(main)?, assignments(written)?);
+        let mut settings = Settings { main, written, services: Vec::new() };
         for line in services.lines() {
             let service = Service::parse(line)
                 .ok_or_else(|| Unreadable::Line { option: "-M", line: line.to_owned() })?;
@@ -78,6 +76,11 @@ impl Settings {
     /// What main.cf or the default says; empty for a setting that this version does not have.
     pub fn main(&self, name: &str) -> &str {
         self.main.get(name).map_or("", String::as_str)
+    }
+
+    /// The same as somebody wrote it, with `$name` in it.
+    pub fn written(&self, name: &str) -> &str {
+        self.written.get(name).map_or("", String::as_str)
     }
 
     /// Whether this version has such a setting.
@@ -130,6 +133,17 @@ impl Service {
     }
 }
 
+/// The lines of main.cf, as postconf(1) prints them.
+fn assignments(text: &str) -> Result<BTreeMap<String, String>, Unreadable> {
+    let mut settings = BTreeMap::new();
+    for line in text.lines() {
+        let (name, value) =
+            assignment(line).ok_or_else(|| Unreadable::Line { option: "-x", line: line.to_owned() })?;
+        settings.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(settings)
+}
+
 /// `name = value`, of which the value may be empty.
 fn assignment(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
@@ -166,7 +180,7 @@ relay      unix  -       -       n       -       -       smtp -o syslog_name=pos
     fn a_service_has_its_own_value_or_that_of_main_cf() {
         let main = "mail_version = 3.7.11\nrelayhost =\nsmtp_fallback_relay = [a.example]\n";
         let own = "relay/unix/smtp_fallback_relay = \nrelay/unix/syslog_name = postfix/relay\n";
-        let settings = Settings::parse(main, SERVICES, own).unwrap();
+        let settings = Settings::parse(main, main, SERVICES, own).unwrap();
         assert_eq!(settings.version().unwrap(), "3.7.11");
         let clients: Vec<&Service> = settings.running("smtp").collect();
         let values: Vec<(&str, &str, bool)> = clients
@@ -182,9 +196,9 @@ relay      unix  -       -       n       -       -       smtp -o syslog_name=pos
 
     #[test]
     fn what_is_no_setting_is_told() {
-        assert!(Settings::parse("bogus\n", "", "").is_err());
-        assert!(Settings::parse("", "smtp inet n\n", "").is_err());
-        assert!(Settings::parse("", SERVICES, "nobody/unix/relayhost = a\n").is_err());
+        assert!(Settings::parse("bogus\n", "", "", "").is_err());
+        assert!(Settings::parse("", "", "smtp inet n\n", "").is_err());
+        assert!(Settings::parse("", "", SERVICES, "nobody/unix/relayhost = a\n").is_err());
         assert!(Settings::default().version().is_err());
     }
 

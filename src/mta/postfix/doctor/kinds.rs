@@ -14,6 +14,12 @@ pub const KINDS: &[&Kind] = &[
     &LEVEL,
     &AUTHORITIES,
     &FINGERPRINT_DIGEST,
+    &POLICY_SERVICE_MISSING,
+    &POLICY_SERVICE_LATE,
+    &POLICY_SERVICE_ACTION,
+    &NO_STARTTLS,
+    &CLIENT_CERTIFICATE,
+    &CLIENT_DIGEST,
 ];
 
 pub(super) static POLICY_MISSING: Kind = Kind {
@@ -86,4 +92,49 @@ pub(super) static FINGERPRINT_DIGEST: Kind = Kind {
     severity: Severity::Outage,
     about: "Digests of certificates are compared with another algorithm than SHA-256, which ours are of: no certificate \
             is the right one, and all mail at the level `fingerprint` waits.",
+};
+
+pub(super) static POLICY_SERVICE_MISSING: Kind = Kind {
+    id: "postfix-policy-service-missing",
+    severity: Severity::Bypass,
+    about: "An smtpd(8) at port 25, or behind postscreen(8), does not ask the daemon in smtpd_recipient_restrictions (or \
+            another list that is judged at RCPT), or not in smtpd_data_restrictions. Both are needed: for \
+            `RCPT TO:<postmaster>` without a domain Postfix skips the former.",
+};
+
+pub(super) static POLICY_SERVICE_LATE: Kind = Kind {
+    id: "postfix-policy-service-late",
+    severity: Severity::Bypass,
+    about: "Before the daemon in the list of restrictions stands something that permits, such as permit_mynetworks: it \
+            ends the list, and with it the connectors, for the clients that it is about. Exempt clients are written into \
+            `[inbound_exempt]`. Tables (`check_..._access`) and other policy services can permit too; what they say is \
+            not looked at.",
+};
+
+pub(super) static POLICY_SERVICE_ACTION: Kind = Kind {
+    id: "postfix-policy-service-action",
+    severity: Severity::Bypass,
+    about: "smtpd_policy_service_default_action is what Postfix does while the daemon does not answer. It must refuse \
+            for now; with DUNNO or OK all mail passes then.",
+};
+
+pub(super) static NO_STARTTLS: Kind = Kind {
+    id: "postfix-no-starttls",
+    severity: Severity::Outage,
+    about: "smtpd_tls_security_level is neither `may` nor `encrypt`, so that STARTTLS is not offered, and mail of \
+            partners who have to use TLS is refused.",
+};
+
+pub(super) static CLIENT_CERTIFICATE: Kind = Kind {
+    id: "postfix-client-certificate",
+    severity: Severity::Outage,
+    about: "smtpd_tls_ask_ccert is off: no client is asked for its certificate, and mail of partners who have to show \
+            one is refused.",
+};
+
+pub(super) static CLIENT_DIGEST: Kind = Kind {
+    id: "postfix-client-digest",
+    severity: Severity::Outage,
+    about: "Digests of client certificates are made with another algorithm than SHA-256, which registered certificates \
+            are known by: mail of partners who have to show one is refused.",
 };

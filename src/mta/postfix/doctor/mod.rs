@@ -4,6 +4,7 @@
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
 //! it happen: `tests/interop/doctor.rs`.
 
+mod inbound;
 mod kinds;
 mod rules;
 mod tables;
@@ -25,18 +26,18 @@ pub struct Patient<'p> {
     pub agreements: &'p Agreements,
     /// Where the daemon answers socketmap_table(5); absolute.
     pub socketmap: &'p Path,
+    /// Where it answers SMTPD_POLICY_README; absolute.
+    pub policy: &'p Path,
     /// The directory of main.cf, when it is not the one that Postfix knows by itself.
     pub config_directory: Option<&'p Path>,
 }
 
 /// Everything that is wrong, worst first.
 pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    if patient.connectors().next().is_none() {
-        return Vec::new();
-    }
     let mut findings = tables::policy(patient);
     findings.extend(ways::ways(patient));
     findings.extend(rules::rules(patient));
+    findings.extend(inbound::inbound(patient));
     findings.sort_by_key(|finding| finding.kind.severity);
     findings
 }
@@ -48,29 +49,41 @@ enum Place<'p> {
     Service(&'p Service),
 }
 
+/// A setting, where it is.
+#[derive(Clone, Copy)]
+struct Set<'p> {
+    place: Place<'p>,
+    name: &'p str,
+    value: &'p str,
+}
+
 impl<'p> Patient<'p> {
     /// The outbound connectors in force, and those that report: what goes round them will once they are.
     fn connectors(&self) -> impl Iterator<Item = &'p Outbound> {
         self.agreements.outbound.iter().filter(|connector| connector.mode != Mode::Off)
     }
 
-    /// What is asked for, in the words of smtp_tls_policy_maps and transport_maps: relative to the queue directory
-    /// where it can be, since that is right within a chroot and outside.
+    /// What is asked for, in the words of smtp_tls_policy_maps and transport_maps.
     fn our_table(&self, map: &str) -> String {
-        let queue = Path::new(self.settings.main("queue_directory"));
-        let path = self.socketmap.strip_prefix(queue).unwrap_or(self.socketmap);
-        format!("socketmap:unix:{}:{map}", path.display())
+        format!("socketmap:unix:{}:{map}", self.as_asked(self.socketmap))
     }
 
     /// Whether a table is the daemon's.
     fn is_ours(&self, table: &str, map: &str) -> bool {
         let table = table.strip_prefix("proxy:").unwrap_or(table);
-        let Some((path, name)) = table.strip_prefix("socketmap:unix:").and_then(|rest| rest.rsplit_once(':'))
-        else {
-            return false;
-        };
-        // An absolute path stays what it is.
-        name == map && Path::new(self.settings.main("queue_directory")).join(path) == self.socketmap
+        let parts = table.strip_prefix("socketmap:unix:").and_then(|rest| rest.rsplit_once(':'));
+        parts.is_some_and(|(path, name)| name == map && self.is_at(path, self.socketmap))
+    }
+
+    /// A socket's path relative to the queue directory, if it is in that: this is right in a chroot and outside.
+    fn as_asked<'s>(&self, socket: &'s Path) -> std::path::Display<'s> {
+        let queue = self.settings.main("queue_directory");
+        socket.strip_prefix(queue).unwrap_or(socket).display()
+    }
+
+    /// Whether this is the path of a socket, in words of Postfix. An absolute one stays what it is.
+    fn is_at(&self, path: &str, socket: &Path) -> bool {
+        Path::new(self.settings.main("queue_directory")).join(path) == socket
     }
 
     /// A command of Postfix, for the instance that is examined.
@@ -110,25 +123,19 @@ impl<'p> Patient<'p> {
         }
     }
 
-    /// A finding about these connectors; none without any.
-    fn finding(
+    /// A finding about these outbound connectors; none without any.
+    fn outbound(
         &self,
         kind: &'static Kind,
         about: impl Fn(&Outbound) -> bool,
         message: String,
-        (place, name, value): (Place<'_>, &str, &str),
+        set: Set<'_>,
         mend: Vec<String>,
     ) -> Option<Finding> {
-        let connectors: Vec<String> = self
+        let connectors = self
             .connectors()
-            .filter(|connector| about(connector) && self.can_leave_by(connector, place, name))
-            .map(|connector| connector.name.as_str().to_owned())
-            .collect();
-        let place = match place {
-            Place::Main => format!("main.cf: {name} = {value}"),
-            Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
-        };
-        (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
+            .filter(|connector| about(connector) && self.can_leave_by(connector, set.place, set.name));
+        finding(kind, connectors.map(|connector| connector.name.as_str()), message, set, mend)
     }
 
     /// The places from which daemons of these programs have a value that is not as it should be.
@@ -163,6 +170,22 @@ impl<'p> Patient<'p> {
         };
         vec![command, self.reload()]
     }
+}
+
+/// A finding about these connectors; none without any.
+fn finding<'n>(
+    kind: &'static Kind,
+    connectors: impl Iterator<Item = &'n str>,
+    message: String,
+    Set { place, name, value }: Set<'_>,
+    mend: Vec<String>,
+) -> Option<Finding> {
+    let connectors: Vec<String> = connectors.map(str::to_owned).collect();
+    let place = match place {
+        Place::Main => format!("main.cf: {name} = {value}"),
+        Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
+    };
+    (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
 }
 
 /// A word for a POSIX shell.

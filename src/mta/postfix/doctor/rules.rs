@@ -3,7 +3,7 @@
 use super::kinds::{
     AUTHORITIES, CONNECTION_CACHE, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL, SESSION_CACHE, TLS_REQUIRED,
 };
-use super::{Patient, Place};
+use super::{Patient, Place, Set};
 use crate::model::anchors::Anchors;
 use crate::model::{Level, Outbound};
 use crate::mta::finding::{Finding, Kind};
@@ -98,7 +98,13 @@ pub(super) fn rules(patient: &Patient<'_>) -> Vec<Finding> {
         for (place, value) in patient.wrong(rule.programs, rule.name, |value| value == rule.right) {
             let mend = patient.mend(place, rule.name, rule.right);
             let message = rule.message.to_owned();
-            findings.extend(patient.finding(rule.kind, rule.about, message, (place, rule.name, value), mend));
+            findings.extend(patient.outbound(
+                rule.kind,
+                rule.about,
+                message,
+                Set { place, name: rule.name, value },
+                mend,
+            ));
         }
     }
     findings.extend(level(patient));
@@ -117,7 +123,7 @@ fn level(patient: &Patient<'_>) -> Vec<Finding> {
         let message =
             format!("[mta] level says `{}`, and the connectors were checked with that", told.word());
         let mend = patient.mend(place, NAME, told.word());
-        patient.finding(&LEVEL, all, message, (place, NAME, value), mend)
+        patient.outbound(&LEVEL, all, message, Set { place, name: NAME, value }, mend)
     });
     found.collect()
 }
@@ -150,7 +156,7 @@ fn authorities(patient: &Patient<'_>) -> Vec<Finding> {
                 own.map(|name| patient.unset(service, name)).chain([patient.reload()]).collect()
             }
         };
-        patient.finding(&AUTHORITIES, needs, message, (place, file, ""), mend)
+        patient.outbound(&AUTHORITIES, needs, message, Set { place, name: file, value: "" }, mend)
     });
     found.collect()
 }

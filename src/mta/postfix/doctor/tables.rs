@@ -1,7 +1,7 @@
 //! Whether the daemon is asked, and before everybody else.
 
 use super::kinds::{POLICY_MISSING, POLICY_ORDER};
-use super::{Patient, Place};
+use super::{Patient, Place, Set};
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::tables;
 
@@ -25,17 +25,18 @@ pub(super) fn policy(patient: &Patient<'_>) -> Vec<Finding> {
             (&POLICY_MISSING, "the daemon is not asked: no connector is in force".to_owned())
         };
         let mend = match place {
-            Place::Main => vec![patient.set(NAME, &first(patient, value, MAP)), patient.reload()],
+            Place::Main => vec![patient.set(NAME, &first(patient, NAME, MAP)), patient.reload()],
             Place::Service(service) => vec![patient.unset(service, NAME), patient.reload()],
         };
-        patient.finding(kind, |_| true, message, (place, NAME, value), mend)
+        patient.outbound(kind, |_| true, message, Set { place, name: NAME, value }, mend)
     });
     found.collect()
 }
 
-/// The same tables with the daemon's before them.
-pub(super) fn first(patient: &Patient<'_>, value: &str, map: &str) -> String {
-    let others = tables(value).into_iter().filter(|table| !patient.is_ours(table, map));
+/// The same tables, as they are written, with the daemon's before them.
+pub(super) fn first(patient: &Patient<'_>, name: &str, map: &str) -> String {
+    let others =
+        tables(patient.settings.written(name)).into_iter().filter(|table| !patient.is_ours(table, map));
     let ours = patient.our_table(map);
     std::iter::once(ours.as_str()).chain(others).collect::<Vec<_>>().join(", ")
 }

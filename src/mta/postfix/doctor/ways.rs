@@ -3,7 +3,7 @@
 
 use super::kinds::OTHER_WAY;
 use super::tables::first;
-use super::{Patient, Place};
+use super::{Patient, Place, Set};
 use crate::model::Outbound;
 use crate::model::outbound::Route;
 use crate::mta::finding::Finding;
@@ -47,6 +47,6 @@ pub(super) fn ways(patient: &Patient<'_>) -> Option<Finding> {
         "this decides where mail goes, and not the connectors: those of the domains that it sends elsewhere \
                    are not asked for"
             .to_owned();
-    let mend = vec![patient.set(TRANSPORT, &first(patient, main(TRANSPORT), MAP)), patient.reload()];
-    patient.finding(&OTHER_WAY, about, message, (Place::Main, name, main(name)), mend)
+    let mend = vec![patient.set(TRANSPORT, &first(patient, TRANSPORT, MAP)), patient.reload()];
+    patient.outbound(&OTHER_WAY, about, message, Set { place: Place::Main, name, value: main(name) }, mend)
 }
