@@ -19,6 +19,9 @@
 //! still compared with, and it never answers for files that do not load. After a failure of the
 //! whole system the rename may not have reached the disk.
 //!
+//! In a directory of another user's, who is not root, nothing is done to what is of another main file, or of the same
+//! configuration: it is that of a daemon beside which somebody tries something out.
+//!
 //! Logs: `last_good_kept`, `last_good_not_kept` (once for each reason), `last_good_ignored`,
 //! `last_good_outdated` (what is there is not what is served, and stays; once for each reason).
 
@@ -243,6 +246,8 @@ impl LastGood {
             match self.find_in(&directory) {
                 Ok(None) => Ok(()),
                 Ok(Some(found)) if found.is_replaced || found.head.is_of_the_same(for_) => Ok(()),
+                // Somebody tries something out beside a daemon that this belongs to.
+                Err(NotUsed::Shared(Others::Owner(_))) if is_another_daemons(&directory, for_) => Ok(()),
                 // What counts for nothing now could count again by the next start.
                 Ok(Some(_)) | Err(_) => {
                     directory.set_aside(NAME, REPLACED).or_else(|_| directory.remove(NAME))
@@ -320,6 +325,13 @@ impl LastGood {
         let _ = directory.remove(REPLACED);
         Ok(None)
     }
+}
+
+/// Whether what is there does not claim to be of the same main file as this, or claims to be the same.
+fn is_another_daemons(directory: &Directory, this: &Head) -> bool {
+    let there = directory.file(NAME).ok().flatten();
+    let head = there.and_then(|(file, _)| Head::read(&file).ok());
+    head.is_none_or(|head| head.main() != this.main() || head.is_of_the_same(this))
 }
 
 /// Logs that what is there counts for nothing.

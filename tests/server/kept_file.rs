@@ -141,6 +141,12 @@ fn assert_ignored(case: &str, change: impl Fn(&Path), reason: &str) {
     if case.contains("in a directory") {
         let line = daemon.log.wait_for("warn last_good_not_kept");
         assert!(line.contains(reason), "{case}: {line}");
+        if case.contains("of theirs") {
+            assert_eq!(kept(&daemon), good, "{case}: it says the same");
+            daemon.configure(&CONFIGURATION.replace("encrypt", "verify"));
+            assert_eq!(daemon.reload()["ok"], true);
+            assert!(!path.exists(), "{case}: it may be weaker than what is served now");
+        }
         return;
     }
     daemon.log.wait_for("info last_good_kept");
@@ -182,6 +188,24 @@ fn one_in_a_directory_of_another_user_is_nothing() {
         assert_ignored("all of it in a directory of theirs", all, "the state directory belongs to user 4711");
         assert_ignored("in a directory of theirs", directory, "the state directory belongs to user 4711");
     }
+}
+
+#[test]
+fn who_tries_another_configuration_leaves_the_one_of_a_daemon_alone() {
+    if !is_root() {
+        return;
+    }
+    let daemon = served(CONFIGURATION);
+    let good = kept(&daemon);
+    for name in ["state", "state/last-good"] {
+        chown(daemon.path(name), Some(4711), None).unwrap();
+    }
+    let setup = Setup::new(&CONFIGURATION.replace("encrypt", "verify"));
+    symlink(daemon.path("state"), setup.path("state")).unwrap();
+    let mut beside = setup.start();
+    assert_eq!(beside.reload()["ok"], true);
+    assert_eq!(beside.stop(), Some(0));
+    assert_eq!(kept(&daemon), good);
 }
 
 /// Damage that its beginning does not show is found as soon as it is served without it.
