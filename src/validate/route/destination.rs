@@ -28,8 +28,11 @@ pub fn destinations(connector: &Outbound) -> (Vec<Destination>, Vec<Finding>) {
     let mut seen = HashSet::new();
     let mut domains = Vec::new();
     let mut left_out = 0_usize;
-    let mut without = Vec::new();
+    let (mut without, mut with_names_below) = (Vec::new(), Vec::new());
     for pattern in connector.domains.iter() {
+        if matches!(pattern, Pattern::Tree(_)) {
+            with_names_below.push(pattern);
+        }
         match pattern {
             Pattern::Exact(name) | Pattern::Tree(name) => {
                 if connector.except.covers_name(name) || !seen.insert(name) {
@@ -43,15 +46,22 @@ pub fn destinations(connector: &Outbound) -> (Vec<Destination>, Vec<Finding>) {
             Pattern::Below(_) | Pattern::Any => without.push(pattern),
         }
     }
-    if let Some(first) = without.first() {
-        let more = match without.len() {
-            1 => String::new(),
-            count => format!(" and {} more", count - 1),
-        };
+    if let Some(patterns) = in_few_words(&with_names_below) {
+        findings.push(Finding::new(
+            Verdict::Pass,
+            "names-below",
+            format!(
+                "Of {patterns} the domain itself was looked at. Names below it have MX records of their own; those of \
+                 an address are looked at with --recipient ADDRESS."
+            ),
+            "",
+        ));
+    }
+    if let Some(patterns) = in_few_words(&without) {
         findings.push(Finding::new(
             Verdict::Warn,
             "no-domain-to-test",
-            format!("The pattern {first}{more} names no domain of its own, so its mail was not tested."),
+            format!("The pattern {patterns} names no domain of its own, so its mail was not tested."),
             "Add a domain that is covered by it to `domains` to have it tested.",
         ));
     }
@@ -59,11 +69,20 @@ pub fn destinations(connector: &Outbound) -> (Vec<Destination>, Vec<Finding>) {
         let reason = format!("Only the first {MAX_DOMAINS} domains were tested, {left_out} were not.");
         findings.push(Finding::new(Verdict::Warn, "too-many-domains", reason, ""));
     }
-    if domains.is_empty() && findings.is_empty() {
+    if domains.is_empty() && without.is_empty() && left_out == 0 {
         let reason = "Every domain of the connector is excepted, so nothing was tested.";
         findings.push(Finding::new(Verdict::Warn, "no-domain-to-test", reason, ""));
     }
     (domains, findings)
+}
+
+/// The first of these, and how many there are besides; `None` for none.
+fn in_few_words(patterns: &[Pattern<&str>]) -> Option<String> {
+    let first = patterns.first()?;
+    Some(match patterns.len() {
+        1 => first.to_string(),
+        count => format!("{first} and {} more", count - 1),
+    })
 }
 
 #[cfg(test)]
@@ -77,15 +96,16 @@ mod tests {
     fn domains_of_patterns() {
         type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a [&'a str]);
         let untested: &[&str] = &["no-domain-to-test"];
+        let below: &[&str] = &["names-below"];
         let table: [Row<'_>; 8] = [
             (&["a.example"], &[], &["a.example"], &[]),
-            (&["*.a.example"], &[], &["a.example"], &[]),
-            (&["a.example", "*.a.example", "b.example"], &[], &["a.example", "b.example"], &[]),
+            (&["*.a.example"], &[], &["a.example"], below),
+            (&["a.example", "*.a.example", "b.example"], &[], &["a.example", "b.example"], below),
             (&[".a.example"], &[], &[], untested),
             (&["*"], &[], &[], untested),
             (&["a.example", ".b.example", ".c.example"], &[], &["a.example"], untested),
-            (&["*.a.example", "b.example"], &["a.example"], &["b.example"], &[]),
-            (&["*.a.example"], &["a.example"], &[], untested),
+            (&["*.a.example", "b.example"], &["a.example"], &["b.example"], below),
+            (&["*.a.example"], &["a.example"], &[], &["names-below", "no-domain-to-test"]),
         ];
         for (domains, except, expected, codes) in table {
             let mut connector = outbound("a", domains, "encrypt");
@@ -94,7 +114,7 @@ mod tests {
             let domain = |name: &&str| Destination::Domain(Domain::parse(name).unwrap());
             assert_eq!(destinations, expected.iter().map(domain).collect::<Vec<_>>(), "{domains:?}");
             assert_eq!(findings.iter().map(|f| f.code.as_str()).collect::<Vec<_>>(), codes, "{domains:?}");
-            assert!(findings.iter().all(|finding| finding.verdict == Verdict::Warn));
+            assert!(findings.iter().all(|f| (f.verdict == Verdict::Pass) == (f.code == "names-below")));
         }
     }
 

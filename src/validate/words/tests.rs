@@ -73,8 +73,8 @@ contoso-bank: fails (secure; *.contoso.com, contoso.net)
 
 1 connector: 1 failing.
 2 addresses: 1 good, 1 failing.
-Next: send the partner what is said above. Until it is mended, mail would wait or be refused at what
-fails: do not switch on contoso-bank; run validate again then.
+Next: send the partner what is said above, and run validate again when it is mended. In mode =
+\"enforce\" mail of contoso-bank waits, or is refused, at what fails until then.
 ";
     assert_eq!(shown(vec![bank]), expected);
 }
@@ -134,8 +134,8 @@ contoso-in: passes (inbound)
 3 connectors: 1 good, 1 with warnings, 1 failing.
 2 addresses: 1 with warnings, 1 failing.
 1 file: 1 good.
-Next: send the partner what is said above. Until it is mended, mail would wait or be refused at what
-fails: do not switch on fabrikam; run validate again then.
+Next: send the partner what is said above, and run validate again when it is mended. In mode =
+\"enforce\" mail of fabrikam waits, or is refused, at what fails until then.
 ";
     assert_eq!(shown(vec![soon, null, inbound]), expected);
 }

@@ -33,8 +33,8 @@ pub(super) fn of(lines: &mut Lines, report: &Report) {
     let (failing, warned, untested) = (with(Some(Verdict::Fail)), with(Some(Verdict::Warn)), with(None));
     let of_tested = if !failing.is_empty() {
         format!(
-            "Next: send the partner what is said above. Until it is mended, mail would wait or be refused at \
-             what fails: do not switch on {}; run validate again then.",
+            "Next: send the partner what is said above, and run validate again when it is mended. In mode = \
+             \"enforce\" mail of {} waits, or is refused, at what fails until then.",
             few(&failing)
         )
     } else if !warned.is_empty() {
