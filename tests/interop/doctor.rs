@@ -53,7 +53,7 @@ const ORDINARY: Fault = Fault {
     without: NO_TLS,
 };
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 15] = [
     Fault {
         id: "postfix-policy-missing",
         place: "main.cf: smtp_tls_policy_maps = ",
@@ -140,6 +140,18 @@ const FAULTS: [Fault; 14] = [
         made_by: &["-e", "smtp_tls_fingerprint_digest=sha1"],
         domain: "pinned.example",
         with: UNVERIFIED,
+        without: GOOD,
+        ..ORDINARY
+    },
+    Fault {
+        id: "postfix-socket-path",
+        place: "main.cf: smtp_tls_policy_maps = socketmap:unix:/var/spool/postfix/connectord/socketmap.sock:tls",
+        made_by: &[
+            "-e",
+            "smtp_tls_policy_maps=socketmap:unix:/var/spool/postfix/connectord/socketmap.sock:tls",
+        ],
+        domain: "free.example",
+        with: "D client TLS configuration problem",
         without: GOOD,
         ..ORDINARY
     },

@@ -64,7 +64,7 @@ const ORDINARY: Fault = Fault {
     without: "530 5.7.0",
 };
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
     Fault {
         place: "main.cf: smtpd_recipient_restrictions = reject_unknown_recipient_domain",
         made_by: &["-e", "smtpd_recipient_restrictions=reject_unknown_recipient_domain"],
@@ -94,6 +94,17 @@ const FAULTS: [Fault; 7] = [
         place: "master.cf: smtp/inet: smtpd_data_restrictions = ",
         made_by: &["-P", "smtp/inet/smtpd_data_restrictions="],
         recipients: &["postmaster"],
+        ..ORDINARY
+    },
+    Fault {
+        id: "postfix-socket-path",
+        place: "main.cf: smtpd_recipient_restrictions = \
+                check_policy_service unix:/var/spool/postfix/connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_recipient_restrictions=check_policy_service unix:/var/spool/postfix/connectord/policy.sock",
+        ],
+        with: "451",
         ..ORDINARY
     },
     Fault {

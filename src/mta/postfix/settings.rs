@@ -19,8 +19,8 @@ pub struct Settings {
 pub struct Service {
     /// Its name and type as postconf(1) takes them: `smtp/unix`.
     pub name: String,
-    /// Whether its processes see nothing outside of the queue directory.
-    pub is_chrooted: bool,
+    /// What master.cf says of its chroot; `None`: the default.
+    chroot: Option<bool>,
     /// The daemon that it runs: `smtp`, `smtpd`, `cleanup`.
     pub program: String,
     /// What it has for itself.
@@ -98,6 +98,16 @@ impl Settings {
         self.services.iter().filter(move |service| service.program == program)
     }
 
+    /// Whether the processes of a service see nothing outside of the queue directory. The default was yes before
+    /// compatibility_level 1 (master_ent.c:get_master_ent).
+    pub fn is_chrooted(&self, service: &Service) -> bool {
+        service.chroot.unwrap_or_else(|| {
+            let level = self.main("compatibility_level");
+            let first = level.split(['.', ',']).next().and_then(|number| number.trim().parse::<u32>().ok());
+            first.is_none_or(|level| level < 1)
+        })
+    }
+
     /// The version, such as 3.7.11.
     ///
     /// # Errors
@@ -119,9 +129,11 @@ impl Service {
         let (_wakeup, _maxproc, program) = (fields.next()?, fields.next()?, fields.next()?);
         Some(Service {
             name: format!("{name}/{kind}"),
-            // `-` is the default, which is `y` up to compatibility_level 0 and `n` since. postconf says what is
-            // written; what is not certain counts as chrooted, which is where paths can be wrong.
-            is_chrooted: chroot != "n",
+            chroot: match chroot {
+                "y" => Some(true),
+                "n" => Some(false),
+                _ => None,
+            },
             program: program.to_owned(),
             overrides: BTreeMap::new(),
         })
@@ -174,11 +186,12 @@ mod tests {
 smtp       inet  n       -       y       -       -       smtpd
 smtp       unix  -       -       y       -       -       smtp
 relay      unix  -       -       n       -       -       smtp -o syslog_name=postfix/$service_name
+other      unix  -       -       -       -       -       smtp
 ";
 
     #[test]
     fn a_service_has_its_own_value_or_that_of_main_cf() {
-        let main = "mail_version = 3.7.11\nrelayhost =\nsmtp_fallback_relay = [a.example]\n";
+        let main = "mail_version = 3.7.11\ncompatibility_level = 3.6\nrelayhost =\nsmtp_fallback_relay = [a.example]\n";
         let own = "relay/unix/smtp_fallback_relay = \nrelay/unix/syslog_name = postfix/relay\n";
         let settings = Settings::parse(main, main, SERVICES, own).unwrap();
         assert_eq!(settings.version().unwrap(), "3.7.11");
@@ -186,10 +199,21 @@ relay      unix  -       -       n       -       -       smtp -o syslog_name=pos
         let values: Vec<(&str, &str, bool)> = clients
             .iter()
             .map(|service| {
-                (service.name.as_str(), settings.of(service, "smtp_fallback_relay"), service.is_chrooted)
+                (
+                    service.name.as_str(),
+                    settings.of(service, "smtp_fallback_relay"),
+                    settings.is_chrooted(service),
+                )
             })
             .collect();
-        assert_eq!(values, [("smtp/unix", "[a.example]", true), ("relay/unix", "", false)]);
+        assert_eq!(
+            values,
+            [
+                ("smtp/unix", "[a.example]", true),
+                ("relay/unix", "", false),
+                ("other/unix", "[a.example]", false)
+            ]
+        );
         assert_eq!((settings.main("relayhost"), settings.has("relayhost")), ("", true));
         assert_eq!((settings.main("tls_required_enable"), settings.has("tls_required_enable")), ("", false));
     }

@@ -2,7 +2,7 @@
 
 use super::kinds::{
     CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE,
-    POLICY_SERVICE_MISSING,
+    POLICY_SERVICE_MISSING, SOCKET_PATH,
 };
 use super::{Patient, Place, Set, finding};
 use crate::model::{Inbound, Mode};
@@ -28,15 +28,6 @@ pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
         findings.extend(asked(patient, service));
     }
     findings.extend(rules(patient));
-    // Two services that have it from main.cf have one fault.
-    let mut seen = Vec::new();
-    findings.retain(|finding| {
-        let is_new = !seen.contains(finding);
-        if is_new {
-            seen.push(finding.clone());
-        }
-        is_new
-    });
     findings
 }
 
@@ -69,28 +60,25 @@ impl<'p> Patient<'p> {
         finding(kind, connectors.map(|connector| connector.name.as_str()), message.to_owned(), set, mend)
     }
 
-    fn place(&self, service: &'p Service, name: &str) -> Place<'p> {
-        if service.own(name).is_some() { Place::Service(service) } else { Place::Main }
-    }
-
     /// The same restrictions, as they are written, with the daemon before them.
     fn asked_first(&self, name: &str) -> String {
         let ours = format!("check_policy_service unix:{}", self.as_asked(self.policy));
         let others = restrictions(self.settings.written(name));
-        let others = others.into_iter().filter(|restriction| !self.is_our_service(restriction));
+        let others = others.into_iter().filter(|restriction| self.our_service(restriction).is_none());
         std::iter::once(ours)
             .chain(others.map(|restriction| restriction.join(" ")))
             .collect::<Vec<_>>()
             .join(", ")
     }
 
-    fn is_our_service(&self, restriction: &[&str]) -> bool {
-        let [first, service] = restriction else { return false };
+    /// The path at which the daemon is asked, if this restriction asks it.
+    fn our_service<'r>(&self, restriction: &[&'r str]) -> Option<&'r str> {
+        let [first, service] = restriction else { return None };
         // 3.0 and newer: `{ unix:path, timeout=10s }`
         let service = service.trim_start_matches(['{', ' ']);
         let service = service.split([',', ' ', '}']).next().unwrap_or_default();
-        is(first, "check_policy_service")
-            && service.strip_prefix("unix:").is_some_and(|path| self.is_at(path, self.policy))
+        let path = service.strip_prefix("unix:").filter(|_| is(first, "check_policy_service"))?;
+        self.is_at(path, self.policy).then_some(path)
     }
 }
 
@@ -123,17 +111,18 @@ fn permits(restriction: &[&str]) -> bool {
 }
 
 /// Where in a list the daemon is asked, if nobody has permitted before.
-enum Asked {
-    First,
+enum Asked<'l> {
+    /// At this path.
+    First(&'l str),
     Late,
     Never,
 }
 
-fn asked_in(patient: &Patient<'_>, list: &str) -> Asked {
+fn asked_in<'l>(patient: &Patient<'_>, list: &'l str) -> Asked<'l> {
     let mut has_permitted = false;
     for restriction in restrictions(list) {
-        if patient.is_our_service(&restriction) {
-            return if has_permitted { Asked::Late } else { Asked::First };
+        if let Some(path) = patient.our_service(&restriction) {
+            return if has_permitted { Asked::Late } else { Asked::First(path) };
         }
         has_permitted |= permits(&restriction);
     }
@@ -145,11 +134,14 @@ fn asked<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding> {
     let of = |name| patient.settings.of(service, name);
     let delays = of("smtpd_delay_reject") != "no";
     let is_asked_before =
-        delays && BEFORE.iter().any(|name| matches!(asked_in(patient, of(name)), Asked::First));
+        delays && BEFORE.iter().any(|name| matches!(asked_in(patient, of(name)), Asked::First(_)));
     let mut findings = Vec::new();
     for name in [RECIPIENT, DATA] {
         let (kind, message) = match asked_in(patient, of(name)) {
-            Asked::First => continue,
+            Asked::First(path) if patient.reaches(service, path, patient.policy) => continue,
+            Asked::First(_) => {
+                (&SOCKET_PATH, "the daemon cannot be reached at this path, and all mail is refused for now")
+            }
             Asked::Never | Asked::Late if name == RECIPIENT && is_asked_before => continue,
             Asked::Late => {
                 (&POLICY_SERVICE_LATE, "what stands before the daemon lets clients pass that it never sees")

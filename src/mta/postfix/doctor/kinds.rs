@@ -12,6 +12,7 @@ pub const KINDS: &[&Kind] = &[
     &SESSION_CACHE,
     &CONNECTION_CACHE,
     &LEVEL,
+    &SOCKET_PATH,
     &AUTHORITIES,
     &FINGERPRINT_DIGEST,
     &POLICY_SERVICE_MISSING,
@@ -78,6 +79,13 @@ pub(super) static LEVEL: Kind = Kind {
     severity: Severity::Bypass,
     about: "smtp_tls_security_level is not what `[mta] level` says. Connectors were compared with that level when they \
             were checked, and mail without a connector has the one of Postfix.",
+};
+
+pub(super) static SOCKET_PATH: Kind = Kind {
+    id: "postfix-socket-path",
+    severity: Severity::Outage,
+    about: "A service asks the daemon at a path that is right within a chroot and not outside, or the other way round: \
+            all its mail is deferred, with a connector or without. A path relative to the queue directory is right in both.",
 };
 
 pub(super) static AUTHORITIES: Kind = Kind {

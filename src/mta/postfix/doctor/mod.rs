@@ -10,7 +10,7 @@ mod rules;
 mod tables;
 mod ways;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use kinds::KINDS;
 
@@ -38,8 +38,15 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(ways::ways(patient));
     findings.extend(rules::rules(patient));
     findings.extend(inbound::inbound(patient));
-    findings.sort_by_key(|finding| finding.kind.severity);
-    findings
+    // Services that have something from main.cf have one fault together.
+    let mut all: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !all.contains(&finding) {
+            all.push(finding);
+        }
+    }
+    all.sort_by_key(|finding| finding.kind.severity);
+    all
 }
 
 /// Where a value is set.
@@ -68,11 +75,9 @@ impl<'p> Patient<'p> {
         format!("socketmap:unix:{}:{map}", self.as_asked(self.socketmap))
     }
 
-    /// Whether a table is the daemon's.
+    /// Whether a table is the daemon's, for whoever can reach it.
     fn is_ours(&self, table: &str, map: &str) -> bool {
-        let table = table.strip_prefix("proxy:").unwrap_or(table);
-        let parts = table.strip_prefix("socketmap:unix:").and_then(|rest| rest.rsplit_once(':'));
-        parts.is_some_and(|(path, name)| name == map && self.is_at(path, self.socketmap))
+        path_of(table, map).is_some_and(|path| self.is_at(path, self.socketmap))
     }
 
     /// A socket's path relative to the queue directory, if it is in that: this is right in a chroot and outside.
@@ -81,9 +86,20 @@ impl<'p> Patient<'p> {
         socket.strip_prefix(queue).unwrap_or(socket).display()
     }
 
-    /// Whether this is the path of a socket, in words of Postfix. An absolute one stays what it is.
+    /// Whether this is the path of a socket, in words of Postfix: within its chroot or outside.
     fn is_at(&self, path: &str, socket: &Path) -> bool {
-        Path::new(self.settings.main("queue_directory")).join(path) == socket
+        [true, false].into_iter().any(|is_chrooted| self.seen(path, is_chrooted) == socket)
+    }
+
+    /// Whether a service finds a socket there.
+    fn reaches(&self, service: &Service, path: &str, socket: &Path) -> bool {
+        self.seen(path, self.settings.is_chrooted(service)) == socket
+    }
+
+    /// Where a path leads that is opened in the queue directory, as root of everything or not.
+    fn seen(&self, path: &str, is_chrooted: bool) -> PathBuf {
+        let path = if is_chrooted { path.trim_start_matches('/') } else { path };
+        Path::new(self.settings.main("queue_directory")).join(path)
     }
 
     /// A command of Postfix, for the instance that is examined.
@@ -161,6 +177,11 @@ impl<'p> Patient<'p> {
         places
     }
 
+    /// Where a service has its value from.
+    fn place<'s>(&self, service: &'s Service, name: &str) -> Place<'s> {
+        if service.own(name).is_some() { Place::Service(service) } else { Place::Main }
+    }
+
     /// The commands that make such a value right.
     fn mend(&self, place: Place<'_>, name: &str, right: &str) -> Vec<String> {
         let command = match place {
@@ -186,6 +207,13 @@ fn finding<'n>(
         Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
     };
     (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
+}
+
+/// The path of a socketmap table with this map.
+fn path_of<'t>(table: &'t str, map: &str) -> Option<&'t str> {
+    let table = table.strip_prefix("proxy:").unwrap_or(table);
+    let (path, name) = table.strip_prefix("socketmap:unix:")?.rsplit_once(':')?;
+    (name == map).then_some(path)
 }
 
 /// A word for a POSIX shell.

@@ -1,7 +1,7 @@
 //! Whether the daemon is asked, and before everybody else.
 
-use super::kinds::{POLICY_MISSING, POLICY_ORDER};
-use super::{Patient, Place, Set};
+use super::kinds::{POLICY_MISSING, POLICY_ORDER, SOCKET_PATH};
+use super::{Patient, Place, Set, path_of};
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::tables;
 
@@ -30,7 +30,31 @@ pub(super) fn policy(patient: &Patient<'_>) -> Vec<Finding> {
         };
         patient.outbound(kind, |_| true, message, Set { place, name: NAME, value }, mend)
     });
-    found.collect()
+    found.chain(unreachable(patient)).collect()
+}
+
+/// Where a service asks the daemon first, and cannot reach it. (`proxy:` is asked by proxymap(8).)
+fn unreachable<'p>(patient: &'p Patient<'_>) -> impl Iterator<Item = Finding> + use<'p> {
+    let settings = patient.settings;
+    let misled = settings.running("smtp").filter_map(|service| {
+        let value = settings.of(service, NAME);
+        let first = tables(value).into_iter().next()?;
+        let path = path_of(first, MAP).filter(|path| patient.is_at(path, patient.socketmap))?;
+        let asks = match first.starts_with("proxy:") {
+            true => settings.running("proxymap").next()?,
+            false => service,
+        };
+        (!patient.reaches(asks, path, patient.socketmap)).then_some((service, value))
+    });
+    misled.filter_map(move |(service, value)| {
+        let place = patient.place(service, NAME);
+        let mend = match place {
+            Place::Main => vec![patient.set(NAME, &first(patient, NAME, MAP)), patient.reload()],
+            Place::Service(service) => vec![patient.unset(service, NAME), patient.reload()],
+        };
+        let message = "the daemon cannot be reached at this path, and all mail waits".to_owned();
+        patient.outbound(&SOCKET_PATH, |_| true, message, Set { place, name: NAME, value }, mend)
+    })
 }
 
 /// The same tables, as they are written, with the daemon's before them.

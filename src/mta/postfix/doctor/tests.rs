@@ -12,6 +12,7 @@ smtp unix - - y - - smtp
 relay unix - - y - - smtp
 connectord-smtp unix - - y - - smtp
 lmtp unix - - y - - lmtp
+proxymap unix - - n - - proxymap
 ";
 
 /// Settings with which nothing is wrong.
@@ -95,8 +96,12 @@ fn without_a_connector_there_is_nothing_to_go_round() {
 #[test]
 fn the_table_is_ours_however_its_path_is_written() {
     for (value, expected) in [
-        ("socketmap:unix:/var/spool/postfix/connectord/socketmap.sock:tls", None),
+        // The services are chrooted, and proxymap(8) is not.
+        ("socketmap:unix:/connectord/socketmap.sock:tls", None),
+        ("socketmap:unix:/var/spool/postfix/connectord/socketmap.sock:tls", Some("postfix-socket-path")),
         ("proxy:socketmap:unix:connectord/socketmap.sock:tls", None),
+        ("proxy:socketmap:unix:/var/spool/postfix/connectord/socketmap.sock:tls", None),
+        ("proxy:socketmap:unix:/connectord/socketmap.sock:tls", Some("postfix-socket-path")),
         ("socketmap:unix:connectord/socketmap.sock:tls hash:/etc/postfix/other", None),
         ("socketmap:unix:connectord/socketmap.sock:transport", Some("postfix-policy-missing")),
         ("socketmap:unix:other/socketmap.sock:tls", Some("postfix-policy-missing")),
@@ -201,7 +206,8 @@ fn the_daemon_is_asked_before_anybody_permits() {
     for (list, expected) in [
         (ours.to_owned(), None),
         (format!("reject_unknown_sender_domain, check_client_access hash:/etc/a {ours}"), None),
-        (format!("Check_Policy_Service {{ unix:{POLICY}, timeout = 10s }}"), None),
+        ("Check_Policy_Service { unix:connectord/policy.sock, timeout = 10s }".to_owned(), None),
+        (format!("check_policy_service unix:{POLICY}"), Some("postfix-socket-path")),
         // The argument of another restriction is none.
         (format!("check_client_access permit, {ours}"), None),
         (format!("permit_mynetworks, {ours}"), Some("postfix-policy-service-late")),
