@@ -2,7 +2,7 @@
 //! findings. Pure.
 //!
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
-//! it happen: `tests/interop/doctor.rs`.
+//! it happen: `tests/interop/doctor.rs` and `doctor_inbound.rs`.
 
 mod inbound;
 mod kinds;
