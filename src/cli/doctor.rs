@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Exit, Failure, Output, Settings};
-use crate::config::{Listen, ListenProtocol};
+use crate::config::{self, Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
 use crate::mta::finding::{Finding, Severity};
 use crate::mta::postfix::doctor::{Patient, examine};
@@ -38,6 +38,10 @@ pub(super) struct Options {
 
 /// Where the units have the sockets of Postfix.
 const SOCKETS: &str = "/var/spool/postfix/connectord";
+
+/// Where systems have their file of authorities: Debian, Fedora, openSUSE.
+const AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 /// What `doctor --json` prints.
 #[derive(Serialize)]
@@ -68,16 +72,19 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
     let Mta::Postfix(Options { config_dir }) = mta;
     let Checked { result, agreements, .. } = load::check(&settings.config, 0, Timestamp::now());
     let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
-    let postfix = postconf::settings(config_dir.as_deref())?;
+    // The commands may be run elsewhere.
+    let config_directory = config_dir.as_deref().map(config::absolute);
+    let postfix = postconf::settings(config_directory.as_deref())?;
     let version = postfix.version().map_err(postconf::Error::from)?;
     let [socketmap, policy] = [ListenProtocol::Socketmap, ListenProtocol::Policy]
-        .map(|protocol| socket(&listen, protocol, settings));
+        .map(|protocol| sockets(&listen, protocol, settings));
     let patient = Patient {
         settings: &postfix,
         agreements: &agreements,
         socketmap: &socketmap,
         policy: &policy,
-        config_directory: config_dir.as_deref(),
+        authorities: AUTHORITIES.map(Path::new).into_iter().find(|file| file.exists()),
+        config_directory: config_directory.as_deref(),
     };
     let findings = examine(&patient);
     if settings.json {
@@ -86,7 +93,7 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
     } else {
         write!(out, "Postfix {}: ", printable(version, WORDS))?;
         match findings.len() {
-            0 => writeln!(out, "nothing was found that goes round the connectors")?,
+            0 => writeln!(out, "none of the findings of connectord-doctor-postfix(8)")?,
             1 => writeln!(out, "1 finding")?,
             count => writeln!(out, "{count} findings")?,
         }
@@ -121,14 +128,17 @@ fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the daemon answers this protocol: as it is written, or else as the units have it.
-fn socket(listen: &[Listen], protocol: ListenProtocol, settings: &Settings) -> PathBuf {
-    let of = |one: &&Listen| one.protocol == protocol;
-    let written = listen.iter().filter(|one| one.is_written).find(of);
-    match written {
-        Some(one) => settings.runtime_dir().join(&one.path),
-        None => {
-            Path::new(SOCKETS).join(Listen::defaults().iter().find(of).map_or(Path::new(""), |one| &one.path))
-        }
+/// Where the daemon answers this protocol: as it is written, or else where it may be without, first where it is.
+fn sockets(listen: &[Listen], protocol: ListenProtocol, settings: &Settings) -> Vec<PathBuf> {
+    let (runtime, of) = (settings.runtime_dir(), |one: &&Listen| one.protocol == protocol);
+    let written: Vec<PathBuf> =
+        listen.iter().filter(|one| one.is_written).filter(of).map(|one| runtime.join(&one.path)).collect();
+    if !written.is_empty() {
+        return written;
     }
+    let defaults = Listen::defaults();
+    let name = defaults.iter().find(of).map_or(Path::new(""), |one| &one.path);
+    let mut paths = [Path::new(SOCKETS), &runtime].map(|directory| directory.join(name)).to_vec();
+    paths.sort_by_key(|path| !path.exists());
+    paths
 }

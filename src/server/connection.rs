@@ -196,7 +196,7 @@ impl Connection {
         let outcome = match desk.hear(&self.exchange, socket) {
             Ok(Some(heard)) => desk.answer(&mut self.exchange, dialect, socket, &heard),
             // It is told when there is something, or asked again.
-            Ok(None) if leave == Leave::Closing && !self.has_asked => return Next::Rest,
+            Ok(None) if leave == Leave::Closing && (begun || !self.has_asked) => return Next::Rest,
             Ok(None) => return Next::End(self.left(leave)),
             Err(end) => return Next::End(end),
         };

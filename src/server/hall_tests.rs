@@ -262,12 +262,14 @@ async fn one_that_waits_for_its_peer_leaves_when_it_is_asked() {
 }
 
 #[tokio::test]
-async fn f14_who_has_come_and_not_asked_yet_may_while_we_close() {
-    let house = House::new(3, &Limits::default());
-    let mut peers = [0; 3].map(|_| house.enter(|_| ()));
+async fn f14_who_has_not_asked_to_the_end_may_while_we_close() {
+    let house = House::new(4, &Limits::default());
+    let mut peers = [0; 4].map(|_| house.enter(|_| ()));
     let pool = Arc::clone(&house.pool);
     let ends = house.serve(async move {
-        let [regular, newcomer, silent] = &mut peers;
+        let [regular, half, newcomer, silent] = &mut peers;
+        asks(half, b"ab").await;
+        half.write_all(b"c").await.unwrap();
         asks(regular, b"ab").await;
         pool.close();
         // All of them have been told when this one has left.
@@ -276,11 +278,13 @@ async fn f14_who_has_come_and_not_asked_yet_may_while_we_close() {
         tokio::task::yield_now().await;
         newcomer.write_all(b"b").await.unwrap();
         assert_eq!(heard(newcomer).await, REPLY);
+        half.write_all(b"d").await.unwrap();
+        assert_eq!(heard(half).await, REPLY);
         pool.shut_down();
         assert_eq!(heard(silent).await, 0);
     });
     let [closing, shutdown] = [Leave::Closing, Leave::Shutdown].map(End::Left);
-    assert_eq!(ends.await, [closing, closing, shutdown]);
+    assert_eq!(ends.await, [closing, closing, closing, shutdown]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ pub struct Limits {
     pub write: Duration,
     /// Requests in flight have this long to end after a signal to stop.
     pub drain: Duration,
-    /// Of that, who has connected and not asked anything yet has this long to do so.
+    /// Of that, who has connected and not asked anything yet, or not to the end, has this long to do so.
     pub newcomers: Duration,
     /// How often is looked whether our sockets are still there.
     pub watch: Duration,

@@ -170,10 +170,12 @@ impl Pool {
         next
     }
 
-    /// Asks one connection to leave. False when there is none that could.
+    /// Asks one connection to leave. False when there is none that could. While we close, that is one who has come
+    /// and not asked, for one who waits outside.
     pub(super) fn dismiss_one(&self, now: Instant) -> bool {
         let places = self.places();
-        let waiting = places.values().filter(|place| place.leave.load(Ordering::Relaxed) == STAY);
+        let asked = |place: &Place| place.leave.load(Ordering::Relaxed);
+        let waiting = places.values().filter(|place| [STAY, CLOSING].contains(&asked(place)));
         let rank = |place: &Place| match self.phase(place) {
             Phase::Busy => None,
             Phase::Partial(since) if now.saturating_duration_since(since) < self.stalled => None,
@@ -182,7 +184,7 @@ impl Pool {
         };
         let chosen =
             waiting.filter_map(|place| rank(place).map(|rank| (rank, place))).min_by_key(|(rank, _)| *rank);
-        chosen.map(|(_, place)| place.ask(SEAT)).is_some()
+        chosen.map(|(_, place)| place.ask(if asked(place) == CLOSING { SHUTDOWN } else { SEAT })).is_some()
     }
 
     /// Asks all connections to leave, first those who have asked what they came for.

@@ -99,6 +99,9 @@ fn a_shutdown_is_final_and_a_seat_can_be_kept() {
     pool.close();
     seats[0].stay();
     assert_eq!(seats[0].leave(), Some(Leave::Closing));
+    seats[1].enter(Phase::Idle(now));
+    assert!(pool.dismiss_one(now));
+    assert!(seats.iter().any(|seat| seat.leave() == Some(Leave::Shutdown)), "somebody waits for the seat");
     pool.shut_down();
     seats[0].stay();
     assert_eq!(seats[0].leave(), Some(Leave::Shutdown));

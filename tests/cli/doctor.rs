@@ -12,7 +12,12 @@ const POSTCONF: &str = r#"
 exec cat "${0%/*}/said$1"
 "#;
 
-const SERVICES: &str = "smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n";
+const SERVICES: &str = "\
+smtp inet n - y - - smtpd
+rewrite unix - - y - - trivial-rewrite
+tlsmgr unix - - y 1000? 1 tlsmgr
+smtp unix - - y - - smtp
+";
 
 const RIGHT: &str = "\
 mail_version = 3.7.11
@@ -44,6 +49,7 @@ fn bench(main: &str) -> Bench {
     bench.write("said-x", main);
     bench.write("said-M", SERVICES);
     bench.write("said-Px", "");
+    bench.write("said-P", "");
     bench.write("postconf", POSTCONF);
     bench
 }
@@ -58,7 +64,7 @@ fn doctor(bench: &Bench, options: &[&str]) -> Ended {
 fn nothing_is_found_where_nothing_is() {
     let bench = bench(RIGHT);
     let ended = doctor(&bench, &[]).expect(0);
-    assert_eq!(ended.stdout, "Postfix 3.7.11: nothing was found that goes round the connectors\n");
+    assert_eq!(ended.stdout, "Postfix 3.7.11: none of the findings of connectord-doctor-postfix(8)\n");
     let report = doctor(&bench, &["--json"]).expect(0).json();
     assert_eq!(report, json!({ "mta": "postfix", "version": "3.7.11", "findings": [] }));
 }
@@ -110,7 +116,8 @@ fn without_the_settings_there_is_no_result() {
         (
             "echo 'postconf: fatal: open /etc/x/main.cf: No such file' >&2; exit 1",
             66,
-            "connectord: postconf: fatal: open /etc/x/main.cf: No such file\n",
+            "connectord: postconf: fatal: open /etc/x/main.cf: No such file; see what `postconf -x` says, with -c for \
+             another directory\n",
         ),
         ("echo bogus", 70, "connectord: postconf -x: no line of settings: bogus\n"),
         ("exec head -c 5000000 /dev/zero", 70, "connectord: postconf says more than 4194304 octets\n"),

@@ -47,16 +47,11 @@ impl Booted {
         let container = Command::new("sh")
             .args(["-c", ENTER, "enter", &group.doors().len().to_string()])
             .args(group.doors())
-            .args([
-                "systemd-nspawn",
-                "--quiet",
-                "--register=no",
-                "--keep-unit",
-                "--boot",
-                "--resolv-conf=off",
-                "-D",
-            ])
+            // However this process ends, that one ends.
+            .args(["setpriv", "--pdeathsig", "KILL", "systemd-nspawn"])
+            .args(["--quiet", "--register=no", "--keep-unit", "--boot", "--resolv-conf=off", "-D"])
             .arg(&root)
+            .arg(format!("--machine={}", group.name()))
             .arg(format!("--network-namespace-path={}", network.path()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A group of our own in each hierarchy that systemd uses, gone with this value.
-pub struct Group(Vec<PathBuf>);
+pub struct Group {
+    name: String,
+    directories: Vec<PathBuf>,
+}
 
 impl Group {
     pub fn new() -> Group {
@@ -18,18 +21,23 @@ impl Group {
         for directory in &directories {
             fs::create_dir(directory).unwrap();
         }
-        Group(directories)
+        Group { name, directories }
+    }
+
+    /// Its name, which nothing else has on this machine.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The files that a process writes its number into, in order to be in it.
     pub fn doors(&self) -> Vec<PathBuf> {
-        self.0.iter().map(|directory| directory.join("cgroup.procs")).collect()
+        self.directories.iter().map(|directory| directory.join("cgroup.procs")).collect()
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.0.iter().for_each(|directory| remove(directory));
+        self.directories.iter().for_each(|directory| remove(directory));
     }
 }
 

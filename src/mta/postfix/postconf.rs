@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::settings::{Settings, Unreadable};
+use super::settings::{Said, Settings, Unreadable};
 
 /// More than any installation has; what comes after it is not read.
 const LIMIT: u64 = 4 << 20;
@@ -23,7 +23,10 @@ pub enum Error {
     #[error("postconf: {0}; is Postfix installed, and /usr/sbin in PATH?")]
     Run(io::Error),
     /// It failed.
-    #[error("postconf: {}", said.strip_prefix("postconf: ").unwrap_or(said).escape_debug())]
+    #[error(
+        "postconf: {}; see what `postconf -x` says, with -c for another directory",
+        said.strip_prefix("postconf: ").unwrap_or(said).escape_debug()
+    )]
     Failed {
         /// What it said.
         said: String,
@@ -44,9 +47,16 @@ pub enum Error {
 /// # Errors
 /// postconf(1) fails, hangs, or says what nobody expects.
 pub fn settings(config_directory: Option<&Path>) -> Result<Settings, Error> {
-    let [main, written, services, overrides] =
-        [&["-x"][..], &[], &["-M"], &["-Px"]].map(|options| output(config_directory, options));
-    Ok(Settings::parse(&main?, &written?, &services?, &overrides?)?)
+    let ask = |options: &[&str]| output(config_directory, options);
+    let (main, main_written, services) = (ask(&["-x"])?, ask(&[])?, ask(&["-M"])?);
+    let (own, own_written) = (ask(&["-Px"])?, ask(&["-P"])?);
+    Ok(Settings::parse(&Said {
+        main: &main,
+        main_written: &main_written,
+        services: &services,
+        own: &own,
+        own_written: &own_written,
+    })?)
 }
 
 fn output(config_directory: Option<&Path>, options: &[&str]) -> Result<String, Error> {
@@ -79,7 +89,7 @@ fn output(config_directory: Option<&Path>, options: &[&str]) -> Result<String, E
 }
 
 /// What comes from both pipes.
-fn collect(read: &mpsc::Receiver<Said>) -> Result<[String; 2], Error> {
+fn collect(read: &mpsc::Receiver<Heard>) -> Result<[String; 2], Error> {
     let mut said = [String::new(), String::new()];
     for _ in 0..2 {
         let (number, bytes) = read.recv_timeout(PATIENCE).map_err(|_| Error::Hangs)?;
@@ -95,9 +105,9 @@ fn collect(read: &mpsc::Receiver<Said>) -> Result<[String; 2], Error> {
 }
 
 /// What one of the pipes says, by its number.
-type Said = (usize, io::Result<Vec<u8>>);
+type Heard = (usize, io::Result<Vec<u8>>);
 
-fn listen(number: usize, pipe: Option<impl io::Read + Send + 'static>, sender: mpsc::Sender<Said>) {
+fn listen(number: usize, pipe: Option<impl io::Read + Send + 'static>, sender: mpsc::Sender<Heard>) {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let outcome = pipe.map_or(Ok(0), |pipe| pipe.take(LIMIT + 1).read_to_end(&mut bytes));

@@ -23,8 +23,34 @@ pub struct Service {
     chroot: Option<bool>,
     /// The daemon that it runs: `smtp`, `smtpd`, `cleanup`.
     pub program: String,
-    /// What it has for itself.
-    overrides: BTreeMap<String, String>,
+    /// What it has for itself, and the same before `$name` is replaced.
+    own: BTreeMap<String, String>,
+    own_written: BTreeMap<String, String>,
+}
+
+/// What postconf(1) prints of one instance.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'s> {
+    /// With -x.
+    pub main: &'s str,
+    /// Without an option.
+    pub main_written: &'s str,
+    /// With -M.
+    pub services: &'s str,
+    /// With -Px.
+    pub own: &'s str,
+    /// With -P.
+    pub own_written: &'s str,
+}
+
+/// `smtp/unix/smtp_fallback_relay = [relay.example]`
+fn add_own(services: &mut [Service], line: &str, is_written: bool) -> Option<()> {
+    let (path, value) = assignment(line)?;
+    let (service, name) = path.rsplit_once('/')?;
+    let service = services.iter_mut().find(|known| known.name == service)?;
+    let own = if is_written { &mut service.own_written } else { &mut service.own };
+    own.insert(name.to_owned(), value.to_owned());
+    Some(())
 }
 
 /// What postconf(1) said and nobody expected.
@@ -44,33 +70,23 @@ pub enum Unreadable {
 }
 
 impl Settings {
-    /// Reads the output of `postconf -x`, of postconf without an option, of `postconf -M` and of `postconf -Px`.
+    /// Reads what postconf(1) said.
     ///
     /// # Errors
     /// A line has another form.
-    pub fn parse(main: &str, written: &str, services: &str, overrides: &str) -> Result<Settings, Unreadable> {
-        let (main, written) = (assignments(main)?, assignments(written)?);
-        let mut settings = Settings { main, written, services: Vec::new() };
-        for line in services.lines() {
-            let service = Service::parse(line)
-                .ok_or_else(|| Unreadable::Line { option: "-M", line: line.to_owned() })?;
-            settings.services.push(service);
+    pub fn parse(said: &Said<'_>) -> Result<Settings, Unreadable> {
+        let (main, written) = (assignments(said.main, "-x")?, assignments(said.main_written, "")?);
+        let unreadable = |option, line: &str| Unreadable::Line { option, line: line.to_owned() };
+        let mut services = Vec::new();
+        for line in said.services.lines() {
+            services.push(Service::parse(line).ok_or_else(|| unreadable("-M", line))?);
         }
-        for line in overrides.lines() {
-            settings
-                .override_one(line)
-                .ok_or_else(|| Unreadable::Line { option: "-P", line: line.to_owned() })?;
+        for (text, option, is_written) in [(said.own, "-Px", false), (said.own_written, "-P", true)] {
+            for line in text.lines() {
+                add_own(&mut services, line, is_written).ok_or_else(|| unreadable(option, line))?;
+            }
         }
-        Ok(settings)
-    }
-
-    /// `smtp/unix/smtp_fallback_relay = [relay.example]`
-    fn override_one(&mut self, line: &str) -> Option<()> {
-        let (path, value) = assignment(line)?;
-        let (service, name) = path.rsplit_once('/')?;
-        let service = self.services.iter_mut().find(|known| known.name == service)?;
-        service.overrides.insert(name.to_owned(), value.to_owned());
-        Some(())
+        Ok(Settings { main, written, services })
     }
 
     /// What main.cf or the default says; empty for a setting that this version does not have.
@@ -135,22 +151,28 @@ impl Service {
                 _ => None,
             },
             program: program.to_owned(),
-            overrides: BTreeMap::new(),
+            own: BTreeMap::new(),
+            own_written: BTreeMap::new(),
         })
     }
 
     /// The value that it has for itself.
     pub fn own(&self, name: &str) -> Option<&str> {
-        self.overrides.get(name).map(String::as_str)
+        self.own.get(name).map(String::as_str)
+    }
+
+    /// The same as somebody wrote it.
+    pub fn written(&self, name: &str) -> &str {
+        self.own_written.get(name).map_or("", String::as_str)
     }
 }
 
 /// The lines of main.cf, as postconf(1) prints them.
-fn assignments(text: &str) -> Result<BTreeMap<String, String>, Unreadable> {
+fn assignments(text: &str, option: &'static str) -> Result<BTreeMap<String, String>, Unreadable> {
     let mut settings = BTreeMap::new();
     for line in text.lines() {
         let (name, value) =
-            assignment(line).ok_or_else(|| Unreadable::Line { option: "-x", line: line.to_owned() })?;
+            assignment(line).ok_or_else(|| Unreadable::Line { option, line: line.to_owned() })?;
         settings.insert(name.to_owned(), value.to_owned());
     }
     Ok(settings)
@@ -193,7 +215,8 @@ other      unix  -       -       -       -       -       smtp
     fn a_service_has_its_own_value_or_that_of_main_cf() {
         let main = "mail_version = 3.7.11\ncompatibility_level = 3.6\nrelayhost =\nsmtp_fallback_relay = [a.example]\n";
         let own = "relay/unix/smtp_fallback_relay = \nrelay/unix/syslog_name = postfix/relay\n";
-        let settings = Settings::parse(main, main, SERVICES, own).unwrap();
+        let said = Said { main, services: SERVICES, own, ..Said::default() };
+        let settings = Settings::parse(&said).unwrap();
         assert_eq!(settings.version().unwrap(), "3.7.11");
         let clients: Vec<&Service> = settings.running("smtp").collect();
         let values: Vec<(&str, &str, bool)> = clients
@@ -220,9 +243,14 @@ other      unix  -       -       -       -       -       smtp
 
     #[test]
     fn what_is_no_setting_is_told() {
-        assert!(Settings::parse("bogus\n", "", "", "").is_err());
-        assert!(Settings::parse("", "", "smtp inet n\n", "").is_err());
-        assert!(Settings::parse("", "", SERVICES, "nobody/unix/relayhost = a\n").is_err());
+        let nothing = Said::default();
+        for said in [
+            Said { main: "bogus\n", ..nothing },
+            Said { services: "smtp inet n\n", ..nothing },
+            Said { services: SERVICES, own: "nobody/unix/relayhost = a\n", ..nothing },
+        ] {
+            assert!(Settings::parse(&said).is_err(), "{said:?}");
+        }
         assert!(Settings::default().version().is_err());
     }
 

@@ -1,11 +1,14 @@
 //! Whether the daemon is asked about mail that comes in, and with what it needs to know.
 
+use ipnet::IpNet;
+
 use super::kinds::{
     CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE,
     POLICY_SERVICE_MISSING, SOCKET_PATH,
 };
-use super::{Patient, Place, Set, finding};
-use crate::model::{Inbound, Mode};
+use super::restrictions::{PolicyService, Restriction, refuses, restrictions};
+use super::{Patient, Rule, Set, finding, is};
+use crate::model::Inbound;
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::settings::{Service, tables};
 
@@ -23,11 +26,12 @@ const BEFORE: [&str; 4] = [
 ];
 
 pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for service in open(patient) {
-        findings.extend(asked(patient, service));
+    let mut findings: Vec<Finding> = open(patient).flat_map(|service| asked(patient, service)).collect();
+    for rule in &RULES {
+        for service in open(patient) {
+            findings.extend(patient.at_door(rule, service));
+        }
     }
-    findings.extend(rules(patient));
     findings
 }
 
@@ -43,12 +47,8 @@ fn open<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Service> + use<'p
 }
 
 impl<'p> Patient<'p> {
-    fn inbound_connectors(&self) -> impl Iterator<Item = &'p Inbound> {
-        self.agreements.inbound.iter().filter(|connector| connector.mode != Mode::Off)
-    }
-
     /// A finding about these inbound connectors; none without any.
-    fn inbound(
+    fn coming(
         &self,
         kind: &'static Kind,
         about: impl Fn(&Inbound) -> bool,
@@ -57,94 +57,118 @@ impl<'p> Patient<'p> {
         mend: Vec<String>,
     ) -> Option<Finding> {
         let connectors = self.inbound_connectors().filter(|connector| about(connector));
-        finding(kind, connectors.map(|connector| connector.name.as_str()), message.to_owned(), set, mend)
+        finding(kind, connectors.map(|connector| connector.name.as_str()), message, set, mend)
     }
 
-    /// The same restrictions, as they are written, with the daemon before them.
-    fn asked_first(&self, name: &str) -> String {
-        let ours = format!("check_policy_service unix:{}", self.as_asked(self.policy));
-        let others = restrictions(self.settings.written(name));
-        let others = others.into_iter().filter(|restriction| self.our_service(restriction).is_none());
-        std::iter::once(ours)
-            .chain(others.map(|restriction| restriction.join(" ")))
-            .collect::<Vec<_>>()
-            .join(", ")
+    fn at_door(&self, rule: &Rule<Inbound>, service: &'p Service) -> Option<Finding> {
+        let value = self.settings.of(service, rule.name);
+        if (rule.is_right)(value) {
+            return None;
+        }
+        let place = self.place(service, rule.name);
+        let mend = self.mend(place, rule.name, rule.is_right, rule.right);
+        self.coming(rule.kind, rule.about, rule.message, Set { place, name: rule.name, value }, mend)
     }
 
-    /// The path at which the daemon is asked, if this restriction asks it.
-    fn our_service<'r>(&self, restriction: &[&'r str]) -> Option<&'r str> {
-        let [first, service] = restriction else { return None };
-        // 3.0 and newer: `{ unix:path, timeout=10s }`
-        let service = service.trim_start_matches(['{', ' ']);
-        let service = service.split([',', ' ', '}']).next().unwrap_or_default();
-        let path = service.strip_prefix("unix:").filter(|_| is(first, "check_policy_service"))?;
-        self.is_at(path, self.policy).then_some(path)
+    /// The policy service that a restriction asks, if it is the daemon.
+    fn our_service<'l>(&self, restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
+        PolicyService::of(restriction).filter(|service| self.is_at(service.path, self.policy))
+    }
+
+    /// The commands that ask the daemon before the other restrictions, as they are written.
+    fn judged_first(&self, service: &'p Service, name: &str) -> Vec<String> {
+        let Some(path) = self.as_asked(self.policy, std::iter::once(service)) else { return Vec::new() };
+        let place = self.place(service, name);
+        let others = restrictions(self.written(place, name)).into_iter();
+        let others = others.filter(|restriction| self.our_service(restriction).is_none());
+        let ours = format!("check_policy_service unix:{path}");
+        let entries: Vec<String> =
+            std::iter::once(ours).chain(others.map(|restriction| restriction.text())).collect();
+        self.rewrite(place, name, &entries)
+    }
+
+    /// Whether a restriction ends a list in favour of clients that the daemon would judge. (What a table or another
+    /// service says is not known from here.)
+    fn lets_pass(&self, service: &Service, restriction: &Restriction<'_>) -> bool {
+        let lower = restriction.name.to_ascii_lowercase();
+        match lower.as_str() {
+            // The daemon lets these pass as well.
+            "permit_sasl_authenticated" => false,
+            "permit_mynetworks" => !self.is_exempt(self.settings.of(service, "mynetworks")),
+            _ => lower == "permit" || lower.starts_with("permit_"),
+        }
+    }
+
+    /// Whether all of `mynetworks` is exempt from judgement; not where it holds more than networks.
+    fn is_exempt(&self, networks: &str) -> bool {
+        tables(networks).into_iter().all(|network| {
+            let plain: String = network.chars().filter(|c| !['[', ']'].contains(c)).collect();
+            let parsed: Option<IpNet> = plain
+                .parse()
+                .ok()
+                .or_else(|| plain.parse().ok().map(|address: std::net::IpAddr| address.into()));
+            parsed.is_some_and(|network| {
+                // Of `::ffff:127.0.0.0/104` Postfix says 127.0.0.0/8.
+                let network = unmapped(network);
+                self.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
+            })
+        })
     }
 }
 
-/// Postfix compares them without case.
-fn is(word: &str, restriction: &str) -> bool {
-    word.eq_ignore_ascii_case(restriction)
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
 }
 
-/// A list of restrictions, each with its argument if it is one that has one.
-fn restrictions(list: &str) -> Vec<Vec<&str>> {
-    let mut found: Vec<Vec<&str>> = Vec::new();
-    let mut words = tables(list).into_iter();
-    while let Some(word) = words.next() {
-        let lower = word.to_ascii_lowercase();
-        let has_argument = lower.starts_with("check_")
-            || lower.starts_with("reject_rbl")
-            || lower.starts_with("reject_rhsbl")
-            || lower.starts_with("permit_dnswl")
-            || lower.starts_with("permit_rhswl")
-            || lower == "sleep";
-        found.push(std::iter::once(word).chain(has_argument.then(|| words.next()).flatten()).collect());
-    }
-    found
-}
-
-/// What ends a list in the client's favour. (What a table or another service says is not known from here.)
-fn permits(restriction: &[&str]) -> bool {
-    let first = restriction.first().copied().unwrap_or_default().to_ascii_lowercase();
-    first == "permit" || first.starts_with("permit_")
-}
-
-/// Where in a list the daemon is asked, if nobody has permitted before.
+/// How the daemon is asked in a list.
 enum Asked<'l> {
-    /// At this path.
-    First(&'l str),
+    /// Before anybody else can let a client pass.
+    First(PolicyService<'l>),
+    /// What it says is only logged.
+    InVain,
     Late,
     Never,
 }
 
-fn asked_in<'l>(patient: &Patient<'_>, list: &'l str) -> Asked<'l> {
-    let mut has_permitted = false;
+fn asked_in<'l>(patient: &Patient<'_>, service: &Service, list: &'l str) -> Asked<'l> {
+    let mut has_passed = false;
+    let mut in_vain = false;
     for restriction in restrictions(list) {
-        if let Some(path) = patient.our_service(&restriction) {
-            return if has_permitted { Asked::Late } else { Asked::First(path) };
+        if let Some(ours) = patient.our_service(&restriction) {
+            match (restriction.only_warns, has_passed) {
+                (true, _) => in_vain = true,
+                (false, true) => return Asked::Late,
+                (false, false) => return Asked::First(ours),
+            }
         }
-        has_permitted |= permits(&restriction);
+        has_passed |= patient.lets_pass(service, &restriction);
     }
-    Asked::Never
+    if in_vain { Asked::InVain } else { Asked::Never }
 }
 
 /// Whether one smtpd(8) asks at RCPT and at DATA.
 fn asked<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding> {
     let of = |name| patient.settings.of(service, name);
-    let delays = of("smtpd_delay_reject") != "no";
-    let is_asked_before =
-        delays && BEFORE.iter().any(|name| matches!(asked_in(patient, of(name)), Asked::First(_)));
+    let is_asked_before = !is(of("smtpd_delay_reject"), "no")
+        && BEFORE.iter().any(|name| matches!(asked_in(patient, service, of(name)), Asked::First(_)));
     let mut findings = Vec::new();
     for name in [RECIPIENT, DATA] {
-        let (kind, message) = match asked_in(patient, of(name)) {
-            Asked::First(path) if patient.reaches(service, path, patient.policy) => continue,
-            Asked::First(_) => {
+        let (kind, message) = match asked_in(patient, service, of(name)) {
+            Asked::First(ours) if !patient.reaches(service, ours.path, patient.policy) => {
                 (&SOCKET_PATH, "the daemon cannot be reached at this path, and all mail is refused for now")
             }
-            Asked::Never | Asked::Late if name == RECIPIENT && is_asked_before => continue,
+            Asked::First(ours) if ours.default_action.is_some_and(|action| !refuses(action)) => {
+                (&POLICY_SERVICE_ACTION, "while the daemon does not answer this lets mail pass")
+            }
+            Asked::First(_) => continue,
+            Asked::Never | Asked::Late | Asked::InVain if name == RECIPIENT && is_asked_before => continue,
             Asked::Late => {
                 (&POLICY_SERVICE_LATE, "what stands before the daemon lets clients pass that it never sees")
+            }
+            Asked::InVain => {
+                (&POLICY_SERVICE_MISSING, "what the daemon refuses is only logged (warn_if_reject)")
             }
             Asked::Never if name == DATA => (
                 &POLICY_SERVICE_MISSING,
@@ -152,57 +176,25 @@ fn asked<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding> {
             ),
             Asked::Never => (&POLICY_SERVICE_MISSING, "the daemon is not asked: no connector is in force"),
         };
-        let place = patient.place(service, name);
-        let mend = match place {
-            Place::Main => vec![patient.set(name, &patient.asked_first(name)), patient.reload()],
-            Place::Service(service) => vec![patient.unset(service, name), patient.reload()],
-        };
-        findings.extend(patient.inbound(kind, |_| true, message, Set { place, name, value: of(name) }, mend));
+        let set = Set { place: patient.place(service, name), name, value: of(name) };
+        findings.extend(patient.coming(kind, |_| true, message, set, patient.judged_first(service, name)));
     }
     findings
 }
 
-/// A setting that is right or not.
-struct Rule {
-    kind: &'static Kind,
-    name: &'static str,
-    is_right: fn(&str) -> bool,
-    right: &'static str,
-    about: fn(&Inbound) -> bool,
-    message: &'static str,
-}
-
-fn all(_: &Inbound) -> bool {
-    true
-}
-
-fn needs_a_certificate(connector: &Inbound) -> bool {
-    connector.require.certificate.is_some()
-}
-
-fn is_registered(connector: &Inbound) -> bool {
-    connector.require.certificate.as_ref().is_some_and(|wanted| !wanted.registered.is_empty())
-}
-
-const RULES: [Rule; 4] = [
+const RULES: [Rule<Inbound>; 4] = [
     Rule {
         kind: &POLICY_SERVICE_ACTION,
         name: "smtpd_policy_service_default_action",
-        // access(5): a number, or one of the words that refuse.
-        is_right: |value| {
-            value.starts_with(['4', '5'])
-                || ["defer", "reject"]
-                    .iter()
-                    .any(|word| value.split_whitespace().next().is_some_and(|first| is(first, word)))
-        },
+        is_right: refuses,
         right: "451 4.3.5 Server configuration problem",
-        about: all,
-        message: "this is done while the daemon does not answer, and it lets mail pass",
+        about: |_| true,
+        message: "while the daemon does not answer this lets mail pass",
     },
     Rule {
         kind: &NO_STARTTLS,
         name: "smtpd_tls_security_level",
-        is_right: |value| ["may", "encrypt"].contains(&value),
+        is_right: |value| is(value, "may") || is(value, "encrypt"),
         right: "may",
         about: |connector| connector.require.needs_tls(),
         message: "STARTTLS is not offered, and mail of partners who have to use it is refused",
@@ -210,33 +202,19 @@ const RULES: [Rule; 4] = [
     Rule {
         kind: &CLIENT_CERTIFICATE,
         name: "smtpd_tls_ask_ccert",
-        is_right: |value| value == "yes",
+        is_right: |value| is(value, "yes"),
         right: "yes",
-        about: needs_a_certificate,
+        about: |connector| connector.require.certificate.is_some(),
         message: "no client is asked for the certificate that has to be shown",
     },
     Rule {
         kind: &CLIENT_DIGEST,
         name: "smtpd_tls_fingerprint_digest",
-        is_right: |value| value == "sha256",
+        is_right: |value| is(value, "sha256"),
         right: "sha256",
-        about: is_registered,
-        message: "registered certificates are known by SHA-256, and no digest of another algorithm is ever one of theirs",
+        about: |connector| {
+            connector.require.certificate.as_ref().is_some_and(|wanted| !wanted.registered.is_empty())
+        },
+        message: "registered certificates are known by SHA-256, and no digest of another algorithm is one of theirs",
     },
 ];
-
-fn rules(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for rule in &RULES {
-        for service in open(patient) {
-            let value = patient.settings.of(service, rule.name);
-            if !(rule.is_right)(value) {
-                let place = patient.place(service, rule.name);
-                let mend = patient.mend(place, rule.name, rule.right);
-                let set = Set { place, name: rule.name, value };
-                findings.extend(patient.inbound(rule.kind, rule.about, rule.message, set, mend));
-            }
-        }
-    }
-    findings
-}

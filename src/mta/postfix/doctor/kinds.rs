@@ -64,21 +64,22 @@ pub(super) static SESSION_CACHE: Kind = Kind {
     id: "postfix-session-cache",
     severity: Severity::Bypass,
     about: "On a TLS session that is resumed no certificate is judged, and the cache does not know for which names the \
-            session was made: after `match` is tightened, an old session passes for up to smtp_tls_session_cache_timeout.",
+            session was made: after `match` is tightened, an old session passes for up to smtp_tls_session_cache_timeout. The cache is \
+            tlsmgr(8)'s: it cannot be switched off for one service of smtp(8).",
 };
 
 pub(super) static CONNECTION_CACHE: Kind = Kind {
     id: "postfix-connection-cache",
     severity: Severity::Bypass,
-    about: "Mail goes over connections that are open already, and for it nothing is asked: a connector that was \
-            tightened does not reach a busy partner before the burst is over.",
+    about: "Mail goes over connections that are open already. Before it does, Postfix 3.7 asks nothing, and 3.10 asks and \
+            looks at the level only: a connector that was tightened does not reach a busy partner before the burst is over.",
 };
 
 pub(super) static LEVEL: Kind = Kind {
     id: "postfix-level",
     severity: Severity::Bypass,
-    about: "smtp_tls_security_level is not what `[mta] level` says. Connectors were compared with that level when they \
-            were checked, and mail without a connector has the one of Postfix.",
+    about: "smtp_tls_security_level is weaker than what `[mta] level` says. Connectors were compared with that level when \
+            they were checked, and mail without a connector has the one of Postfix.",
 };
 
 pub(super) static SOCKET_PATH: Kind = Kind {
@@ -115,7 +116,7 @@ pub(super) static POLICY_SERVICE_LATE: Kind = Kind {
     severity: Severity::Bypass,
     about: "Before the daemon in the list of restrictions stands something that permits, such as permit_mynetworks: it \
             ends the list, and with it the connectors, for the clients that it is about. Exempt clients are written into \
-            `[inbound_exempt]`. Tables (`check_..._access`) and other policy services can permit too; what they say is \
+            `[inbound_exempt]`; permit_mynetworks is no finding where all of mynetworks is in that. Tables (`check_..._access`) and other policy services can permit too; what they say is \
             not looked at.",
 };
 

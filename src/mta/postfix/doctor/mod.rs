@@ -3,9 +3,14 @@
 //!
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
 //! it happen: `tests/interop/doctor.rs` and `doctor_inbound.rs`.
+//!
+//! What mends a finding is printed as a command only where it takes nothing away that somebody wrote: a list keeps its
+//! other entries, and a value that cannot be written back as it was is left to people.
 
+mod clients;
 mod inbound;
 mod kinds;
+mod restrictions;
 mod rules;
 mod tables;
 mod ways;
@@ -15,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use kinds::KINDS;
 
 use super::settings::{Service, Settings};
-use crate::model::{Agreements, Mode, Outbound};
+use crate::model::{Agreements, Inbound, Mode, Outbound};
 use crate::mta::finding::{Finding, Kind};
 
 /// What is examined.
@@ -24,11 +29,13 @@ pub struct Patient<'p> {
     pub settings: &'p Settings,
     /// The connectors, and what was told us of Postfix.
     pub agreements: &'p Agreements,
-    /// Where the daemon answers socketmap_table(5); absolute.
-    pub socketmap: &'p Path,
-    /// Where it answers SMTPD_POLICY_README; absolute.
-    pub policy: &'p Path,
-    /// The directory of main.cf, when it is not the one that Postfix knows by itself.
+    /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
+    pub socketmap: &'p [PathBuf],
+    /// Where it answers SMTPD_POLICY_README, in the same way.
+    pub policy: &'p [PathBuf],
+    /// The system's file of authorities, if it has one.
+    pub authorities: Option<&'p Path>,
+    /// The directory of main.cf, absolute, when it is not the one that Postfix knows by itself.
     pub config_directory: Option<&'p Path>,
 }
 
@@ -50,56 +57,78 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 /// Where a value is set.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Place<'p> {
     Main,
     Service(&'p Service),
 }
 
 /// A setting, where it is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Set<'p> {
     place: Place<'p>,
     name: &'p str,
     value: &'p str,
 }
 
+/// A setting that is right or not, for some connectors of a direction.
+struct Rule<C> {
+    kind: &'static Kind,
+    name: &'static str,
+    is_right: fn(&str) -> bool,
+    right: &'static str,
+    about: fn(&C) -> bool,
+    /// What happens otherwise.
+    message: &'static str,
+}
+
+/// Postfix compares booleans, levels and restrictions without case (mail_conf_bool.c:convert_mail_conf_bool).
+fn is(value: &str, word: &str) -> bool {
+    value.eq_ignore_ascii_case(word)
+}
+
 impl<'p> Patient<'p> {
     /// The outbound connectors in force, and those that report: what goes round them will once they are.
-    fn connectors(&self) -> impl Iterator<Item = &'p Outbound> {
+    fn outbound_connectors(&self) -> impl Iterator<Item = &'p Outbound> {
         self.agreements.outbound.iter().filter(|connector| connector.mode != Mode::Off)
     }
 
-    /// What is asked for, in the words of smtp_tls_policy_maps and transport_maps.
-    fn our_table(&self, map: &str) -> String {
-        format!("socketmap:unix:{}:{map}", self.as_asked(self.socketmap))
+    /// The same inbound.
+    fn inbound_connectors(&self) -> impl Iterator<Item = &'p Inbound> {
+        self.agreements.inbound.iter().filter(|connector| connector.mode != Mode::Off)
     }
 
-    /// Whether a table is the daemon's, for whoever can reach it.
-    fn is_ours(&self, table: &str, map: &str) -> bool {
-        path_of(table, map).is_some_and(|path| self.is_at(path, self.socketmap))
+    /// A socket in words of Postfix: relative to the queue directory where it can be, since that is right in a chroot
+    /// and outside. `None` where a chroot makes it unreachable.
+    fn as_asked(&self, sockets: &[PathBuf], mut by: impl Iterator<Item = &'p Service>) -> Option<String> {
+        let socket = sockets.first()?;
+        match socket.strip_prefix(self.settings.main("queue_directory")) {
+            Ok(relative) => Some(relative.display().to_string()),
+            Err(_) => {
+                by.all(|service| !self.settings.is_chrooted(service)).then(|| socket.display().to_string())
+            }
+        }
     }
 
-    /// A socket's path relative to the queue directory, if it is in that: this is right in a chroot and outside.
-    fn as_asked<'s>(&self, socket: &'s Path) -> std::path::Display<'s> {
-        let queue = self.settings.main("queue_directory");
-        socket.strip_prefix(queue).unwrap_or(socket).display()
+    /// Whether this is the path of one of these sockets, in words of Postfix: within its chroot or outside.
+    fn is_at(&self, path: &str, sockets: &[PathBuf]) -> bool {
+        [true, false].into_iter().any(|is_chrooted| sockets.contains(&self.seen(path, is_chrooted)))
     }
 
-    /// Whether this is the path of a socket, in words of Postfix: within its chroot or outside.
-    fn is_at(&self, path: &str, socket: &Path) -> bool {
-        [true, false].into_iter().any(|is_chrooted| self.seen(path, is_chrooted) == socket)
-    }
-
-    /// Whether a service finds a socket there.
-    fn reaches(&self, service: &Service, path: &str, socket: &Path) -> bool {
-        self.seen(path, self.settings.is_chrooted(service)) == socket
+    /// Whether a service finds one of these sockets there.
+    fn reaches(&self, service: &Service, path: &str, sockets: &[PathBuf]) -> bool {
+        sockets.contains(&self.seen(path, self.settings.is_chrooted(service)))
     }
 
     /// Where a path leads that is opened in the queue directory, as root of everything or not.
     fn seen(&self, path: &str, is_chrooted: bool) -> PathBuf {
         let path = if is_chrooted { path.trim_start_matches('/') } else { path };
         Path::new(self.settings.main("queue_directory")).join(path)
+    }
+
+    /// Where a service has its value from.
+    fn place<'s>(&self, service: &'s Service, name: &str) -> Place<'s> {
+        if service.own(name).is_some() { Place::Service(service) } else { Place::Main }
     }
 
     /// A command of Postfix, for the instance that is examined.
@@ -116,80 +145,54 @@ impl<'p> Patient<'p> {
         self.command("postconf", &format!("-e {}", quoted(&format!("{name} = {value}"))))
     }
 
-    /// Takes away what a service has for itself.
-    fn unset(&self, service: &Service, name: &str) -> String {
-        self.command("postconf", &format!("-PX {}", quoted(&format!("{}/{name}", service.name))))
-    }
-
     fn reload(&self) -> String {
         self.command("postfix", "reload")
     }
 
-    /// Whether a connector's mail can leave through a service that has its value of a setting from this place. A
-    /// connector without a service of its own may leave by any.
-    fn can_leave_by(&self, connector: &Outbound, place: Place<'_>, setting: &str) -> bool {
-        let Some(own) = &connector.transport else { return true };
-        let own = format!("{own}/unix");
-        match place {
-            Place::Service(service) => service.name == own,
-            Place::Main => {
-                let mut services = self.settings.running("smtp");
-                !services.any(|service| service.name == own && service.own(setting).is_some())
-            }
-        }
-    }
-
-    /// A finding about these outbound connectors; none without any.
-    fn outbound(
+    /// The commands that make a value right. A service loses its own one; main.cf, which it has then, is mended first
+    /// if need be.
+    fn mend(
         &self,
-        kind: &'static Kind,
-        about: impl Fn(&Outbound) -> bool,
-        message: String,
-        set: Set<'_>,
-        mend: Vec<String>,
-    ) -> Option<Finding> {
-        let connectors = self
-            .connectors()
-            .filter(|connector| about(connector) && self.can_leave_by(connector, set.place, set.name));
-        finding(kind, connectors.map(|connector| connector.name.as_str()), message, set, mend)
-    }
-
-    /// The places from which daemons of these programs have a value that is not as it should be.
-    fn wrong(
-        &self,
-        programs: &[&str],
+        place: Place<'_>,
         name: &str,
         is_right: impl Fn(&str) -> bool,
-    ) -> Vec<(Place<'p>, &'p str)> {
-        let settings: &'p Settings = self.settings;
-        let services = || programs.iter().flat_map(|program| settings.running(program));
-        let mut places = Vec::new();
-        // What every service has for itself in another way is nobody's.
-        let main = settings.main(name);
-        if !is_right(main) && services().any(|service| service.own(name).is_none()) {
-            places.push((Place::Main, main));
+        right: &str,
+    ) -> Vec<String> {
+        let mut commands = Vec::new();
+        if matches!(place, Place::Main) || !is_right(self.settings.main(name)) {
+            commands.push(self.set(name, right));
         }
-        for service in services() {
-            if let Some(own) = service.own(name).filter(|own| !is_right(own)) {
-                places.push((Place::Service(service), own));
-            }
+        if let Place::Service(service) = place {
+            let setting = quoted(&format!("{}/{name}", service.name));
+            commands.push(self.command("postconf", &format!("-PX {setting}")));
         }
-        places
+        commands.push(self.reload());
+        commands
     }
 
-    /// Where a service has its value from.
-    fn place<'s>(&self, service: &'s Service, name: &str) -> Place<'s> {
-        if service.own(name).is_some() { Place::Service(service) } else { Place::Main }
-    }
-
-    /// The commands that make such a value right.
-    fn mend(&self, place: Place<'_>, name: &str, right: &str) -> Vec<String> {
+    /// The commands that give a list with these entries in the place of the one that is there; none where it cannot be
+    /// written there: in master.cf a value has no blanks.
+    fn rewrite(&self, place: Place<'_>, name: &str, entries: &[String]) -> Vec<String> {
         let command = match place {
-            Place::Main => self.set(name, right),
-            // If main.cf is wrong too, that is a finding of its own.
-            Place::Service(service) => self.unset(service, name),
+            Place::Main => self.set(name, &entries.join(", ")),
+            Place::Service(service) => {
+                let value = entries.iter().map(|entry| entry.replace(' ', ",")).collect::<Vec<_>>().join(",");
+                if entries.iter().any(|entry| entry.contains('{')) {
+                    return Vec::new();
+                }
+                let setting = quoted(&format!("{}/{name}={value}", service.name));
+                self.command("postconf", &format!("-P {setting}"))
+            }
         };
         vec![command, self.reload()]
+    }
+
+    /// A list as somebody wrote it.
+    fn written(&self, place: Place<'p>, name: &str) -> &'p str {
+        match place {
+            Place::Main => self.settings.written(name),
+            Place::Service(service) => service.written(name),
+        }
     }
 }
 
@@ -197,23 +200,24 @@ impl<'p> Patient<'p> {
 fn finding<'n>(
     kind: &'static Kind,
     connectors: impl Iterator<Item = &'n str>,
-    message: String,
+    message: &str,
     Set { place, name, value }: Set<'_>,
-    mend: Vec<String>,
+    mut mend: Vec<String>,
 ) -> Option<Finding> {
     let connectors: Vec<String> = connectors.map(str::to_owned).collect();
     let place = match place {
         Place::Main => format!("main.cf: {name} = {value}"),
         Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
     };
+    // What cannot be printed cannot be typed, and what was no UTF-8 is not what was there.
+    if mend
+        .iter()
+        .any(|command| command.contains(char::REPLACEMENT_CHARACTER) || command.contains(char::is_control))
+    {
+        mend.clear();
+    }
+    let message = message.to_owned();
     (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
-}
-
-/// The path of a socketmap table with this map.
-fn path_of<'t>(table: &'t str, map: &str) -> Option<&'t str> {
-    let table = table.strip_prefix("proxy:").unwrap_or(table);
-    let (path, name) = table.strip_prefix("socketmap:unix:")?.rsplit_once(':')?;
-    (name == map).then_some(path)
 }
 
 /// A word for a POSIX shell.
@@ -225,5 +229,7 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+#[cfg(test)]
+mod inbound_tests;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,16 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::model::inbound::{CertificateRequirement, Require, TlsRequirement};
+use crate::model::Level;
 use crate::model::mta::TransportName;
-use crate::model::sample::{agreements, connectors, inbound};
+use crate::model::sample::{agreements, connectors};
+use crate::mta::postfix::settings::Said;
 
 const SERVICES: &str = "\
 smtp inet n - y - - smtpd
 submission inet n - y - - smtpd
+rewrite unix - - y - - trivial-rewrite
+tlsmgr unix - - y 1000? 1 tlsmgr
+smtp-amavis unix - - y - 2 smtp
 127.0.0.1:10025 inet n - y - - smtpd
 smtp unix - - y - - smtp
 relay unix - - y - - smtp
@@ -38,13 +42,15 @@ smtpd_tls_security_level = may
 smtpd_tls_ask_ccert = yes
 smtpd_tls_fingerprint_digest = sha256
 default_transport = smtp
+relay_transport = relay
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
 relayhost =
 transport_maps =
 ";
 
 const SOCKET: &str = "/var/spool/postfix/connectord/socketmap.sock";
 
-const POLICY: &str = "/var/spool/postfix/connectord/policy.sock";
+pub(super) const POLICY: &str = "/var/spool/postfix/connectord/policy.sock";
 
 /// Id, place, connectors and first command of each finding, with one line of main.cf instead of the right one and
 /// this for services alone.
@@ -52,25 +58,28 @@ fn found(main: &str, services: &str, outbound: Vec<Outbound>) -> Vec<[String; 4]
     found_of(main, services, &agreements(outbound, Vec::new()))
 }
 
-fn found_of(main: &str, services: &str, agreements: &Agreements) -> Vec<[String; 4]> {
+pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[String; 4]> {
     let name = main.split(" =").next().unwrap();
     let right: String = RIGHT
         .lines()
         .filter(|line| line.split(" =").next() != Some(name))
         .map(|line| format!("{line}\n"))
         .collect();
-    let text = format!("{right}{main}\n");
-    let settings = Settings::parse(&text, &text, SERVICES, services).unwrap();
+    let main = format!("{right}{main}\n");
+    let said = Said { main: &main, main_written: &main, services: SERVICES, own, own_written: own };
+    let settings = Settings::parse(&said).unwrap();
+    let [socketmap, policy] = [SOCKET, POLICY].map(|path| [PathBuf::from(path)]);
     let patient = Patient {
         settings: &settings,
         agreements,
-        socketmap: Path::new(SOCKET),
-        policy: Path::new(POLICY),
+        socketmap: &socketmap,
+        policy: &policy,
+        authorities: Some(Path::new("/etc/ssl/certs/ca-certificates.crt")),
         config_directory: None,
     };
     let told = |finding: Finding| {
-        assert_eq!(finding.mend.last().map(String::as_str), Some("postfix reload"));
-        let first = finding.mend.first().unwrap().clone();
+        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"));
+        let first = finding.mend.first().cloned().unwrap_or_default();
         [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
     };
     examine(&patient).into_iter().map(told).collect()
@@ -127,32 +136,123 @@ fn other_tables_stay_behind_ours() {
 #[test]
 fn a_service_with_its_own_value_is_found_and_the_others_are_not_blamed() {
     let own = "relay/unix/smtp_fallback_relay = [x.example]\n";
-    let found = found("relayhost =", own, connectors(&["encrypt of a.example"]));
-    let [[id, place, _, command]] = &found[..] else { panic!("{found:?}") };
+    let all = || connectors(&["encrypt of a.example"]);
+    let one = found("relayhost =", own, all());
+    let [[id, place, _, command]] = &one[..] else { panic!("{one:?}") };
     assert_eq!(
         (id.as_str(), place.as_str()),
         ("postfix-fallback-relay", "master.cf: relay/unix: smtp_fallback_relay = [x.example]")
     );
     assert_eq!(command, "postconf -PX relay/unix/smtp_fallback_relay");
-    // What main.cf says is nobody's when each service has its own.
-    let own: String = ["smtp", "relay", "connectord-smtp"]
-        .iter()
-        .map(|name| format!("{name}/unix/smtp_fallback_relay = \n"))
-        .collect();
-    assert_eq!(ids("smtp_fallback_relay = [x.example]", &own, &["encrypt of a.example"]), [""; 0]);
+    // What main.cf says is nobody's when each service has its own, and mended with the last of these.
+    let own = |value: &str| -> String {
+        let own = |name| format!("{name}/unix/smtp_fallback_relay = {value}\n");
+        ["smtp", "relay"].map(own).concat()
+    };
+    assert_eq!(found("smtp_fallback_relay = [x.example]", &own(""), all()).len(), 0);
+    let both = found("smtp_fallback_relay = [x.example]", &own("[y.example]"), all());
+    assert_eq!(both.len(), 2);
+    assert!(both.iter().all(|[_, _, _, first]| first == "postconf -e 'smtp_fallback_relay = '"), "{both:?}");
+    // Nobody's mail leaves by one to a content filter.
+    let filter =
+        "smtp-amavis/unix/smtp_tls_policy_maps = \nsmtp-amavis/unix/smtp_fallback_relay = [x.example]\n";
+    assert_eq!(found("relayhost =", filter, all()).len(), 0);
 }
 
 #[test]
+fn a_list_of_a_service_keeps_its_other_entries() {
+    let list = |value: &str| format!("relay/unix/smtp_tls_policy_maps = {value}\n");
+    let one = |value: &str| {
+        let found = found("relayhost =", &list(value), connectors(&["encrypt of a.example"]));
+        let [[.., command]] = &found[..] else { panic!("{found:?}") };
+        command.clone()
+    };
+    assert_eq!(
+        one("hash:/etc/strict,socketmap:unix:connectord/socketmap.sock:tls"),
+        "postconf -P relay/unix/smtp_tls_policy_maps=socketmap:unix:connectord/socketmap.sock:tls,hash:/etc/strict"
+    );
+    // Which master.cf has no form for.
+    assert_eq!(one("inline:{ {a.example = none} }"), "");
+    // What was no UTF-8 is not written back.
+    assert_eq!(one("hash:/etc/b\u{fffd}cher"), "");
+}
+
+/// The stricter form of contrib: a service that main.cf cannot weaken.
+const OURS: &str = "transport_maps = socketmap:unix:connectord/socketmap.sock:transport";
+
+#[test]
 fn a_connector_with_its_own_service_is_not_about_others() {
-    let ours = "transport_maps = socketmap:unix:connectord/socketmap.sock:transport";
-    let mut outbound = connectors(&["encrypt of a.example"]);
-    outbound.first_mut().unwrap().transport = TransportName::parse("connectord-smtp");
     let relay = |service: &str| format!("{service}/unix/smtp_fallback_relay = [x.example]\n");
-    assert_eq!(found(ours, &relay("smtp"), outbound.clone()).len(), 0);
-    assert_eq!(found(ours, &relay("connectord-smtp"), outbound.clone()).len(), 1);
+    let mut all = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+    all.outbound.first_mut().unwrap().transport = TransportName::parse("connectord-smtp");
+    assert_eq!(found_of(OURS, &relay("smtp"), &all).len(), 0);
+    assert_eq!(found_of(OURS, &relay("connectord-smtp"), &all).len(), 1);
     // Nobody sends its mail there without the transport map.
-    let found = found("transport_maps =", "", outbound);
+    let found = found_of("transport_maps =", "", &all);
     assert_eq!(found.iter().map(|[id, ..]| id.as_str()).collect::<Vec<_>>(), ["postfix-other-way"]);
+    // For `*` the map has no answer.
+    all.outbound.extend(connectors(&["encrypt of *"]));
+    all.outbound.last_mut().unwrap().transport = TransportName::parse("connectord-smtp");
+    assert_eq!(found_of(OURS, "smtp/unix/smtp_tls_policy_maps = \n", &all).len(), 1);
+
+    let mut all = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+    all.mta.transport = TransportName::parse("connectord-smtp").unwrap();
+    assert_eq!(found_of(OURS, &relay("smtp"), &all).len(), 0);
+    assert_eq!(found_of(OURS, &relay("connectord-smtp"), &all).len(), 1);
+}
+
+#[test]
+fn more_than_what_was_told_is_no_fault() {
+    let mut all = agreements(connectors(&["secure x.example of a.example"]), Vec::new());
+    for (told, level, count) in [
+        (Level::May, "dane", 0),
+        (Level::May, "Encrypt", 0),
+        (Level::May, "none", 1),
+        (Level::May, "", 1),
+        (Level::Encrypt, "may", 1),
+        (Level::Encrypt, "dane", 1),
+        (Level::Encrypt, "dane-only", 0),
+    ] {
+        all.mta.level = told;
+        assert_eq!(
+            found_of(&format!("smtp_tls_security_level = {level}"), "", &all).len(),
+            count,
+            "{told:?} {level}"
+        );
+    }
+}
+
+#[test]
+fn booleans_are_what_postfix_takes_for_them() {
+    for main in ["tls_required_enable = No", "smtp_connection_cache_on_demand = NO"] {
+        assert_eq!(ids(main, "", &["encrypt of a.example"]), [""; 0], "{main}");
+    }
+}
+
+#[test]
+fn the_session_cache_is_that_of_tlsmgr() {
+    let all = ["secure x.example of b.example"];
+    let cache = "_tls_session_cache_database = btree:/x\n";
+    assert_eq!(ids("relayhost =", &format!("relay/unix/smtp{cache}"), &all), [""; 0], "nobody reads it");
+    assert_eq!(ids("relayhost =", &format!("tlsmgr/unix/smtp{cache}"), &all), ["postfix-session-cache"]);
+    let own: String =
+        ["smtp", "relay"].map(|name| format!("{name}/unix/smtp_tls_session_cache_database = \n")).concat();
+    assert_eq!(ids("smtp_tls_session_cache_database = btree:/x", &own, &all), ["postfix-session-cache"]);
+}
+
+#[test]
+fn who_decides_is_trivial_rewrite() {
+    let own = "rewrite/unix/transport_maps = hash:/x\n";
+    let found = found(OURS, own, connectors(&["encrypt of a.example", "encrypt of *"]));
+    let [[id, place, names, command]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (id.as_str(), place.as_str(), names.as_str()),
+        ("postfix-other-way", "master.cf: rewrite/unix: transport_maps = hash:/x", "c0")
+    );
+    assert_eq!(
+        command,
+        "postconf -P rewrite/unix/transport_maps=socketmap:unix:connectord/socketmap.sock:transport,hash:/x"
+    );
 }
 
 #[test]
@@ -161,6 +261,7 @@ fn only_those_are_named_that_miss_something() {
         ["encrypt of a.example", "secure x.example of b.example", "verify of c.example, through [h.example]"];
     for (main, id, names) in [
         ("smtp_tls_CAfile =", "postfix-authorities", "c1 c2"),
+        ("relay_transport = relay:[x.example]", "postfix-other-way", "c0 c1 c2"),
         ("smtp_tls_session_cache_database = btree:/x", "postfix-session-cache", "c1 c2"),
         ("default_transport = smtp:", "postfix-other-way", "c2"),
         ("default_transport = smtp:[x.example]", "postfix-other-way", "c0 c1 c2"),
@@ -175,96 +276,31 @@ fn only_those_are_named_that_miss_something() {
 
 #[test]
 fn a_setting_that_this_version_does_not_have_is_no_fault() {
-    let main: String =
-        RIGHT.lines().filter(|line| !line.starts_with("tls_required")).map(|l| format!("{l}\n")).collect();
-    let settings = Settings::parse(&main, &main, SERVICES, "").unwrap();
+    let main: String = RIGHT
+        .lines()
+        .filter(|line| !line.starts_with("tls_required"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let said = Said { main: &main, main_written: &main, services: SERVICES, ..Said::default() };
+    let settings = Settings::parse(&said).unwrap();
     let agreements = agreements(connectors(&["encrypt of a.example"]), Vec::new());
-    let directory = Some(Path::new("/etc/postfix two"));
+    let [socketmap, policy] = [SOCKET, POLICY].map(|path| [PathBuf::from(path)]);
     let mut patient = Patient {
         settings: &settings,
         agreements: &agreements,
-        socketmap: Path::new(SOCKET),
-        policy: Path::new(POLICY),
+        socketmap: &socketmap,
+        policy: &policy,
+        authorities: None,
         config_directory: None,
     };
     assert_eq!(examine(&patient), []);
-    patient.config_directory = directory;
+    patient.config_directory = Some(Path::new("/etc/postfix two"));
     assert_eq!(patient.set("relayhost", "it's"), r"postconf -c '/etc/postfix two' -e 'relayhost = it'\''s'");
     assert_eq!(patient.reload(), "postfix -c '/etc/postfix two' reload");
-}
-
-/// Two partners: one has to use TLS, and one to show a certificate.
-fn partners() -> Agreements {
-    let tls = Require { tls: Some(TlsRequirement::Any), ..Require::default() };
-    let shows = Require { certificate: Some(CertificateRequirement::default()), ..Require::default() };
-    agreements(Vec::new(), vec![inbound("tls", &["a.example"], tls), inbound("shows", &["b.example"], shows)])
-}
-
-#[test]
-fn the_daemon_is_asked_before_anybody_permits() {
-    let ours = "check_policy_service unix:connectord/policy.sock";
-    for (list, expected) in [
-        (ours.to_owned(), None),
-        (format!("reject_unknown_sender_domain, check_client_access hash:/etc/a {ours}"), None),
-        ("Check_Policy_Service { unix:connectord/policy.sock, timeout = 10s }".to_owned(), None),
-        (format!("check_policy_service unix:{POLICY}"), Some("postfix-socket-path")),
-        // The argument of another restriction is none.
-        (format!("check_client_access permit, {ours}"), None),
-        (format!("permit_mynetworks, {ours}"), Some("postfix-policy-service-late")),
-        (format!("permit_dnswl_client list.example {ours}"), Some("postfix-policy-service-late")),
-        ("check_policy_service unix:private/other".to_owned(), Some("postfix-policy-service-missing")),
-        (String::new(), Some("postfix-policy-service-missing")),
-    ] {
-        for name in ["smtpd_recipient_restrictions", "smtpd_data_restrictions"] {
-            let found = found_of(&format!("{name} = {list}"), "", &partners());
-            let ids: Vec<&str> = found.iter().map(|[id, ..]| id.as_str()).collect();
-            assert_eq!(ids, expected.into_iter().collect::<Vec<_>>(), "{name} = {list}");
-        }
-    }
-    // An earlier list will do for RCPT, and none other will for DATA.
-    let relay = format!("smtpd_relay_restrictions = {ours}, permit_mynetworks, reject_unauth_destination");
-    let without = |name: &str| format!("smtp/inet/{name} = \n");
-    assert_eq!(found_of(&relay, &without("smtpd_recipient_restrictions"), &partners()).len(), 0);
-    assert_eq!(found_of(&relay, &without("smtpd_data_restrictions"), &partners()).len(), 1);
-}
-
-#[test]
-fn what_stands_in_a_list_stays_there_behind_the_daemon() {
-    let list = "permit_mynetworks, check_policy_service unix:connectord/policy.sock, reject_rbl_client a.example, permit";
-    let found = found_of(&format!("smtpd_recipient_restrictions = {list}"), "", &partners());
-    let [[id, _, names, command]] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((id.as_str(), names.as_str()), ("postfix-policy-service-late", "tls shows"));
-    assert_eq!(
-        command,
-        "postconf -e 'smtpd_recipient_restrictions = check_policy_service unix:connectord/policy.sock, \
-         permit_mynetworks, reject_rbl_client a.example, permit'"
-    );
-}
-
-#[test]
-fn only_the_smtpd_that_strangers_reach_is_looked_at() {
-    let own = |service: &str| format!("{service}/inet/smtpd_recipient_restrictions = permit\n");
-    for (service, count) in [("smtp", 1), ("submission", 0), ("127.0.0.1:10025", 0)] {
-        assert_eq!(found_of("relayhost =", &own(service), &partners()).len(), count, "{service}");
-    }
-}
-
-#[test]
-fn what_partners_need_is_offered_and_asked_for() {
-    for (main, id, names) in [
-        ("smtpd_policy_service_default_action = DUNNO", "postfix-policy-service-action", "tls shows"),
-        ("smtpd_tls_security_level =", "postfix-no-starttls", "tls shows"),
-        ("smtpd_tls_ask_ccert = no", "postfix-client-certificate", "shows"),
-    ] {
-        let found = found_of(main, "", &partners());
-        let [[found, _, named, _]] = &found[..] else { panic!("{main}: {found:?}") };
-        assert_eq!((found.as_str(), named.as_str()), (id, names));
-    }
-    for good in
-        ["smtpd_policy_service_default_action = defer_if_permit", "smtpd_policy_service_default_action = 554"]
-    {
-        assert_eq!(found_of(good, "", &partners()).len(), usize::from(good.contains("defer_if")), "{good}");
-    }
-    // Registered certificates are what is known by a digest.
-    assert_eq!(found_of("smtpd_tls_fingerprint_digest = md5", "", &partners()).len(), 0);
+    // No path is right for a chrooted smtp(8).
+    let outside = [PathBuf::from("/run/connectord/socketmap.sock")];
+    patient.socketmap = &outside;
+    assert_eq!(patient.as_asked(&outside, patient.clients()), None);
+    let [finding] = &examine(&patient)[..] else { panic!() };
+    assert_eq!((finding.kind.id, finding.mend.len()), ("postfix-policy-missing", 0));
 }

@@ -1,0 +1,119 @@
+#![allow(clippy::unwrap_used)]
+use super::tests::{POLICY, found_of};
+use crate::model::Agreements;
+use crate::model::inbound::{CertificateRequirement, Require, TlsRequirement};
+use crate::model::sample::{agreements, inbound};
+
+/// Two partners: one has to use TLS, and one to show a certificate.
+fn partners() -> Agreements {
+    let tls = Require { tls: Some(TlsRequirement::Any), ..Require::default() };
+    let shows = Require { certificate: Some(CertificateRequirement::default()), ..Require::default() };
+    agreements(Vec::new(), vec![inbound("tls", &["a.example"], tls), inbound("shows", &["b.example"], shows)])
+}
+
+#[test]
+fn the_daemon_is_asked_before_anybody_permits() {
+    let ours = "check_policy_service unix:connectord/policy.sock";
+    for (list, expected) in [
+        (ours.to_owned(), None),
+        (format!("reject_unknown_sender_domain, check_client_access hash:/etc/a {ours}"), None),
+        ("Check_Policy_Service { unix:connectord/policy.sock, timeout = 10s }".to_owned(), None),
+        (format!("check_policy_service unix:{POLICY}"), Some("postfix-socket-path")),
+        // The argument of another restriction is none.
+        (format!("check_client_access permit, {ours}"), None),
+        // The daemon lets these pass too.
+        (format!("permit_mynetworks permit_sasl_authenticated, {ours}"), None),
+        (format!("permit_tls_clientcerts, {ours}"), Some("postfix-policy-service-late")),
+        (format!("warn_if_reject {ours}"), Some("postfix-policy-service-missing")),
+        (format!("warn_if_reject reject_unknown_client_hostname, {ours}"), None),
+        (
+            "check_policy_service { unix:connectord/policy.sock, default_action=DUNNO }".to_owned(),
+            Some("postfix-policy-service-action"),
+        ),
+        ("check_policy_service { unix:connectord/policy.sock, default_action = 451 later }".to_owned(), None),
+        (format!("permit_dnswl_client list.example {ours}"), Some("postfix-policy-service-late")),
+        ("check_policy_service unix:private/other".to_owned(), Some("postfix-policy-service-missing")),
+        (String::new(), Some("postfix-policy-service-missing")),
+    ] {
+        for name in ["smtpd_recipient_restrictions", "smtpd_data_restrictions"] {
+            let found = found_of(&format!("{name} = {list}"), "", &partners());
+            let ids: Vec<&str> = found.iter().map(|[id, ..]| id.as_str()).collect();
+            assert_eq!(ids, expected.into_iter().collect::<Vec<_>>(), "{name} = {list}");
+        }
+    }
+    // An earlier list will do for RCPT, and none other will for DATA.
+    let relay = format!("smtpd_relay_restrictions = {ours}, permit_mynetworks, reject_unauth_destination");
+    let without = |name: &str| format!("smtp/inet/{name} = \n");
+    assert_eq!(found_of(&relay, &without("smtpd_recipient_restrictions"), &partners()).len(), 0);
+    assert_eq!(found_of(&relay, &without("smtpd_data_restrictions"), &partners()).len(), 1);
+    let at_once = without("smtpd_recipient_restrictions") + "smtp/inet/smtpd_delay_reject = No\n";
+    assert_eq!(found_of(&relay, &at_once, &partners()).len(), 1);
+}
+
+#[test]
+fn what_stands_in_a_list_stays_there_behind_the_daemon() {
+    let list = "permit_tls_clientcerts, warn_if_reject reject_rbl_client a.example, \
+                warn_if_reject check_policy_service unix:connectord/policy.sock, permit";
+    let found = found_of(&format!("smtpd_recipient_restrictions = {list}"), "", &partners());
+    let [[id, _, names, command]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((id.as_str(), names.as_str()), ("postfix-policy-service-missing", "tls shows"));
+    assert_eq!(
+        command,
+        "postconf -e 'smtpd_recipient_restrictions = check_policy_service unix:connectord/policy.sock, \
+         permit_tls_clientcerts, warn_if_reject reject_rbl_client a.example, permit'"
+    );
+    let own = "smtp/inet/smtpd_recipient_restrictions = permit_tls_clientcerts,reject_unauth_destination\n";
+    let found = found_of("relayhost =", own, &partners());
+    let [[.., command]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        command,
+        "postconf -P smtp/inet/smtpd_recipient_restrictions=check_policy_service,unix:connectord/policy.sock,\
+         permit_tls_clientcerts,reject_unauth_destination"
+    );
+}
+
+#[test]
+fn networks_that_are_not_exempt_are_judged() {
+    let list = "smtp/inet/smtpd_recipient_restrictions = permit_mynetworks,check_policy_service,unix:connectord/policy.sock\n";
+    for (networks, count) in [
+        ("127.0.0.0/8 [::1]/128", 0),
+        ("127.0.0.1", 0),
+        ("127.0.0.0/8 192.0.2.0/24", 1),
+        ("127.0.0.0/8, cidr:/etc/postfix/networks", 1),
+        ("!192.0.2.1", 1),
+    ] {
+        assert_eq!(
+            found_of(&format!("mynetworks = {networks}"), list, &partners()).len(),
+            count,
+            "{networks}"
+        );
+    }
+}
+
+#[test]
+fn only_the_smtpd_that_strangers_reach_is_looked_at() {
+    let own = |service: &str| format!("{service}/inet/smtpd_recipient_restrictions = permit\n");
+    for (service, count) in [("smtp", 1), ("submission", 0), ("127.0.0.1:10025", 0)] {
+        assert_eq!(found_of("relayhost =", &own(service), &partners()).len(), count, "{service}");
+    }
+}
+
+#[test]
+fn what_partners_need_is_offered_and_asked_for() {
+    for (main, id, names) in [
+        ("smtpd_policy_service_default_action = DUNNO", "postfix-policy-service-action", "tls shows"),
+        ("smtpd_tls_security_level =", "postfix-no-starttls", "tls shows"),
+        ("smtpd_tls_ask_ccert = no", "postfix-client-certificate", "shows"),
+    ] {
+        let found = found_of(main, "", &partners());
+        let [[found, _, named, _]] = &found[..] else { panic!("{main}: {found:?}") };
+        assert_eq!((found.as_str(), named.as_str()), (id, names));
+    }
+    for good in
+        ["smtpd_policy_service_default_action = defer_if_permit", "smtpd_policy_service_default_action = 554"]
+    {
+        assert_eq!(found_of(good, "", &partners()).len(), 0, "{good}");
+    }
+    // Registered certificates are what is known by a digest.
+    assert_eq!(found_of("smtpd_tls_fingerprint_digest = md5", "", &partners()).len(), 0);
+}
