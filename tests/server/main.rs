@@ -15,6 +15,7 @@ mod kept_file;
 mod last_good;
 mod logging;
 mod memory;
+mod not_kept;
 mod policy;
 #[path = "../../src/snapshot/postfix_reader.rs"]
 mod postfix_reader;

@@ -12,8 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{BANK, CONFIGURATION, connect, tls};
 use super::daemon::{Daemon, Setup};
-
-const BROKEN: &str = "version = 1\nbogus = 1\n";
+use super::kept_file::BROKEN;
 
 /// How the bank's connector is written, and how a weaker one is.
 const BANK_CONNECTOR: [&str; 2] = ["tls = \"secure\"\nmatch = [\"mx.bank.example\"]", "tls = \"encrypt\""];
