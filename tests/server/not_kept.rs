@@ -2,9 +2,10 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 
@@ -97,6 +98,15 @@ fn private_mounts() {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
 }
 
+/// What is mounted there goes with this value, so that its directory can.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = umount2(&self.0, MntFlags::MNT_DETACH);
+    }
+}
+
 /// Waits until a change is refused by the disk, which is told with this word; the old one stays, under
 /// this name.
 fn assert_not_kept(daemon: &Daemon, numbers: [usize; 2], word: &str, name: &str) {
@@ -131,6 +141,7 @@ fn f8_a_full_and_a_read_only_directory_cost_a_warning() {
     fs::create_dir(&state).unwrap();
     mount(Some("tmpfs"), &state, Some("tmpfs"), MsFlags::empty(), Some("size=64k,mode=0700")).unwrap();
     let mut daemon = setup.start();
+    let _mounted = Mounted(state.clone());
     daemon.wait_until(|status| status["last_good"]["kept"] == true);
     let filler = state.join("filler");
     while let Ok(mut file) = fs::File::options().append(true).create(true).open(&filler)
@@ -177,6 +188,7 @@ fn f8_a_file_that_the_disk_does_not_give_back() {
         None::<&str>,
     )
     .unwrap();
+    let _mounted = Mounted(daemon.path("state/last-good"));
     daemon.configure(BROKEN);
     let (code, said) = daemon.setup.fail();
     assert_eq!(code, Some(78), "{said}");
@@ -200,6 +212,7 @@ fn f8_a_disk_that_takes_nothing_costs_a_warning() {
     fs::create_dir(&state).unwrap();
     let refused = broken_disk::mounted(&state);
     let mut daemon = setup.start();
+    let _mounted = Mounted(state);
     daemon.log.wait_for("warn last_good_not_kept");
     for number in 1..3 {
         daemon.configure(&other(number));
