@@ -47,8 +47,8 @@ impl Booted {
         let container = Command::new("sh")
             .args(["-c", ENTER, "enter", &group.doors().len().to_string()])
             .args(group.doors())
-            // However this process ends, that one ends.
-            .args(["setpriv", "--pdeathsig", "KILL", "systemd-nspawn"])
+            // However this process ends, the machine is shut down then.
+            .args(["setpriv", "--pdeathsig", "TERM", "systemd-nspawn"])
             .args(["--quiet", "--register=no", "--keep-unit", "--boot", "--resolv-conf=off", "-D"])
             .arg(&root)
             .arg(format!("--machine={}", group.name()))
