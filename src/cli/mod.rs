@@ -72,6 +72,9 @@ enum Command {
     /// days until the first of the certificates seen then expires. A result counts for 30 days.
     List,
     /// Ask the running daemon how it is
+    ///
+    /// What it has decided is counted by question: where no connector has an answer, Postfix asks for the parent domains
+    /// as well. For monitoring there is --json.
     Status,
     /// Let the running daemon load its configuration anew, and wait for what comes of it
     Reload(reload::Options),
@@ -82,6 +85,10 @@ enum Command {
     /// inbound connectors are judged too. The result is kept under the state directory. Without
     /// --recipient and --test-mail no mail is sent. It ends with 0 when mail would be delivered,
     /// warnings or not, and with 1 when not.
+    ///
+    /// Below a connector's hosts stand: the TLSA records and the MTA-STS policy that the partner has published, whether
+    /// somebody has revoked its certificates, whom the run trusted, and the `strictest` that could be agreed, which is
+    /// what every address would pass today.
     Validate(Box<validate::Options>),
     /// List every certificate that is known: in files, and seen from partners
     ///

@@ -53,7 +53,8 @@ pub struct Options {
     #[arg(long, group = "which")]
     all: bool,
     /// Send a test mail to this address, over the session that was judged; may be given several
-    /// times. Each goes to those of the connectors whose domains it is in [default: no mail is sent]
+    /// times. Each goes to those of the connectors whose domains it is in, and the hosts of its own
+    /// domain are tested too [default: no mail is sent]
     #[arg(long = "recipient", value_name = "ADDRESS", group = "mail")]
     recipients: Vec<String>,
     /// Send a test mail to the addresses that each connector has in `validate.recipients`
@@ -62,7 +63,7 @@ pub struct Options {
     /// Ask the partner whether it takes the recipients of the test mail, and send none
     #[arg(long, requires = "mail")]
     no_data: bool,
-    /// The envelope sender of the test mail; '' is the null sender of a bounce
+    /// The envelope sender of the test mail; '' is the null sender of a bounce [default: '']
     #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true, requires = "mail")]
     sender: String,
     /// The name for EHLO, as in Postfix's smtp_helo_name [default: the name of this machine]
