@@ -18,7 +18,7 @@ use crate::snapshot::Snapshot;
 use crate::validate::state::Store;
 
 /// The generation of a snapshot that no daemon serves.
-const OFF_LINE: u64 = 0;
+pub(super) const OFF_LINE: u64 = 0;
 
 /// The configuration as a snapshot, for commands that answer from it.
 pub(super) fn snapshot(settings: &Settings) -> Result<Arc<Snapshot>, Failure> {

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::check::OFF_LINE;
 use super::{Exit, Failure, Output, Settings};
 use crate::config::{self, Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
@@ -70,7 +71,7 @@ impl<'f> Told<'f> {
 
 pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let Mta::Postfix(Options { config_dir }) = mta;
-    let Checked { result, agreements, .. } = load::check(&settings.config, 0, Timestamp::now());
+    let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
     // The commands may be run elsewhere.
     let config_directory = config_dir.as_deref().map(config::absolute);

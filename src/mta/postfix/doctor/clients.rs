@@ -19,16 +19,11 @@ impl<'p> Patient<'p> {
     /// The services that a connector's mail can leave by.
     fn services_of(&self, connector: &'p Outbound) -> Vec<&'p str> {
         // The transport map says nothing of `*`.
-        let is_ours = is_decided_by_us(self) && !connector.domains.has_any();
-        let ordinary = ORDINARY.map(|name| {
-            let value = self.settings.main(name);
-            value.split(':').next().unwrap_or(value)
-        });
-        if is_ours {
-            vec![connector.transport.as_ref().unwrap_or(&self.agreements.mta.transport).as_str()]
-        } else {
-            ordinary.to_vec()
+        if is_decided_by_us(self) && !connector.domains.has_any() {
+            return vec![connector.transport.as_ref().unwrap_or(&self.agreements.mta.transport).as_str()];
         }
+        let service = |value: &'p str| value.split(':').next().unwrap_or(value);
+        ORDINARY.map(|name| service(self.settings.main(name))).to_vec()
     }
 
     fn leaves_by(&self, connector: &'p Outbound, service: &Service) -> bool {

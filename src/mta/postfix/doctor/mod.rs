@@ -176,10 +176,10 @@ impl<'p> Patient<'p> {
         let command = match place {
             Place::Main => self.set(name, &entries.join(", ")),
             Place::Service(service) => {
-                let value = entries.iter().map(|entry| entry.replace(' ', ",")).collect::<Vec<_>>().join(",");
                 if entries.iter().any(|entry| entry.contains('{')) {
                     return Vec::new();
                 }
+                let value = entries.join(",").replace(' ', ",");
                 let setting = quoted(&format!("{}/{name}={value}", service.name));
                 self.command("postconf", &format!("-P {setting}"))
             }
