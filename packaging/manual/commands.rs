@@ -5,7 +5,8 @@ use std::io::Write as _;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use connectord::cli::{CommandLine, Exit};
-use connectord::mta::postfix::doctor::KINDS;
+use connectord::mta::finding::Kind;
+use connectord::mta::{exim, postfix};
 use roff::{bold, roman};
 
 use crate::markdown;
@@ -52,8 +53,10 @@ fn page(command: &Command, name: &str) -> String {
         exit_status(&mut behind);
         markdown::add(REST, &mut behind);
     } else {
-        if name == "connectord-doctor-postfix" {
-            findings(&mut behind);
+        match name {
+            "connectord-doctor-postfix" => findings(postfix::doctor::KINDS, &mut behind),
+            "connectord-doctor-exim" => findings(exim::doctor::KINDS, &mut behind),
+            _ => {}
         }
         behind.section("exit status");
         behind.paragraph("As all commands: connectord(8).");
@@ -64,9 +67,9 @@ fn page(command: &Command, name: &str) -> String {
     format!("{HAS_TABLES}{text}")
 }
 
-fn findings(page: &mut Page) {
+fn findings(kinds: &[&Kind], page: &mut Page) {
     page.section("findings");
-    for kind in KINDS {
+    for kind in kinds {
         page.item(vec![bold(kind.id), roman(format!(" ({})", kind.severity.word()))], marked(kind.about));
     }
 }

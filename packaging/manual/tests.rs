@@ -4,7 +4,7 @@ use std::process::Command;
 use clap::CommandFactory as _;
 use connectord::answer::{ClientCertificate, Mail, inbound};
 use connectord::cli::Exit;
-use connectord::mta::postfix::doctor::KINDS;
+use connectord::mta::{exim, postfix};
 use connectord::{config, load};
 use jiff::Timestamp;
 use toml::de::DeTable;
@@ -166,13 +166,15 @@ fn every_command_has_a_page_that_connectord_8_leads_to() {
 
 #[test]
 fn every_finding_is_documented() {
-    let tags = tags(&page("connectord-doctor-postfix.8"));
-    for kind in KINDS {
-        assert!(tags.contains(&format!("{} ({})", kind.id, kind.severity.word())), "{kind:?}: {tags:?}");
-        assert!(kind.id.starts_with("postfix-") && kind.about.ends_with('.'), "{kind:?}");
+    for (mta, kinds) in [("postfix", postfix::doctor::KINDS), ("exim", exim::doctor::KINDS)] {
+        let tags = tags(&page(&format!("connectord-doctor-{mta}.8")));
+        for kind in kinds {
+            assert!(tags.contains(&format!("{} ({})", kind.id, kind.severity.word())), "{kind:?}: {tags:?}");
+            assert!(kind.id.starts_with(&format!("{mta}-")) && kind.about.ends_with('.'), "{kind:?}");
+        }
+        let ids: BTreeSet<&str> = kinds.iter().map(|kind| kind.id).collect();
+        assert_eq!(ids.len(), kinds.len());
     }
-    let ids: BTreeSet<&str> = KINDS.iter().map(|kind| kind.id).collect();
-    assert_eq!(ids.len(), KINDS.len());
 }
 
 #[test]

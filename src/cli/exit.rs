@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Cause, Problems};
+use crate::mta::exim::ask;
+use crate::mta::exim::settings::Unreadable;
 use crate::mta::postfix::postconf;
 use crate::server;
 use crate::server::control::AskError;
@@ -183,6 +185,9 @@ pub enum Failure {
     /// The settings of Postfix are not known.
     #[error("connectord: {0}")]
     Postfix(#[from] postconf::Error),
+    /// The settings of Exim are not known.
+    #[error("connectord: {0}")]
+    Exim(#[from] ask::Error),
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -211,6 +216,16 @@ impl Failure {
             Failure::Postfix(postconf::Error::Run(_)) => Exit::Unavailable,
             Failure::Postfix(postconf::Error::Failed { .. }) => Exit::NoInput,
             Failure::Postfix(_) => Exit::Internal,
+            Failure::Exim(ask::Error::Run(_)) => Exit::Unavailable,
+            Failure::Exim(ask::Error::NotRoot | ask::Error::Unreadable(Unreadable::Hidden)) => {
+                Exit::Permission
+            }
+            // readconf.c:print_config: what Exim says to whoever is no administrator of it.
+            Failure::Exim(ask::Error::Failed { said }) if said.contains("permission denied") => {
+                Exit::Permission
+            }
+            Failure::Exim(ask::Error::Failed { .. }) => Exit::NoInput,
+            Failure::Exim(_) => Exit::Internal,
             Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) | Failure::NotHandedOver => {
                 Exit::Usage
             }

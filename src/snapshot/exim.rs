@@ -66,7 +66,8 @@ impl Transport {
         }
     }
 
-    fn of(requirement: &Requirement) -> Transport {
+    /// The one for a requirement.
+    pub fn of(requirement: &Requirement) -> Transport {
         match (requirement.level(), requirement.names()) {
             // With usable TLSA records Exim's defaults do what `dane` means.
             (Level::May | Level::Dane, _) => Transport::May,

@@ -8,6 +8,7 @@ mod check;
 mod control;
 mod daemon;
 mod doctor;
+mod doctor_exim;
 mod explain;
 mod export;
 mod kept;

@@ -9,6 +9,7 @@ use rustls::ALL_VERSIONS;
 use crate::certificates::{Authority, Subject};
 use crate::client::{Client, tls};
 use crate::exim::{CONTRIB, Exim, LOCAL_ROUTER, MACROS, SITE};
+use crate::exim_practice::Practice;
 use crate::lab::{Lab, Mta, Queued, fates};
 use crate::machine::Machine;
 use crate::network::{Network, OURS, partner_address};
@@ -198,8 +199,11 @@ fn both_ways<O: Original>(release: Release) {
         zone.mx(&format!("{domain}.example"), &format!("mx.{host}.example"));
     }
     let lab: Lab<SingleFile<O>> = Lab::start(release, &authority, &hosts(&authority), zone, &[]);
-    lab.site.configure(CONNECTORS);
+    let practice = Practice::new(lab);
+    practice.agree(CONNECTORS);
+    let lab = &practice.lab;
     let _daemon = lab.site.serve();
+    practice.is_well();
 
     let exim = |arguments: &[&str]| lab.machine.run("exim4", arguments);
     exim(&["-bV"]);

@@ -60,7 +60,11 @@ fn places(software: Software) -> (Places, Places) {
                 ("log", "/var/log"),
                 ("certificates", "/etc/ssl/certs"),
             ],
-            &[("dns", "/etc/nsd"), ("connectord-run", "/run/connectord")],
+            &[
+                ("dns", "/etc/nsd"),
+                ("connectord-run", "/run/connectord"),
+                ("contrib", "/usr/share/doc/connectord/contrib/exim"),
+            ],
         ),
         Software::PostfixHost | Software::EximHost => (&[], &[]),
     }

@@ -21,6 +21,7 @@ const CONTRIB: &str = "usr/share/doc/connectord/contrib";
 
 /// Silent when everything was done as it is written.
 const DOCTOR: &str = "connectord doctor postfix";
+const DOCTOR_OF_EXIM: &str = "connectord doctor exim";
 
 const CONNECTOR: &str = "etc/connectord/connectors.d/contoso.toml";
 
@@ -200,8 +201,8 @@ impl<'w> Newcomer<'w> {
         assert!(said.contains("contoso-bank"), "{said}");
         let rest = &commands(block)[1..];
         assert!(rest.iter().any(|command| command == DOCTOR));
-        for command in rest.iter().filter(|command| !(self.world.is_exim && *command == DOCTOR)) {
-            self.run(command);
+        for command in rest {
+            self.run(if self.world.is_exim && command == DOCTOR { DOCTOR_OF_EXIM } else { command });
         }
         self.obeyed("enforced");
     }

@@ -2,20 +2,22 @@
 //!
 //! It reads, and changes nothing. The connectors are those of the files as they are now.
 
+mod exim;
+mod postfix;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::check::OFF_LINE;
 use super::{Exit, Failure, Output, Settings};
-use crate::config::{self, Listen, ListenProtocol};
+use crate::config::{Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
+use crate::model::Agreements;
 use crate::mta::finding::{Finding, Severity};
-use crate::mta::postfix::doctor::{Patient, examine};
-use crate::mta::postfix::postconf;
 use crate::protocol::escape::printable;
 
 /// The MTA that is examined.
@@ -26,23 +28,14 @@ pub(super) enum Mta {
     /// It looks at what mail goes through in both directions. Every finding has a name, the place where it is set, the
     /// connectors that it is about, and the commands that mend it. It ends with 0 when nothing is worse than advice,
     /// and with 1 otherwise.
-    Postfix(Options),
+    Postfix(postfix::Options),
+    /// Exim, by what `exim -bP` says of its configuration
+    ///
+    /// It looks at what mail goes through in both directions: routers, transports, ACLs, the socket. Every finding has a
+    /// name, the place where it is set, the connectors that it is about, and the commands that mend it, where there are
+    /// such. It ends with 0 when nothing is worse than advice, and with 1 otherwise.
+    Exim(exim::Options),
 }
-
-/// The options of `doctor postfix`.
-#[derive(Debug, Args)]
-pub(super) struct Options {
-    /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
-    #[arg(long, value_name = "DIR")]
-    config_dir: Option<PathBuf>,
-}
-
-/// Where the units have the sockets of Postfix.
-const SOCKETS: &str = "/var/spool/postfix/connectord";
-
-/// Where systems have their file of authorities: Debian, Fedora, openSUSE.
-const AUTHORITIES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 /// What `doctor --json` prints.
 #[derive(Serialize)]
@@ -70,31 +63,20 @@ impl<'f> Told<'f> {
 }
 
 pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
-    let Mta::Postfix(Options { config_dir }) = mta;
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
-    // The commands may be run elsewhere.
-    let config_directory = config_dir.as_deref().map(config::absolute);
-    let postfix = postconf::settings(config_directory.as_deref())?;
-    let version = postfix.version().map_err(postconf::Error::from)?;
-    let [socketmap, policy] = [ListenProtocol::Socketmap, ListenProtocol::Policy]
-        .map(|protocol| sockets(&listen, protocol, settings));
-    let patient = Patient {
-        settings: &postfix,
-        agreements: &agreements,
-        socketmap: &socketmap,
-        policy: &policy,
-        authorities: AUTHORITIES.map(Path::new).into_iter().find(|file| file.exists()),
-        config_directory: config_directory.as_deref(),
+    let agreed = Agreed { listen: &listen, agreements: &agreements, settings };
+    let Examined { mta, name, version, findings } = match mta {
+        Mta::Postfix(options) => postfix::examined(options, &agreed)?,
+        Mta::Exim(options) => exim::examined(options, &agreed)?,
     };
-    let findings = examine(&patient);
     if settings.json {
         let findings = findings.iter().map(Told::of).collect();
-        out.json(&Report { mta: "postfix", version, findings })?;
+        out.json(&Report { mta, version: &version, findings })?;
     } else {
-        write!(out, "Postfix {}: ", printable(version, WORDS))?;
+        write!(out, "{name} {}: ", printable(&version, WORDS))?;
         match findings.len() {
-            0 => writeln!(out, "none of the findings of connectord-doctor-postfix(8)")?,
+            0 => writeln!(out, "none of the findings of connectord-doctor-{mta}(8)")?,
             1 => writeln!(out, "1 finding")?,
             count => writeln!(out, "{count} findings")?,
         }
@@ -104,6 +86,21 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
     }
     let is_good = findings.iter().all(|finding| finding.kind.severity == Severity::Advice);
     Ok(if is_good { Exit::Good } else { Exit::NotGood })
+}
+
+/// What was agreed, and where the daemon answers.
+struct Agreed<'a> {
+    listen: &'a [Listen],
+    agreements: &'a Agreements,
+    settings: &'a Settings,
+}
+
+/// What was found.
+struct Examined {
+    mta: &'static str,
+    name: &'static str,
+    version: String,
+    findings: Vec<Finding>,
 }
 
 /// Enough of a value to know it again. Commands are whole.
@@ -129,17 +126,26 @@ fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the daemon answers this protocol: as it is written, or else where it may be without, first where it is.
-fn sockets(listen: &[Listen], protocol: ListenProtocol, settings: &Settings) -> Vec<PathBuf> {
-    let (runtime, of) = (settings.runtime_dir(), |one: &&Listen| one.protocol == protocol);
-    let written: Vec<PathBuf> =
-        listen.iter().filter(|one| one.is_written).filter(of).map(|one| runtime.join(&one.path)).collect();
-    if !written.is_empty() {
-        return written;
+impl Agreed<'_> {
+    /// Where the daemon answers this protocol: as it is written, or else where it may be without, first where it is.
+    /// `usual` is where the units have it.
+    fn sockets(&self, protocol: ListenProtocol, usual: &str) -> Vec<PathBuf> {
+        let (runtime, of) = (self.settings.runtime_dir(), |one: &&Listen| one.protocol == protocol);
+        let written: Vec<PathBuf> = self
+            .listen
+            .iter()
+            .filter(|one| one.is_written)
+            .filter(of)
+            .map(|one| runtime.join(&one.path))
+            .collect();
+        if !written.is_empty() {
+            return written;
+        }
+        let defaults = Listen::defaults();
+        let name = defaults.iter().find(of).map_or(Path::new(""), |one| &one.path);
+        let mut paths = [Path::new(usual), &runtime].map(|directory| directory.join(name)).to_vec();
+        paths.sort_by_key(|path| !path.exists());
+        paths.dedup();
+        paths
     }
-    let defaults = Listen::defaults();
-    let name = defaults.iter().find(of).map_or(Path::new(""), |one| &one.path);
-    let mut paths = [Path::new(SOCKETS), &runtime].map(|directory| directory.join(name)).to_vec();
-    paths.sort_by_key(|path| !path.exists());
-    paths
 }

@@ -1,0 +1,188 @@
+//! Whether the daemon is asked about mail that comes in, and its answer obeyed.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::Patient;
+use super::kinds::{ACL_ANSWER, ACL_LATE, ACL_MISSING};
+use crate::model::Inbound;
+use crate::mta::exim::lists::items;
+use crate::mta::exim::question::Question;
+use crate::mta::exim::written::Statement;
+use crate::mta::finding::{Finding, Kind};
+
+/// ACLs within ACLs, and lists within lists, that are followed. Exim's own limit is 20 (acl.c:acl_check_internal).
+const DEPTH: usize = 20;
+
+/// How the daemon is asked in an ACL.
+enum Asked {
+    /// Before anybody is let in, and the answer is obeyed.
+    Well,
+    /// In another way.
+    Badly(Fault),
+    Never,
+}
+
+/// What is wrong with an ACL that asks.
+struct Fault {
+    kind: &'static Kind,
+    message: &'static str,
+    acl: String,
+    statement: String,
+}
+
+pub(super) fn acls(patient: &Patient<'_>) -> Option<Finding> {
+    const OPTION: &str = "acl_smtp_rcpt";
+    let of = |name: &str| asked(patient, patient.settings.main(name), DEPTH);
+    let at_mail = of("acl_smtp_mail");
+    let is_decided_at_mail = matches!(at_mail, Asked::Well);
+    let about = |connector: &Inbound| !is_decided_at_mail || connector.recipients.is_some();
+    let message = match (of(OPTION), &at_mail, of("acl_smtp_predata")) {
+        (Asked::Well, ..) => return None,
+        (Asked::Badly(Fault { kind, message, acl, statement }), ..) => {
+            let mend = patient.restore_part("acl", &acl, "acl");
+            return patient.coming(kind, about, message, format!("ACL {acl}: {statement}"), mend);
+        }
+        (Asked::Never, Asked::Well, _) => {
+            "the daemon is not asked at RCPT, where connectors with `recipients` are decided"
+        }
+        (Asked::Never, _, Asked::Never) => "the daemon is not asked: no connector is in force",
+        (Asked::Never, ..) => {
+            "the daemon is not asked here, and for mail that comes by BDAT acl_smtp_predata is not run"
+        }
+    };
+    let place = format!("{OPTION} = {}", patient.settings.main(OPTION));
+    patient.coming(&ACL_MISSING, about, message, place, patient.ask_in_acls(is_decided_at_mail))
+}
+
+fn asked(patient: &Patient<'_>, name: &str, depth: usize) -> Asked {
+    let Some((statements, depth)) = patient.settings.written.acl(name).zip(depth.checked_sub(1)) else {
+        return Asked::Never;
+    };
+    let mut passed: Option<&Statement> = None;
+    let mut rest = statements;
+    while let [statement, behind @ ..] = rest {
+        rest = behind;
+        let badly = |kind, message, statement: &Statement| {
+            Asked::Badly(Fault { kind, message, acl: name.to_owned(), statement: in_words(statement) })
+        };
+        let conditions = &statement.conditions;
+        let questions = conditions.iter().enumerate().find_map(|(at, (option, value))| {
+            if Question::is_in(value, "in") {
+                let fault = unheard(statement, behind, option, value);
+                return Some((
+                    at,
+                    fault.map_or(Asked::Well, |message| badly(&ACL_ANSWER, message, statement)),
+                ));
+            }
+            let inner = value.split_whitespace().next().filter(|_| is_acl(option))?;
+            match asked(patient, inner, depth) {
+                Asked::Never => None,
+                asked @ (Asked::Well | Asked::Badly(_)) => Some((at, asked)),
+            }
+        });
+        if let Some((at, asked)) = questions {
+            let before = conditions.iter().take(at);
+            let is_for_some = before.clone().any(|(option, _)| is_condition(option))
+                && !is_exempting(patient, statement, at);
+            return match (passed, asked) {
+                (Some(passing), _) => {
+                    badly(&ACL_LATE, "this accepts mail before the daemon is asked", passing)
+                }
+                (None, _) if is_for_some => {
+                    badly(&ACL_LATE, "the daemon is asked only where this applies", statement)
+                }
+                (None, asked) => asked,
+            };
+        }
+        if passed.is_none()
+            && statement.verb == "accept"
+            && !is_exempting(patient, statement, conditions.len())
+        {
+            passed = Some(statement);
+        }
+    }
+    Asked::Never
+}
+
+/// Why mail may go on without a whole answer, if it may: it is stopped by what stands behind the question, or beside it.
+fn unheard(statement: &Statement, behind: &[Statement], option: &str, value: &str) -> Option<&'static str> {
+    if statement.verb == "warn" && Question::all(value, "in").any(|question| question.fail.is_none()) {
+        return Some("without a fail string, this `warn` is skipped when the daemon does not answer");
+    }
+    let variable = option.strip_prefix("set ").unwrap_or("").trim();
+    let is_whole = format!("eq{{${{extract{{end}}{{${variable}}}}}}}{{ok}}");
+    let refuses =
+        |statement: &&Statement| ["defer", "deny", "drop", "require"].contains(&statement.verb.as_str());
+    let mut refusing = std::iter::once(statement).chain(behind).filter(refuses);
+    let looks =
+        refusing.any(|statement| statement.conditions.iter().any(|(_, value)| value.contains(&is_whole)));
+    (!looks || variable.is_empty()).then_some(
+        "no `defer` behind this looks for end=ok: what is left of an answer that was cut short counts",
+    )
+}
+
+/// What decides whether a statement applies; all else does or says something (acl.c, `conditions`).
+fn is_condition(option: &str) -> bool {
+    const MODIFIERS: [&str; 12] = [
+        "add_header",
+        "continue",
+        "control",
+        "debug_print",
+        "delay",
+        "endpass",
+        "log_message",
+        "log_reject_target",
+        "logwrite",
+        "message",
+        "queue",
+        "remove_header",
+    ];
+    !option.starts_with("set ") && !MODIFIERS.contains(&option) && option != "udpsend"
+}
+
+fn is_acl(option: &str) -> bool {
+    option.trim_start_matches(['!', ' ']) == "acl"
+}
+
+/// Whether one of the first conditions lets nobody pass but those whom the daemon would let pass too.
+fn is_exempting(patient: &Patient<'_>, statement: &Statement, first: usize) -> bool {
+    statement.conditions.iter().take(first).any(|(option, value)| match option.as_str() {
+        "authenticated" => true,
+        "hosts" => are_exempt(patient, value, DEPTH),
+        _ => false,
+    })
+}
+
+/// Whether all hosts of a list are exempt from judgement; what names no addresses may hold any.
+fn are_exempt(patient: &Patient<'_>, list: &str, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    items(list).iter().all(|item| {
+        if let Some(name) = item.strip_prefix('+') {
+            return patient
+                .settings
+                .written
+                .host_list(name)
+                .is_some_and(|list| are_exempt(patient, list, depth));
+        }
+        // What is taken out makes the list smaller; the empty item is for processes on the host.
+        if item.is_empty() || item.starts_with('!') {
+            return true;
+        }
+        let network = item.parse::<IpNet>().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from));
+        network.is_some_and(|network| {
+            patient.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
+        })
+    })
+}
+
+/// A statement, enough to find it.
+fn in_words(statement: &Statement) -> String {
+    let conditions = statement
+        .conditions
+        .iter()
+        .take(1)
+        .map(|(name, value)| if value.is_empty() { name.clone() } else { format!("{name} = {value}") });
+    std::iter::once(statement.verb.clone()).chain(conditions).collect::<Vec<_>>().join(" ")
+}

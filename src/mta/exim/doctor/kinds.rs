@@ -1,0 +1,181 @@
+//! The kinds of findings about an Exim. Their names are an interface.
+
+use crate::mta::finding::{Kind, Severity};
+
+/// Each of them, in the order of the manual.
+pub const KINDS: &[&Kind] = &[
+    &ROUTERS_MISSING,
+    &ROUTER_BEFORE,
+    &ANSWER_UNCHECKED,
+    &TLS_NOT_REQUIRED,
+    &CHAIN,
+    &HOST_NAME,
+    &ANCHORS,
+    &CERTIFICATE_QUESTION,
+    &DANE_RECORDS,
+    &MINIMUM_VERSION,
+    &MULTI_DOMAIN,
+    &CONNECTION_REUSE,
+    &RETRY,
+    &ACL_MISSING,
+    &ACL_LATE,
+    &ACL_ANSWER,
+    &SOCKET_PATH,
+    &SOCKET_ACCESS,
+    &NO_STARTTLS,
+    &CLIENT_CERTIFICATE,
+    &LOG,
+];
+
+pub(super) static ROUTERS_MISSING: Kind = Kind {
+    id: "exim-routers-missing",
+    severity: Severity::Bypass,
+    about: "No router asks the daemon. Mail that leaves goes by the site's own routers, and no outbound connector is in \
+            force.",
+};
+
+pub(super) static ROUTER_BEFORE: Kind = Kind {
+    id: "exim-router-before",
+    severity: Severity::Bypass,
+    about: "A router that hands mail to an SMTP transport stands before the one that asks the daemon, and is not about \
+            local domains only. What it takes is not asked about. Its conditions are not looked at, but for `domains` and \
+            `verify_only`.",
+};
+
+pub(super) static ANSWER_UNCHECKED: Kind = Kind {
+    id: "exim-answer-unchecked",
+    severity: Severity::Bypass,
+    about: "Behind the router that asks, none defers the mail unless the answer ends in `end=ok`. To Exim an answer that \
+            was cut short is an answer (a daemon that dies closes the connection), and half of one may lead to the site's \
+            own routers.",
+};
+
+pub(super) static TLS_NOT_REQUIRED: Kind = Kind {
+    id: "exim-tls-not-required",
+    severity: Severity::Bypass,
+    about: "`hosts_require_tls` of a transport for connectors that need TLS is not `*`. When TLS is not offered, or fails, \
+            the mail leaves in plaintext. A question to the daemon is no remedy there: when its expansion fails, Exim takes \
+            the list for empty.",
+};
+
+pub(super) static CHAIN: Kind = Kind {
+    id: "exim-chain",
+    severity: Severity::Bypass,
+    about: "`tls_verify_hosts` of a transport for connectors that need a trusted chain is not `*`: Exim goes on when the \
+            chain is not trusted, and the daemon sees the server's own certificate only.",
+};
+
+pub(super) static HOST_NAME: Kind = Kind {
+    id: "exim-host-name",
+    severity: Severity::Bypass,
+    about: "`tls_verify_cert_hostnames` of the transport for connectors with `verify` and without `match` is not `*`: a \
+            trusted certificate for any other host will do.",
+};
+
+pub(super) static ANCHORS: Kind = Kind {
+    id: "exim-anchors",
+    severity: Severity::Bypass,
+    about: "`tls_verify_certificates` of a transport does not take the `ca=` of the answer: a connector's `ca_file` is not \
+            obeyed, and other authorities than the agreed ones are trusted.",
+};
+
+pub(super) static CERTIFICATE_QUESTION: Kind = Kind {
+    id: "exim-certificate-question",
+    severity: Severity::Bypass,
+    about: "A transport does not ask the daemon about the certificate that it was shown, or goes on after another answer \
+            than exactly `ok`, or without one: names (`match`) and fingerprints are then not looked at. It must ask in \
+            `event_action` or in `authenticated_sender`, as contrib does in both.",
+};
+
+pub(super) static DANE_RECORDS: Kind = Kind {
+    id: "exim-dane-records",
+    severity: Severity::Bypass,
+    about: "The transport for `dane-only` does not insist on TLSA records: without any, or without DNSSEC, a host gets the \
+            mail over TLS with any certificate.",
+};
+
+pub(super) static MINIMUM_VERSION: Kind = Kind {
+    id: "exim-minimum-version",
+    severity: Severity::Bypass,
+    about: "`tls_require_ciphers` of a transport does not take the `min=` of the answer: a connector's `protocols` is not \
+            obeyed.",
+};
+
+pub(super) static MULTI_DOMAIN: Kind = Kind {
+    id: "exim-multi-domain",
+    severity: Severity::Bypass,
+    about: "`multi_domain` is on, as it is by default, in a transport for connectors. A message to several domains at one \
+            host goes in one transaction, under the answer for the first of them.",
+};
+
+pub(super) static CONNECTION_REUSE: Kind = Kind {
+    id: "exim-connection-reuse",
+    severity: Severity::Bypass,
+    about: "`connection_max_messages` is not 1 in a transport for connectors. The next message to the host goes over the \
+            connection that is open already, and what its own connector demands of TLS is not looked at.",
+};
+
+pub(super) static RETRY: Kind = Kind {
+    id: "exim-retry",
+    severity: Severity::Outage,
+    about: "Exim remembers by MX host that TLS has failed, and one partner's bad certificate keeps the mail of all at that \
+            host until the next try, and returns it in the end. Our first retry rule (`tls_required`), and `interface` \
+            and `delay_after_cutoff` of our transports keep that to a second, and from mail without a connector.",
+};
+
+pub(super) static ACL_MISSING: Kind = Kind {
+    id: "exim-acl-missing",
+    severity: Severity::Bypass,
+    about: "The ACL at RCPT does not ask the daemon, and neither does the one at MAIL, which is enough for connectors \
+            without `recipients`. Not counted is a question in `acl_smtp_predata`: that ACL is not run for mail that comes \
+            by BDAT (CHUNKING).",
+};
+
+pub(super) static ACL_LATE: Kind = Kind {
+    id: "exim-acl-late",
+    severity: Severity::Bypass,
+    about: "In the ACL an `accept` stands before the question, or the question is only asked of some: the others pass \
+            unseen. `hosts = :`, `authenticated = *` and lists of hosts that are all in `[inbound_exempt]` are no finding.",
+};
+
+pub(super) static ACL_ANSWER: Kind = Kind {
+    id: "exim-acl-answer",
+    severity: Severity::Bypass,
+    about: "The ACL goes on without a whole answer: the question stands in a `warn` without a fail string, which Exim skips \
+            when the daemon does not answer, or no `defer` or `deny` behind it looks for `end=ok`.",
+};
+
+pub(super) static SOCKET_PATH: Kind = Kind {
+    id: "exim-socket-path",
+    severity: Severity::Outage,
+    about: "Exim asks at another path than the one where connectord.toml has the socket with `protocol = \"exim\"`: all mail \
+            to others waits, and mail that comes in is deferred.",
+};
+
+pub(super) static SOCKET_ACCESS: Kind = Kind {
+    id: "exim-socket-access",
+    severity: Severity::Outage,
+    about: "The socket is not there, or Exim's user may not connect to it. Routers run as root and ask all the same, so that \
+            `exim -bt` shows nothing; ACLs and transports do not.",
+};
+
+pub(super) static NO_STARTTLS: Kind = Kind {
+    id: "exim-no-starttls",
+    severity: Severity::Outage,
+    about: "STARTTLS is not offered (`tls_advertise_hosts` is empty), or cannot work (the file of `tls_certificate` or \
+            `tls_privatekey` is missing), and mail of partners who have to use TLS is refused.",
+};
+
+pub(super) static CLIENT_CERTIFICATE: Kind = Kind {
+    id: "exim-client-certificate",
+    severity: Severity::Outage,
+    about: "No client is asked for its certificate (`tls_try_verify_hosts` and `tls_verify_hosts` are empty), and mail of \
+            partners who have to show one is refused.",
+};
+
+pub(super) static LOG: Kind = Kind {
+    id: "exim-log-selector",
+    severity: Severity::Evidence,
+    about: "`log_selector` leaves out what says over which TLS a message went: `tls_cipher` (`X=`) or \
+            `tls_certificate_verified` (`CV=`). Exim's default has both.",
+};

@@ -1,0 +1,144 @@
+//! What mends a finding, as commands. They add lines, or put what was there aside: into a comment, or into a copy.
+
+use super::Patient;
+use crate::mta::exim::host::{DIRECTORY, Layout};
+
+/// The directory of our files.
+fn ours(file: &str) -> String {
+    format!("{DIRECTORY}/connectord/{file}")
+}
+
+impl Patient<'_> {
+    /// These commands, and then those that put the configuration into force; none without any.
+    fn in_force(&self, mut commands: Vec<String>) -> Vec<String> {
+        if commands.is_empty() || self.config_file.is_some() {
+            return Vec::new();
+        }
+        let is_debian = self.settings.file.starts_with(DIRECTORY) || self.host.layout != Layout::Own;
+        if self.host.layout != Layout::Own {
+            commands.push("update-exim4.conf".to_owned());
+        }
+        commands.push(if is_debian { "systemctl reload exim4" } else { "systemctl reload exim" }.to_owned());
+        commands
+    }
+
+    /// Our file as it is in contrib, if this part is written in it. What was there is kept beside it.
+    pub(super) fn restore_part(&self, section: &str, name: &str, file: &str) -> Vec<String> {
+        let part = self.settings.written.part(section, name);
+        let is_there = part.is_some_and(|part| part.file == ours(file));
+        let Some(contrib) = self.host.contrib.as_ref().filter(|_| is_there) else { return Vec::new() };
+        let from = contrib.join("connectord").join(file);
+        self.in_force(vec![format!("cp --backup=numbered {} {}", from.display(), ours(file))])
+    }
+
+    /// An option in the file that all our transports read.
+    pub(super) fn in_all_transports(&self, option: &str, value: &str) -> Vec<String> {
+        let file = "transport-options";
+        if !self.host.ours.contains(file) {
+            return Vec::new();
+        }
+        let aside = format!(r"s/^[[:blank:]]*\(no_\)\?{option}\b/# &/");
+        self.in_force(vec![format!("sed -i -e '{aside}' -e '1i {option} = {value}' {}", ours(file))])
+    }
+
+    /// Reads our file in its section, right behind the section's first line.
+    pub(super) fn include(&self, section: &str, file: &str) -> Vec<String> {
+        if !self.host.ours.contains(file) || !self.settings.written.defines("CONNECTORD_SOCKET") {
+            return self.install();
+        }
+        let line = format!(".include {}", ours(file));
+        let behind_begin = |of: &str| format!("sed -i '/^begin {section}[[:blank:]]*$/a {line}' {of}");
+        self.in_force(vec![match self.host.layout {
+            Layout::Split => {
+                let directory = section.trim_end_matches('s');
+                format!("echo '{line}' >> {DIRECTORY}/conf.d/{directory}/05_connectord")
+            }
+            Layout::Single => behind_begin(&format!("{DIRECTORY}/exim4.conf.template")),
+            Layout::Own => return Vec::new(),
+        }])
+    }
+
+    /// All of it, where there is nothing of it yet; as contrib/exim/README.md says.
+    fn install(&self) -> Vec<String> {
+        let Some(contrib) = &self.host.contrib else { return Vec::new() };
+        let is_begun = !self.host.ours.is_empty()
+            || self.host.router_files.iter().any(|name| name.contains("connectord"));
+        if self.host.layout != Layout::Split || is_begun {
+            return Vec::new();
+        }
+        let contrib = contrib.display();
+        self.in_force(vec![
+            format!("cp -r {contrib}/connectord {DIRECTORY}/"),
+            format!("cp -r {contrib}/conf.d/. {DIRECTORY}/conf.d/"),
+        ])
+    }
+
+    /// Our ACLs first; those that are there go on behind them.
+    pub(super) fn ask_in_acls(&self, is_asked_at_mail: bool) -> Vec<String> {
+        if self.settings.written.acl("acl_connectord_judge").is_none() {
+            return self.install();
+        }
+        if self.host.layout == Layout::Own {
+            return Vec::new();
+        }
+        let file = format!("{DIRECTORY}/{}", self.host.layout.local_macros());
+        let mut commands = Vec::new();
+        for (at, is_asked) in [("MAIL", is_asked_at_mail), ("RCPT", false)] {
+            if is_asked {
+                continue;
+            }
+            let (debian, next) = (format!("MAIN_ACL_CHECK_{at}"), format!("CONNECTORD_NEXT_{at}"));
+            let has = |name: &str| self.host.local_macros.contains(name);
+            let lower = at.to_ascii_lowercase();
+            match (has(&debian), has(&next)) {
+                (true, true) => return Vec::new(),
+                (true, false) => {
+                    commands.push(format!("sed -i 's/^[[:blank:]]*{debian}[[:blank:]]*=/{next} =/' {file}"));
+                }
+                // Somebody has set it where nobody looks from here.
+                (false, _)
+                    if self.settings.main(&format!("acl_smtp_{lower}")) != format!("acl_check_{lower}") =>
+                {
+                    return Vec::new();
+                }
+                (false, _) => {}
+            }
+            commands.push(format!("echo '{debian} = acl_connectord_{lower}' >> {file}"));
+        }
+        self.in_force(commands)
+    }
+
+    /// Makes our routers the first, behind Debian's file that begins the section.
+    pub(super) fn routers_first(&self) -> Vec<String> {
+        const HEADER: &str = "00_exim4-config_header";
+        let (ours, first) = ("05_connectord", "00_first_connectord");
+        let files = &self.host.router_files;
+        let mut others = files.iter().filter(|name| *name != HEADER);
+        let would_be = files.contains(HEADER) && others.next().is_some_and(|next| next.as_str() > first);
+        if self.host.layout != Layout::Split || !files.contains(ours) || !would_be {
+            return Vec::new();
+        }
+        let directory = format!("{DIRECTORY}/conf.d/router");
+        self.in_force(vec![format!("mv {directory}/{ours} {directory}/{first}")])
+    }
+
+    /// A macro of Debian's, or of ours.
+    pub(super) fn set_macros(&self, macros: &[(&str, &str)]) -> Vec<String> {
+        if self.host.layout == Layout::Own {
+            return Vec::new();
+        }
+        let file = format!("{DIRECTORY}/{}", self.host.layout.local_macros());
+        let mut commands = Vec::new();
+        for (name, value) in macros {
+            if self.host.local_macros.contains(*name) {
+                commands.push(format!("sed -i 's/^[[:blank:]]*{name}[[:blank:]]*=/# &/' {file}"));
+            }
+            commands.push(format!("echo '{name} = {value}' >> {file}"));
+        }
+        // A value that would end the quotes is left to people.
+        if macros.iter().any(|(_, value)| value.contains('\'')) {
+            commands.clear();
+        }
+        self.in_force(commands)
+    }
+}

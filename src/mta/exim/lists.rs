@@ -1,0 +1,51 @@
+//! Lists of Exim: items between colons, or between what stands behind a `<` at the beginning (spec, "List construction").
+
+/// The items, without the blanks around them. An item that holds the separator has it doubled.
+pub fn items(list: &str) -> Vec<String> {
+    let list = list.trim();
+    let mut rest = list;
+    let mut separator = ':';
+    if let Some(own) = list.strip_prefix('<') {
+        let mut chars = own.chars();
+        if let Some(c) = chars.next().filter(char::is_ascii_punctuation) {
+            separator = c;
+            rest = chars.as_str();
+        }
+    }
+    let mut items = Vec::new();
+    let mut item = String::new();
+    let mut chars = rest.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != separator || chars.next_if_eq(&separator).is_some() {
+            item.push(c);
+        } else {
+            items.push(item.trim().to_owned());
+            item.clear();
+        }
+    }
+    // What ends with a separator has no empty item behind it.
+    if !item.trim().is_empty() {
+        items.push(item.trim().to_owned());
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_taken_apart_where_exim_does() {
+        for (list, expected) in [
+            ("", vec![]),
+            (":", vec![""]),
+            ("*", vec!["*"]),
+            (": 127.0.0.1 : ::::1", vec!["", "127.0.0.1", "::1"]),
+            ("! +local_domains : +relay_to_domains", vec!["! +local_domains", "+relay_to_domains"]),
+            ("<; 0.0.0.0 ; ::", vec!["0.0.0.0", "::"]),
+            ("<; 192.0.2.0/24;2001:db8::/32", vec!["192.0.2.0/24", "2001:db8::/32"]),
+        ] {
+            assert_eq!(items(list), expected, "{list}");
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! `doctor exim`: on a real Exim each fault lets mail go round a connector, or keeps it; `doctor` names the fault, and
+//! nothing else; its commands are run as printed; then the way is closed, and `doctor` is silent.
+
+use crate::certificates::{Authority, Credentials, Subject};
+use crate::condition::wait_for;
+use crate::exim::Exim;
+use crate::exim_practice::Practice;
+use crate::impostor::{self, Impostor};
+use crate::lab::{Lab, fates};
+use crate::on_each_exim;
+use crate::partner::{Host, Starttls};
+use crate::resolver::Zone;
+use crate::root::Release;
+
+const PLAIN: &str = "P mx.plain.example:25";
+
+const NO_TLS: &str = "D a TLS session is required, but the server did not offer TLS support";
+
+const UNTRUSTED: &str = "D TLS session: (certificate verification failed)";
+
+const REFUSED: &str = "D TLS session: (gnutls_handshake): Error in the certificate";
+
+/// All outbound connectors.
+const ALL: &[&str] = &["open", "self", "wrong", "private", "other", "pinned", "records", "modern", "lax"];
+
+/// A fault, and what shows it.
+struct Fault {
+    id: &'static str,
+    /// Where `doctor` says that it is, and whom it is about.
+    place: &'static str,
+    connectors: &'static [&'static str],
+    /// What makes it, for a shell in /etc/exim4.
+    made_by: &'static str,
+    /// To whom, and what becomes of the mail with the fault and without.
+    domain: &'static str,
+    with: &'static str,
+    without: &'static str,
+}
+
+const ORDINARY: Fault = Fault {
+    id: "",
+    place: "",
+    connectors: ALL,
+    made_by: "",
+    domain: "open.example",
+    with: PLAIN,
+    without: NO_TLS,
+};
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        id: "exim-routers-missing",
+        place: "begin routers",
+        made_by: "rm conf.d/router/05_connectord",
+        ..ORDINARY
+    },
+    Fault {
+        id: "exim-router-before",
+        place: "router site_first: domains = ! +local_domains",
+        made_by: "printf 'site_first:\\n driver = dnslookup\\n domains = ! +local_domains\\n transport = remote_smtp\\n' \
+                  > conf.d/router/01_site",
+        ..ORDINARY
+    },
+    Fault {
+        id: "exim-router-before",
+        place: "router site_one: domains = ours.example : open.example",
+        connectors: &["open"],
+        made_by: "printf 'site_one:\\n driver = manualroute\\n domains = ours.example : open.example\\n \
+                  route_data = mx.plain.example\\n transport = remote_smtp\\n' > conf.d/router/01_site",
+        ..ORDINARY
+    },
+    Fault {
+        id: "exim-tls-not-required",
+        place: "transport connectord_encrypt: hosts_require_tls = ",
+        connectors: &["open", "modern", "lax"],
+        made_by: "sed -i '/hosts_require_tls/d' connectord/transports",
+        ..ORDINARY
+    },
+    // A question in a list of hosts, which fails while nobody answers there.
+    Fault {
+        id: "exim-tls-not-required",
+        place: "transport connectord_encrypt: hosts_require_tls = ${readsocket{/run/nobody.sock}{tls}}",
+        connectors: &["open", "modern", "lax"],
+        made_by: "sed -i '/^connectord_encrypt:/,/^$/s|hosts_require_tls = .*|hosts_require_tls = \
+                  ${readsocket{/run/nobody.sock}{tls}}|' connectord/transports",
+        ..ORDINARY
+    },
+    Fault {
+        id: "exim-chain",
+        place: "transport connectord_cert: tls_verify_hosts = ",
+        connectors: &["self", "private", "other"],
+        made_by: "sed -i '/^connectord_cert:/,/^$/s/tls_verify_hosts = [*]/tls_verify_hosts =/' connectord/transports",
+        domain: "self.example",
+        with: "T mx.self.example:25",
+        without: UNTRUSTED,
+    },
+    Fault {
+        id: "exim-host-name",
+        place: "transport connectord_host: tls_verify_cert_hostnames = ",
+        connectors: &["wrong"],
+        made_by: "sed -i '/^connectord_host:/,/^$/s/tls_verify_cert_hostnames = [*]/tls_verify_cert_hostnames =/' \
+                  connectord/transports",
+        domain: "wrong.example",
+        with: "T mx.wrong.example:25",
+        without: UNTRUSTED,
+    },
+    Fault {
+        id: "exim-anchors",
+        place: "transport connectord_cert: tls_verify_certificates = system",
+        connectors: &["self", "private", "other"],
+        made_by: "sed -i '/^connectord_cert:/,/^$/s/= CONNECTORD_ANCHORS/= system/' connectord/transports",
+        domain: "private.example",
+        with: "T mx.good.example:25",
+        without: UNTRUSTED,
+    },
+    Fault {
+        id: "exim-certificate-question",
+        place: "transport connectord_cert: authenticated_sender = ",
+        connectors: &["self", "private", "other"],
+        made_by: "sed -i '/^connectord_cert:/,/^$/{/event_action/d;/authenticated_sender/d}' connectord/transports",
+        domain: "other.example",
+        with: "T mx.good.example:25",
+        without: REFUSED,
+    },
+    // The word ok is in the name that does not match.
+    Fault {
+        id: "exim-certificate-question",
+        place: "transport connectord_cert: authenticated_sender = ",
+        connectors: &["self", "private", "other"],
+        made_by: "sed -i '/^connectord_cert:/,/^$/{/authenticated_sender/d;s/event_action = .*/event_action = \
+                  ${if and{{eq{$event_name}{tls:cert}}{eq{$event_data}{0}}}{${if match{${readsocket{CONNECTORD_SOCKET}\
+                  {cert domain=$domain host=$host answer=${quote:$address_data} der=${base64:$tls_out_peercert}\\\\n}\
+                  {3s}{}{no}}}{ok}{}{refused}}}{}}/}' connectord/transports",
+        domain: "other.example",
+        with: "T mx.good.example:25",
+        without: REFUSED,
+    },
+    Fault {
+        id: "exim-certificate-question",
+        place: "transport connectord_pin: authenticated_sender = ",
+        connectors: &["pinned"],
+        made_by: "sed -i '/^connectord_pin:/,/^$/{/event_action/d;/authenticated_sender/d}' connectord/transports",
+        domain: "pinned.example",
+        with: "T mx.good.example:25",
+        without: REFUSED,
+    },
+    Fault {
+        id: "exim-dane-records",
+        place: "transport connectord_dane: authenticated_sender = ",
+        connectors: &["records"],
+        made_by: "sed -i '/^connectord_dane:/,${/authenticated_sender/d}' connectord/transports",
+        domain: "records.example",
+        with: "T mx.good.example:25",
+        without: "D the host has no usable TLSA records",
+    },
+    Fault {
+        id: "exim-minimum-version",
+        place: "transport connectord_encrypt: tls_require_ciphers = ",
+        connectors: &["modern"],
+        made_by: "sed -i '/^connectord_encrypt:/,/^$/{/tls_require_ciphers/d}' connectord/transports",
+        domain: "modern.example",
+        with: "T mx.old.example:25",
+        without: "D TLS session",
+    },
+];
+
+fn connectors(good: &Credentials) -> String {
+    let connector = |name: &str, keys: &str| {
+        format!(
+            "[[outbound]]\nname = \"{name}\"\nmode = \"enforce\"\ndomains = [\"{name}.example\"]\n{keys}\n"
+        )
+    };
+    let another = Authority::new("Another CA").issue(Subject::server(&["mx.good.example"]));
+    let pin = format!("tls = \"fingerprint\"\nfingerprints = [\"sha256:{}\"]", another.certificate_digest());
+    assert_ne!(another.certificate_digest(), good.certificate_digest());
+    [
+        ("open", "tls = \"encrypt\""),
+        ("self", "tls = \"secure\"\nmatch = [\"mx.self.example\"]"),
+        ("wrong", "tls = \"verify\""),
+        ("private", "tls = \"secure\"\nmatch = [\"mx.good.example\"]\nca_file = \"private.pem\""),
+        ("other", "tls = \"secure\"\nmatch = [\"mx.ok.example\"]"),
+        ("pinned", &pin),
+        ("records", "tls = \"dane-only\""),
+        ("modern", "tls = \"encrypt\"\nprotocols = \">=TLSv1.3\""),
+        ("lax", "tls = \"encrypt\""),
+    ]
+    .map(|(name, keys)| connector(name, keys))
+    .concat()
+}
+
+fn practice(release: Release) -> Practice {
+    let authority = Authority::new("Lab CA");
+    let good = authority.issue(Subject::server(&["mx.good.example"]));
+    let own = Subject::server(&["mx.self.example"]).self_signed();
+    let wrong = authority.issue(Subject::server(&["mx.elsewhere.example"]));
+    let host = |name: &str, number, starttls| Host { name: format!("mx.{name}.example"), number, starttls };
+    let hosts = [
+        host("plain", 10, Starttls::Absent),
+        host("good", 11, Starttls::Works(good.server())),
+        host("self", 12, Starttls::Works(own.server())),
+        host("wrong", 13, Starttls::Works(wrong.server())),
+        host("old", 14, Starttls::Works(good.server_of_tls_1_2())),
+    ];
+    let mut zone = Zone::default();
+    for (domain, host) in [
+        ("open", "plain"),
+        ("self", "self"),
+        ("wrong", "wrong"),
+        ("private", "good"),
+        ("other", "good"),
+        ("pinned", "good"),
+        ("records", "good"),
+        ("modern", "old"),
+        ("lax", "old"),
+        ("free", "old"),
+    ] {
+        zone.mx(&format!("{domain}.example"), &format!("mx.{host}.example"));
+    }
+    let practice = Practice::new(Lab::start(release, &authority, &hosts, zone, &[]));
+    practice.write("private.pem", &Authority::new("Private CA").pem());
+    practice.agree(&connectors(&good));
+    practice
+}
+
+fn x2_settings(release: Release) {
+    let practice = practice(release);
+    let _daemon = practice.lab.site.serve();
+    practice.is_well();
+    for (number, fault) in FAULTS.iter().enumerate() {
+        practice.with_files_restored(|| {
+            practice.shell(&format!("cd /etc/exim4; {}; update-exim4.conf", fault.made_by));
+            practice.send(&format!("with{number}@{}", fault.domain), fault.with);
+            practice.is_mended(fault.id, fault.place, fault.connectors);
+            practice.send(&format!("without{number}@{}", fault.domain), fault.without);
+        });
+    }
+    practice.is_well();
+}
+
+/// A line of the options that our transports share is missing.
+struct Missing {
+    id: &'static str,
+    option: &'static str,
+    value: &'static str,
+}
+
+const SHARED: &str =
+    "transport connectord_encrypt, connectord_host, connectord_cert, connectord_pin, connectord_dane";
+
+/// Without it, `with` is the case, and `without` when it is mended.
+fn without_option(practice: &Practice, missing: &Missing, with: impl FnOnce(), without: impl FnOnce()) {
+    let Missing { id, option, value } = missing;
+    practice.with_files_restored(|| {
+        practice.shell(&format!(
+            "sed -i '/^{option}/d' /etc/exim4/connectord/transport-options; update-exim4.conf"
+        ));
+        practice.forget();
+        with();
+        practice.is_mended(id, &format!("{SHARED}: {option} = {value}"), ALL);
+        practice.forget();
+        without();
+    });
+}
+
+const OLD: &str = "T mx.old.example:25";
+
+const TOO_OLD: &str = "D TLS session";
+
+/// What one domain's answer says holds for the next one's mail: in one transaction, or over one connection.
+fn x2_together(release: Release) {
+    let practice = practice(release);
+    let _daemon = practice.lab.site.serve();
+    let lab = &practice.lab;
+    let one_message = |user: &str, fate: &str| {
+        let recipients = ["lax", "modern"].map(|domain| format!("{user}@{domain}.example"));
+        lab.enqueue("sender@ours.example", &recipients.each_ref().map(String::as_str));
+        lab.machine.run("exim4", &["-qff"]);
+        lab.met(&fates([(recipients[0].as_str(), OLD), (recipients[1].as_str(), fate)]));
+    };
+    let missing = Missing { id: "exim-multi-domain", option: "multi_domain", value: "true" };
+    without_option(&practice, &missing, || one_message("with", OLD), || one_message("without", TOO_OLD));
+
+    let messages = |user: &str, fate: &str| {
+        let recipients = ["lax", "modern"].map(|domain| format!("{user}@{domain}.example"));
+        for recipient in &recipients {
+            lab.enqueue("sender@ours.example", &[recipient]);
+        }
+        lab.machine.run("exim4", &["-qqff"]);
+        lab.met(&fates([(recipients[0].as_str(), OLD), (recipients[1].as_str(), fate)]));
+    };
+    let missing = Missing { id: "exim-connection-reuse", option: "connection_max_messages", value: "500" };
+    without_option(&practice, &missing, || messages("with2", OLD), || messages("without2", TOO_OLD));
+}
+
+/// Mail that is sent a second after a failure gets through; Exim counts in seconds.
+fn later(lab: &Lab<Exim>, user: &str, domain: &str) {
+    let mut number = 0;
+    wait_for("a second later", || {
+        number += 1;
+        let recipient = format!("{user}.{number}@{domain}");
+        lab.send_now(&recipient);
+        let fate = &lab.fates(&[recipient.clone()].into())[&recipient];
+        if fate.is(OLD) { Ok(()) } else { Err(fate.note()) }
+    });
+}
+
+/// What Exim remembers of a host after one connector's failure.
+fn x2_retry(release: Release) {
+    const LATE: &str = "D retry time not reached for any host";
+    const RETURNED: &str = "B all hosts for ";
+    const RECORD: &str = "T:mx.old.example:192.0.2.14";
+    let practice = practice(release);
+    let _daemon = practice.lab.site.serve();
+    let lab = &practice.lab;
+    practice.with_files_restored(|| {
+        practice.shell("rm /etc/exim4/conf.d/retry/05_connectord; update-exim4.conf");
+        lab.send_now_expecting("with@modern.example", TOO_OLD);
+        lab.send_now_expecting("with@lax.example", LATE);
+        practice.is_mended("exim-retry", "begin retry: * * F,2h,15m; G,16h,1h,1.5; F,4d,6h", ALL);
+        practice.forget();
+        lab.send_now_expecting("without@modern.example", TOO_OLD);
+        later(lab, "without", "lax.example");
+    });
+
+    // After days of failures.
+    let failed = |record: &str, failing: &str, next: &str, fate: &str| {
+        lab.send_now_expecting(failing, TOO_OLD);
+        lab.expire_record(record);
+        lab.send_now_expecting(next, fate);
+    };
+    let ours = format!("{RECORD}/0.0.0.0");
+    without_option(
+        &practice,
+        &Missing { id: "exim-retry", option: "interface", value: "" },
+        || failed(RECORD, "with3@modern.example", "with3@free.example", RETURNED),
+        || failed(&ours, "without3@modern.example", "without3@free.example", OLD),
+    );
+    without_option(
+        &practice,
+        &Missing { id: "exim-retry", option: "delay_after_cutoff", value: "true" },
+        || failed(&ours, "with4@modern.example", "with4@lax.example", RETURNED),
+        || {
+            lab.send_now_expecting("without4@modern.example", TOO_OLD);
+            lab.expire_record(&ours);
+            later(lab, "without4", "lax.example");
+        },
+    );
+}
+
+/// A daemon that dies in the middle of an answer.
+fn x2_cut_short(release: Release) {
+    const NO_ANSWER: &str = "D connectord: no valid answer for this domain";
+    let practice = practice(release);
+    let site = &practice.lab.site;
+    let _impostor = Impostor::start(&site.exim(), &site.behind(), |_| {
+        Some(impostor::Fault::says("status=ok tls=default"))
+    });
+    for (number, (place, made_by)) in [
+        (
+            "router connectord_ask: address_data = ${readsocket{/run/connectord/exim.sock}{out domain=${quote:$domain} \
+             sender=${quote:$sender_address_domain}\\n}{3s:cache=yes}{ }{end=no}}",
+            "/^connectord_wait:/,/^$/d",
+        ),
+        (
+            "router connectord_wait: condition = ${if eq{${extract{status}{$address_data}}}{ok}{no}{yes}}",
+            "/^connectord_wait:/,/^$/s/condition = .*/condition = \
+             ${if eq{${extract{status}{$address_data}}}{ok}{no}{yes}}/; /^[{]match/d",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        practice.with_files_restored(|| {
+            practice.shell(&format!("sed -i '{made_by}' /etc/exim4/connectord/routers; update-exim4.conf"));
+            practice.send(&format!("with{number}@open.example"), PLAIN);
+            practice.is_mended("exim-answer-unchecked", place, ALL);
+            practice.send(&format!("without{number}@open.example"), NO_ANSWER);
+        });
+    }
+}
+
+on_each_exim!(x2_settings, x2_together, x2_retry, x2_cut_short);
