@@ -27,7 +27,7 @@ on_violation = "reject"
 "#;
 
 /// Debian's Exim, which knows nothing of us.
-struct Untouched(Exim);
+pub struct Untouched(pub Exim);
 
 impl Mta for Untouched {
     fn start(machine: &Machine, network: &Network, _: &[&str]) -> Untouched {

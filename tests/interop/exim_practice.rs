@@ -87,7 +87,13 @@ impl<M: Mta> Practice<M> {
     /// The one finding is this; its commands are run as they are printed, and then there is none.
     #[track_caller]
     pub fn is_mended(&self, id: &str, place: &str, connectors: &[&str]) {
-        let finding = self.finds(id, place, connectors);
+        self.mend(&self.finds(id, place, connectors));
+        self.is_well();
+    }
+
+    /// Runs the commands of a finding as they are printed.
+    #[track_caller]
+    pub fn mend(&self, finding: &Value) {
         let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert!(mend.len() > 1, "{finding:#?}");
         for command in mend {
@@ -97,7 +103,6 @@ impl<M: Mta> Practice<M> {
                 other => other,
             });
         }
-        self.is_well();
     }
 
     /// Exim's files are as they were after this.

@@ -20,7 +20,7 @@ use crate::root::Release;
 use crate::transaction::Transaction;
 
 /// The file without connectord.
-trait Original {
+pub trait Original {
     /// Its text.
     fn read(machine: &Machine) -> String;
 
@@ -29,7 +29,7 @@ trait Original {
 }
 
 /// Debian's, for its non-split configuration.
-struct Template;
+pub struct Template;
 
 impl Original for Template {
     fn read(machine: &Machine) -> String {
@@ -120,7 +120,7 @@ fn with_fragment(original: &str) -> String {
     text
 }
 
-struct SingleFile<O>(Exim, PhantomData<O>);
+pub struct SingleFile<O>(pub Exim, PhantomData<O>);
 
 impl<O: Original> Mta for SingleFile<O> {
     fn start(machine: &Machine, network: &Network, _: &[&str]) -> SingleFile<O> {

@@ -37,6 +37,7 @@ mod dnssec;
 mod doctor;
 mod doctor_exim;
 mod doctor_exim_inbound;
+mod doctor_exim_layouts;
 mod doctor_inbound;
 mod envelopes;
 mod examiner;

@@ -34,7 +34,7 @@ struct Fault {
 
 pub(super) fn acls(patient: &Patient<'_>) -> Option<Finding> {
     const OPTION: &str = "acl_smtp_rcpt";
-    let of = |name: &str| asked(patient, patient.settings.main(name), DEPTH);
+    let of = |name: &str| asked_by(patient, patient.settings.main(name));
     let at_mail = of("acl_smtp_mail");
     let is_decided_at_mail = matches!(at_mail, Asked::Well);
     let about = |connector: &Inbound| !is_decided_at_mail || connector.recipients.is_some();
@@ -54,6 +54,22 @@ pub(super) fn acls(patient: &Patient<'_>) -> Option<Finding> {
     };
     let place = format!("{OPTION} = {}", patient.settings.main(OPTION));
     patient.coming(&ACL_MISSING, about, message, place, patient.ask_in_acls(is_decided_at_mail))
+}
+
+/// How the ACL asks that an option has. One that is chosen in a session is taken for the best of those that it names.
+fn asked_by(patient: &Patient<'_>, value: &str) -> Asked {
+    if !value.contains('$') {
+        return asked(patient, value, DEPTH);
+    }
+    let words = value.split(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c));
+    let mut all =
+        words.map(|word| asked(patient, word, DEPTH)).filter(|asked| !matches!(asked, Asked::Never));
+    let first = all.next().unwrap_or(Asked::Never);
+    if matches!(first, Asked::Well) {
+        first
+    } else {
+        all.find(|asked| matches!(asked, Asked::Well)).unwrap_or(first)
+    }
 }
 
 fn asked(patient: &Patient<'_>, name: &str, depth: usize) -> Asked {

@@ -153,4 +153,9 @@ fn an_acl_asks_before_anybody_else_is_let_in() {
         late("ACL acl_rcpt: require domains = a.example")
     );
     assert_eq!(found("authenticated = *", "hosts = +relay_from_hosts"), []);
+    // Chosen in the session.
+    assert_eq!(found("acl_smtp_rcpt = ${if eq{$x}{}{acl_mail}{acl_rcpt}}", "acl_smtp_rcpt = acl_rcpt"), []);
+    let other = "acl_smtp_rcpt = ${if eq{$x}{}{acl_mail}}";
+    let missing = ("exim-acl-missing".to_owned(), other.to_owned());
+    assert_eq!(found(other, "acl_smtp_rcpt = acl_rcpt"), [missing]);
 }
