@@ -36,6 +36,7 @@ mod detours;
 mod dnssec;
 mod doctor;
 mod doctor_exim;
+mod doctor_exim_dane;
 mod doctor_exim_inbound;
 mod doctor_exim_layouts;
 mod doctor_inbound;

@@ -9,6 +9,7 @@ pub const KINDS: &[&Kind] = &[
     &ANSWER_UNCHECKED,
     &TLS_NOT_REQUIRED,
     &CHAIN,
+    &DANE_INSTEAD,
     &HOST_NAME,
     &ANCHORS,
     &CERTIFICATE_QUESTION,
@@ -63,6 +64,14 @@ pub(super) static CHAIN: Kind = Kind {
     severity: Severity::Bypass,
     about: "`tls_verify_hosts` of a transport for connectors that need a trusted chain is not `*`: Exim goes on when the \
             chain is not trusted, and the daemon sees the server's own certificate only.",
+};
+
+pub(super) static DANE_INSTEAD: Kind = Kind {
+    id: "exim-dane-instead",
+    severity: Severity::Bypass,
+    about: "`hosts_try_dane` (on by default) or `hosts_require_dane` is set in a transport for connectors that need a trusted \
+            chain. With TLSA records Exim obeys those instead of `tls_verify_hosts`: a partner's host that publishes them \
+            needs no certificate of an agreed authority.",
 };
 
 pub(super) static HOST_NAME: Kind = Kind {

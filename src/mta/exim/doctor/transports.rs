@@ -2,8 +2,8 @@
 
 use super::certificates::is_asked;
 use super::kinds::{
-    ANCHORS, CERTIFICATE_QUESTION, CHAIN, CONNECTION_REUSE, DANE_RECORDS, HOST_NAME, MINIMUM_VERSION,
-    MULTI_DOMAIN, RETRY, TLS_NOT_REQUIRED,
+    ANCHORS, CERTIFICATE_QUESTION, CHAIN, CONNECTION_REUSE, DANE_INSTEAD, DANE_RECORDS, HOST_NAME,
+    MINIMUM_VERSION, MULTI_DOMAIN, RETRY, TLS_NOT_REQUIRED,
 };
 use super::{Patient, routers};
 use crate::model::Outbound;
@@ -30,7 +30,7 @@ fn all(_: &Outbound) -> bool {
     true
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         kind: &TLS_NOT_REQUIRED,
         option: "hosts_require_tls",
@@ -53,6 +53,19 @@ const RULES: [Rule; 11] = [
         about: all,
         shared: None,
         message: "this is not `*`: the mail leaves though the chain is not trusted",
+    },
+    Rule {
+        kind: &DANE_INSTEAD,
+        option: "hosts_try_dane",
+        words: &[Host, Cert],
+        is_right: |transport, _| {
+            ["hosts_try_dane", "hosts_require_dane"]
+                .into_iter()
+                .all(|option| transport.option(option).is_empty())
+        },
+        about: all,
+        shared: None,
+        message: "this or hosts_require_dane is not empty: TLSA records take the place of the authorities that were agreed",
     },
     Rule {
         kind: &HOST_NAME,
