@@ -14,6 +14,8 @@ use crate::root::Release;
 
 const PLAIN: &str = "P mx.plain.example:25";
 
+const OLD: &str = "T mx.old.example:25";
+
 const NO_TLS: &str = "D a TLS session is required, but the server did not offer TLS support";
 
 const UNTRUSTED: &str = "D TLS session: (certificate verification failed)";
@@ -154,12 +156,21 @@ const FAULTS: &[Fault] = &[
         without: "D the host has no usable TLSA records",
     },
     Fault {
+        id: "exim-transport-missing",
+        place: "begin transports",
+        connectors: &["open", "modern", "lax"],
+        made_by: "sed -i '/^connectord_encrypt:/,/^$/d' connectord/transports",
+        domain: "lax.example",
+        with: "D not found in connectord_mx router",
+        without: OLD,
+    },
+    Fault {
         id: "exim-minimum-version",
         place: "transport connectord_encrypt: tls_require_ciphers = ",
         connectors: &["modern"],
         made_by: "sed -i '/^connectord_encrypt:/,/^$/{/tls_require_ciphers/d}' connectord/transports",
         domain: "modern.example",
-        with: "T mx.old.example:25",
+        with: OLD,
         without: "D TLS session",
     },
 ];
@@ -222,6 +233,19 @@ fn practice(release: Release) -> Practice {
     practice
 }
 
+/// No transport of ours is read: one finding for each word.
+fn x2_no_transports(release: Release) {
+    let practice = practice(release);
+    let _daemon = practice.lab.site.serve();
+    practice.shell("rm /etc/exim4/conf.d/transport/20_connectord; update-exim4.conf");
+    practice.send("with@lax.example", "D not found in connectord_mx router");
+    let findings = practice.findings();
+    assert!(findings.len() == 5 && findings.iter().all(|finding| finding["id"] == "exim-transport-missing"));
+    practice.mend(&findings[0]);
+    practice.is_well();
+    practice.send("without@lax.example", OLD);
+}
+
 fn x2_settings(release: Release) {
     let practice = practice(release);
     let _daemon = practice.lab.site.serve();
@@ -261,8 +285,6 @@ fn without_option(practice: &Practice, missing: &Missing, with: impl FnOnce(), w
         without();
     });
 }
-
-const OLD: &str = "T mx.old.example:25";
 
 const TOO_OLD: &str = "D TLS session";
 
@@ -379,4 +401,4 @@ fn x2_cut_short(release: Release) {
     }
 }
 
-on_each_exim!(x2_settings, x2_together, x2_retry, x2_cut_short);
+on_each_exim!(x2_settings, x2_no_transports, x2_together, x2_retry, x2_cut_short);

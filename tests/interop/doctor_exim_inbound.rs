@@ -96,6 +96,13 @@ const FAULTS: &[Fault] = &[
         ..ORDINARY
     },
     Fault {
+        place: "acl_smtp_rcpt = acl_connectord_rcpt",
+        connectors: &["scoped"],
+        made_by: "sed -i 's/acl_connectord_judge \" recipient=.*/acl_connectord_judge/' connectord/acl",
+        domain: "scoped.example",
+        ..ORDINARY
+    },
+    Fault {
         made_by: "sed -i /MAIN_ACL/d conf.d/main/00_connectord; \
                   echo 'acl_smtp_predata = acl_connectord_judge' >> $SET",
         visitor: Visitor::Chunking,

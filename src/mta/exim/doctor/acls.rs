@@ -39,7 +39,7 @@ pub(super) fn acls(patient: &Patient<'_>) -> Option<Finding> {
     let is_decided_at_mail = matches!(at_mail, Asked::Well);
     let about = |connector: &Inbound| !is_decided_at_mail || connector.recipients.is_some();
     let message = match (of(OPTION), &at_mail, of("acl_smtp_predata")) {
-        (Asked::Well, ..) => return None,
+        (Asked::Well, ..) => return without_recipient(patient, patient.settings.main(OPTION)),
         (Asked::Badly(Fault { kind, message, acl, statement }), ..) => {
             let mend = patient.restore_part("acl", &acl, "acl");
             return patient.coming(kind, about, message, format!("ACL {acl}: {statement}"), mend);
@@ -54,6 +54,34 @@ pub(super) fn acls(patient: &Patient<'_>) -> Option<Finding> {
     };
     let place = format!("{OPTION} = {}", patient.settings.main(OPTION));
     patient.coming(&ACL_MISSING, about, message, place, patient.ask_in_acls(is_decided_at_mail))
+}
+
+/// Asked at RCPT as at MAIL: without the recipient, connectors for some of them are not decided.
+fn without_recipient(patient: &Patient<'_>, value: &str) -> Option<Finding> {
+    let named = value.split(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c));
+    if named.into_iter().any(|name| tells_recipient(patient, name, DEPTH)) {
+        return None;
+    }
+    let message = "the daemon is asked at RCPT, but not told the recipient: connectors with `recipients` are not in force";
+    let mend = patient.restore_part("acl", value, "acl");
+    let place = format!("acl_smtp_rcpt = {value}");
+    patient.coming(&ACL_MISSING, |connector| connector.recipients.is_some(), message, place, mend)
+}
+
+/// Whether an ACL, or one that it calls, has the recipient in its question: in the request, or in what it is called with.
+fn tells_recipient(patient: &Patient<'_>, name: &str, depth: usize) -> bool {
+    const KEY: &str = "recipient=";
+    let Some((statements, depth)) = patient.settings.written.acl(name).zip(depth.checked_sub(1)) else {
+        return false;
+    };
+    statements.iter().flat_map(|statement| &statement.conditions).any(|(option, value)| {
+        let inner = value.split_whitespace().next().filter(|_| is_acl(option));
+        Question::all(value, "in").any(|question| question.request.contains(KEY))
+            || inner.is_some_and(|inner| {
+                tells_recipient(patient, inner, depth)
+                    || value.contains(KEY) && !matches!(asked(patient, inner, depth), Asked::Never)
+            })
+    })
 }
 
 /// How the ACL asks that an option has. One that is chosen in a session is taken for the best of those that it names.

@@ -17,6 +17,7 @@ pub const KINDS: &[&Kind] = &[
     &MINIMUM_VERSION,
     &MULTI_DOMAIN,
     &CONNECTION_REUSE,
+    &TRANSPORT_MISSING,
     &RETRY,
     &ACL_MISSING,
     &ACL_LATE,
@@ -124,6 +125,12 @@ pub(super) static CONNECTION_REUSE: Kind = Kind {
             connection that is open already, and what its own connector demands of TLS is not looked at.",
 };
 
+pub(super) static TRANSPORT_MISSING: Kind = Kind {
+    id: "exim-transport-missing",
+    severity: Severity::Outage,
+    about: "There is no transport for a word that the daemon answers: all mail of the connectors with it waits.",
+};
+
 pub(super) static RETRY: Kind = Kind {
     id: "exim-retry",
     severity: Severity::Outage,
@@ -136,7 +143,7 @@ pub(super) static ACL_MISSING: Kind = Kind {
     id: "exim-acl-missing",
     severity: Severity::Bypass,
     about: "The ACL at RCPT does not ask the daemon, and neither does the one at MAIL, which is enough for connectors \
-            without `recipients`. Not counted is a question in `acl_smtp_predata`: that ACL is not run for mail that comes \
+            without `recipients`; or it asks without the recipient, and those are not decided. Not counted is a question in `acl_smtp_predata`: that ACL is not run for mail that comes \
             by BDAT (CHUNKING).",
 };
 

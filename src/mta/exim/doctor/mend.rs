@@ -31,6 +31,16 @@ impl Patient<'_> {
         self.in_force(vec![format!("cp --backup=numbered {} {}", from.display(), ours(file))])
     }
 
+    /// Our transports, where some of them are read from our file; all that file, where it is not read.
+    pub(super) fn restore_transports(&self) -> Vec<String> {
+        let mut names = self.settings.transports.iter().map(|transport| transport.name.as_str());
+        let mended = names.find_map(|name| {
+            let commands = self.restore_part("transports", name, "transports");
+            (!commands.is_empty()).then_some(commands)
+        });
+        mended.unwrap_or_else(|| self.include("transports", "transports"))
+    }
+
     /// An option in the file that all our transports read.
     pub(super) fn in_all_transports(&self, option: &str, value: &str) -> Vec<String> {
         let file = "transport-options";
@@ -51,8 +61,12 @@ impl Patient<'_> {
         self.in_force(vec![match self.host.layout {
             Layout::Split => {
                 let directory = section.trim_end_matches('s');
-                format!("echo '{line}' >> {DIRECTORY}/conf.d/{directory}/05_connectord")
+                // Behind Debian's macros of transports, which ours use.
+                let order = if section == "transports" { "20" } else { "05" };
+                format!("echo '{line}' >> {DIRECTORY}/conf.d/{directory}/{order}_connectord")
             }
+            // In the one file there is no place behind those macros that a pattern finds.
+            Layout::Single if section == "transports" => return Vec::new(),
             Layout::Single => behind_begin(&format!("{DIRECTORY}/exim4.conf.template")),
             Layout::Own => return Vec::new(),
         }])

@@ -3,13 +3,13 @@
 use super::certificates::is_asked;
 use super::kinds::{
     ANCHORS, CERTIFICATE_QUESTION, CHAIN, CONNECTION_REUSE, DANE_INSTEAD, DANE_RECORDS, HOST_NAME,
-    MINIMUM_VERSION, MULTI_DOMAIN, RETRY, TLS_NOT_REQUIRED,
+    MINIMUM_VERSION, MULTI_DOMAIN, RETRY, TLS_NOT_REQUIRED, TRANSPORT_MISSING,
 };
 use super::{Patient, routers};
 use crate::model::Outbound;
 use crate::mta::exim::settings::Driver;
 use crate::mta::finding::{Finding, Kind};
-use crate::snapshot::exim::Transport::{self, Cert, Dane, Encrypt, Host, Pin};
+use crate::snapshot::exim::Transport::{self, Cert, Dane, Encrypt, Host, May, Pin};
 
 /// An option that has a right value in the transports for these words.
 struct Rule {
@@ -166,8 +166,27 @@ fn insists_on_records(transport: &Driver) -> bool {
 
 pub(super) fn transports(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| by_rule(patient, rule)).collect();
+    findings.extend(missing(patient));
     findings.extend(retry(patient));
     findings
+}
+
+/// A word without a transport.
+fn missing(patient: &Patient<'_>) -> Vec<Finding> {
+    let settings = patient.settings;
+    if routers::asking(&settings.routers).is_none() {
+        return Vec::new();
+    }
+    let unknown = [May, Encrypt, Host, Cert, Pin, Dane]
+        .into_iter()
+        .filter(|word| routers::chosen(patient, word.word()).is_empty());
+    let found = unknown.filter_map(|word| {
+        let message = format!("no transport is for the answer tls={}: the mail waits", word.word());
+        let about = |connector: &Outbound| Transport::of(&connector.requirement) == word;
+        let mend = patient.restore_transports();
+        patient.leaving(&TRANSPORT_MISSING, about, &message, "begin transports".to_owned(), mend)
+    });
+    found.collect()
 }
 
 /// Transports that are wrong in the same way because of one line have one finding together.
