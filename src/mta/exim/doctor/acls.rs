@@ -12,8 +12,9 @@ use crate::mta::exim::question::Question;
 use crate::mta::exim::written::Statement;
 use crate::mta::finding::{Finding, Kind};
 
-/// ACLs within ACLs, and lists within lists, that are followed. Exim's own limit is 20 (acl.c:acl_check_internal).
-const DEPTH: usize = 20;
+/// ACLs within ACLs, and lists within lists, that are followed: ours are two deep. Exim's own limit is 20
+/// (acl.c:acl_check_internal), but an ACL may call another several times, and that one too.
+const DEPTH: usize = 5;
 
 /// How the daemon is asked in an ACL.
 enum Asked {

@@ -149,8 +149,8 @@ impl Patient<'_> {
             }
             commands.push(format!("echo '{name} = {value}' >> {file}"));
         }
-        // A value that would end the quotes is left to people.
-        if macros.iter().any(|(_, value)| value.contains('\'')) {
+        // A value that would end the quotes, or that echo(1) of some shells would read another way, is left to people.
+        if macros.iter().any(|(_, value)| value.contains(['\'', '\\'])) {
             commands.clear();
         }
         self.in_force(commands)

@@ -56,9 +56,13 @@ fn at(patient: &Patient<'_>, path: &str) -> Option<Finding> {
     }
 }
 
-/// Exim's group alone is let in.
+/// Exim's group alone is let in. Names that a shell would read in another way are left to people.
 fn let_in(socket: &Socket, group: &str) -> Vec<String> {
-    let path = socket.path.display();
+    let path = socket.path.display().to_string();
+    let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    if !is_plain(&path) || !is_plain(group) {
+        return Vec::new();
+    }
     vec![format!("chgrp {group} {path}"), format!("chmod g+rw {path}")]
 }
 

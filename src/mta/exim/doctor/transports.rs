@@ -198,19 +198,23 @@ fn by_rule(patient: &Patient<'_>, rule: &Rule) -> Vec<Finding> {
             transports.into_iter().filter(|found| !(rule.is_right)(found, *word)).map(|found| (*word, found)),
         );
     }
-    let is_ours = |transport: &Driver| {
-        let part = patient.settings.written.part("transports", &transport.name);
-        rule.shared.is_some() && part.is_some_and(|part| part.file.ends_with("/connectord/transports"))
-    };
+    let is_ours = |transport: &Driver| rule.shared.is_some() && has_options_of_ours(patient, transport);
     let (shared, own): (Vec<_>, Vec<_>) = wrong.into_iter().partition(|(_, transport)| is_ours(transport));
     let groups = own.into_iter().map(|one| vec![one]).chain((!shared.is_empty()).then_some(shared));
     groups.filter_map(|group| about(patient, rule, &group)).collect()
+}
+
+/// Whether a transport is written in our file, where all read what they have in common.
+fn has_options_of_ours(patient: &Patient<'_>, transport: &Driver) -> bool {
+    let part = patient.settings.written.part("transports", &transport.name);
+    part.is_some_and(|part| part.file.ends_with("/connectord/transports"))
 }
 
 fn about(patient: &Patient<'_>, rule: &Rule, wrong: &[(Transport, &Driver)]) -> Option<Finding> {
     let (_, transport) = wrong.first()?;
     let names: Vec<&str> = wrong.iter().map(|(_, transport)| transport.name.as_str()).collect();
     let mend = match rule.shared {
+        Some(_) if !has_options_of_ours(patient, transport) => Vec::new(),
         Some(value) => patient.in_all_transports(rule.option, value),
         None => patient.restore_part("transports", &transport.name, "transports"),
     };
@@ -226,15 +230,14 @@ fn about(patient: &Patient<'_>, rule: &Rule, wrong: &[(Transport, &Driver)]) -> 
     )
 }
 
-/// The first rule must be that for failures of TLS, and shorter than anybody waits.
+/// Of the rules for all hosts the first must be that for failures of TLS, and its steps must be of seconds.
 fn retry(patient: &Patient<'_>) -> Option<Finding> {
     const OURS: &str = "* tls_required F,";
-    let first = patient.settings.written.retry.first().map_or("", String::as_str);
-    let is_ours = first
-        .strip_prefix(OURS)
-        .and_then(|rest| rest.split_once(','))
-        .is_some_and(|(_, every)| every == "1s");
-    if is_ours || routers::asking(&patient.settings.routers).is_none() {
+    let rules = &patient.settings.written.retry;
+    let first = rules.iter().find(|rule| rule.starts_with("* ")).map_or("", String::as_str);
+    let steps = first.strip_prefix(OURS).and_then(|rest| rest.split_once(',')).map(|(_, every)| every);
+    let is_short = steps.is_some_and(|every| every.ends_with('s') && !every.contains(';'));
+    if is_short || routers::asking(&patient.settings.routers).is_none() {
         return None;
     }
     let message = "the first rule is not the one for TLS: what TLS fails for one partner keeps other partners' mail from its hosts";
