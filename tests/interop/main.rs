@@ -39,6 +39,7 @@ mod doctor_exim;
 mod doctor_exim_dane;
 mod doctor_exim_inbound;
 mod doctor_exim_layouts;
+mod doctor_exim_together;
 mod doctor_inbound;
 mod envelopes;
 mod examiner;

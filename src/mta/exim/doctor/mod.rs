@@ -2,7 +2,7 @@
 //! Pure.
 //!
 //! Every finding is something that was seen to happen on a real Exim, and each is shown by a test that lets it happen:
-//! `tests/interop/doctor_exim.rs` and `doctor_exim_inbound.rs`.
+//! `tests/interop/doctor_exim.rs` and the files beside it.
 //!
 //! What is examined is what Exim would do: routers and transports by the values of their options, however they are
 //! called and wherever they are written; they are known by the question that they ask. What mends a finding is
