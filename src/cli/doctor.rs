@@ -16,6 +16,7 @@ use crate::load::{self, Checked, Ready};
 use crate::mta::finding::{Finding, Severity};
 use crate::mta::postfix::doctor::{Patient, examine};
 use crate::mta::postfix::postconf;
+use crate::mta::postfix::postmap::Postmap;
 use crate::protocol::escape::printable;
 
 /// The MTA that is examined.
@@ -72,7 +73,7 @@ impl<'f> Told<'f> {
 pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let Mta::Postfix(Options { config_dir }) = mta;
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
-    let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
+    let Ready { listen, snapshot, .. } = result.map_err(Failure::Configuration)?;
     // The commands may be run elsewhere.
     let config_directory = config_dir.as_deref().map(config::absolute);
     let postfix = postconf::settings(config_directory.as_deref())?;
@@ -82,6 +83,11 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
     let patient = Patient {
         settings: &postfix,
         agreements: &agreements,
+        snapshot: &snapshot,
+        tables: &Postmap {
+            config_directory: config_directory.clone(),
+            queue_directory: postfix.main("queue_directory").into(),
+        },
         socketmap: &socketmap,
         policy: &policy,
         authorities: AUTHORITIES.map(Path::new).into_iter().find(|file| file.exists()),

@@ -71,13 +71,13 @@ fn nothing_is_found_where_nothing_is() {
 
 #[test]
 fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
-    let bench = bench(&RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = [relay.example]"));
+    let bench = bench(&RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = [relay.test]"));
     let ended = doctor(&bench, &[]).expect(1);
     assert_eq!(
         ended.stdout,
         "Postfix 3.7.11: 1 finding\n\
          \n\
-         bypass  postfix-fallback-relay  main.cf: smtp_fallback_relay = [relay.example]\n    \
+         bypass  postfix-fallback-relay  main.cf: smtp_fallback_relay = [relay.test]\n    \
              mail that a connector stops is sent to this relay instead\n    \
              connectors: contoso-bank, contoso-trial, everyone\n    \
              # postconf -e 'smtp_fallback_relay = '\n    \
@@ -92,7 +92,7 @@ fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
             "severity": "bypass",
             "message": "mail that a connector stops is sent to this relay instead",
             "connectors": ["contoso-bank", "contoso-trial", "everyone"],
-            "where": "main.cf: smtp_fallback_relay = [relay.example]",
+            "where": "main.cf: smtp_fallback_relay = [relay.test]",
             "mend": [
                 "postconf -c /etc/postfix-out -e 'smtp_fallback_relay = '",
                 "postfix -c /etc/postfix-out reload"

@@ -1,13 +1,12 @@
 //! Asking postconf(1). It reads main.cf and master.cf as Postfix does, with the defaults of the version that is
 //! installed, and changes nothing.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
+use super::program::{self, Bounds, Ended, Failed};
 use super::settings::{Said, Settings, Unreadable};
 
 /// More than any installation has; what comes after it is not read.
@@ -64,54 +63,21 @@ fn output(config_directory: Option<&Path>, options: &[&str]) -> Result<String, E
     if let Some(directory) = config_directory {
         command.arg("-c").arg(directory);
     }
-    command.args(options).env("LC_ALL", "C");
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Error::Run)?;
-    // Two readers: whoever waits for one of two pipes may wait for the other's writer.
-    let (sender, read) = mpsc::channel();
-    listen(0, child.stdout.take(), sender.clone());
-    listen(1, child.stderr.take(), sender);
-    let said = collect(&read);
-    if said.is_err() {
-        let _ = child.kill();
-    }
-    // With its output closed it has no reason to stay.
-    let status = child.wait().map_err(Error::Run)?;
-    let [out, error] = said?;
-    if status.success() {
+    command.args(options);
+    let bounds = Bounds { patience: PATIENCE, octets: LIMIT };
+    let Ended { code, out, error } = program::run(command, Vec::new(), bounds)?;
+    if code == Some(0) {
         return Ok(out);
     }
     Err(Error::Failed { said: error.lines().take(5).collect::<Vec<_>>().join(" ") })
 }
 
-/// What comes from both pipes.
-fn collect(read: &mpsc::Receiver<Heard>) -> Result<[String; 2], Error> {
-    let mut said = [String::new(), String::new()];
-    for _ in 0..2 {
-        let (number, bytes) = read.recv_timeout(PATIENCE).map_err(|_| Error::Hangs)?;
-        let bytes = bytes.map_err(Error::Run)?;
-        if u64::try_from(bytes.len()).is_ok_and(|length| length > LIMIT) {
-            return Err(Error::Long);
-        }
-        if let Some(said) = said.get_mut(number) {
-            *said = String::from_utf8_lossy(&bytes).into_owned();
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
+        match failed {
+            Failed::Run(error) => Error::Run(error),
+            Failed::Hangs => Error::Hangs,
+            Failed::Long => Error::Long,
         }
     }
-    Ok(said)
-}
-
-/// What one of the pipes says, by its number.
-type Heard = (usize, io::Result<Vec<u8>>);
-
-fn listen(number: usize, pipe: Option<impl io::Read + Send + 'static>, sender: mpsc::Sender<Heard>) {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let outcome = pipe.map_or(Ok(0), |pipe| pipe.take(LIMIT + 1).read_to_end(&mut bytes));
-        // Maybe nobody waits any more.
-        let _ = sender.send((number, outcome.map(|_| bytes)));
-    });
 }

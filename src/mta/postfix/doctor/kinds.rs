@@ -6,9 +6,11 @@ use crate::mta::finding::{Kind, Severity};
 pub const KINDS: &[&Kind] = &[
     &POLICY_MISSING,
     &POLICY_ORDER,
+    &POLICY_BEFORE,
     &TLS_REQUIRED,
     &FALLBACK_RELAY,
     &OTHER_WAY,
+    &WAY_UNSEEN,
     &SESSION_CACHE,
     &CONNECTION_CACHE,
     &LEVEL,
@@ -33,8 +35,17 @@ pub(super) static POLICY_MISSING: Kind = Kind {
 pub(super) static POLICY_ORDER: Kind = Kind {
     id: "postfix-policy-order",
     severity: Severity::Bypass,
-    about: "Another table stands before the daemon in smtp_tls_policy_maps. Postfix takes the first answer, so that \
-            for each domain in that table its entry counts and no connector does, even if it says `none`.",
+    about: "Another table stands before the daemon in smtp_tls_policy_maps, and has an entry for a domain of a connector \
+            that demands less, or something else. Postfix takes the first answer: for that domain the entry counts, even \
+            if it says `none`, and no connector does. So it is, too, when the table cannot be read.",
+};
+
+pub(super) static POLICY_BEFORE: Kind = Kind {
+    id: "postfix-policy-before",
+    severity: Severity::Advice,
+    about: "Another table stands before the daemon in smtp_tls_policy_maps. What it says now of the domains of the \
+            connectors, as far as it was asked, is as strong as what they demand, but what is written into it tomorrow \
+            counts and no connector does. Mail waits while either of the two cannot be asked.",
 };
 
 pub(super) static TLS_REQUIRED: Kind = Kind {
@@ -55,9 +66,20 @@ pub(super) static FALLBACK_RELAY: Kind = Kind {
 pub(super) static OTHER_WAY: Kind = Kind {
     id: "postfix-other-way",
     severity: Severity::Bypass,
-    about: "Something other than the daemon decides where mail goes: relayhost, a table in transport_maps before the \
-            daemon's, or a table by sender. The policy is then asked for under the name of the next host and not of the \
-            recipient's domain, and the partner's connector is not. A connector's `route` is not taken either.",
+    about: "Something other than the daemon sends mail of a connector elsewhere: relayhost, an entry of a table in \
+            transport_maps, or a table by sender. The policy is then asked for under the name of the next host and not of \
+            the recipient's domain, and this host is neither one of the connector's `route` nor in its domains, so that the \
+            connector is not asked. Or the connector's own `route` or `transport` is not taken. Tables are asked what they \
+            say of the connectors' domains; one that cannot be asked is a finding too.",
+};
+
+pub(super) static WAY_UNSEEN: Kind = Kind {
+    id: "postfix-way-unseen",
+    severity: Severity::Advice,
+    about: "A table in transport_maps is asked before the daemon's, or without it, and does not tell all its entries \
+            (regexp:, pcre:, ldap: and others; or there are more than 20000 names to ask for). It sends none of the names \
+            that it was asked for elsewhere, but it could have an entry for another name below a connector's domain, or for \
+            one address.",
 };
 
 pub(super) static SESSION_CACHE: Kind = Kind {

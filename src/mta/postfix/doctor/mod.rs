@@ -1,16 +1,20 @@
 //! What goes round the connectors in a Postfix, or keeps their mail: from its settings and the agreements to
-//! findings. Pure.
+//! findings. Pure, but for what the tables say that Postfix asks: that comes from whoever can read them.
 //!
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
-//! it happen: `tests/interop/doctor.rs` and `doctor_inbound.rs`.
+//! it happen: `tests/interop/doctor.rs`, `doctor_tables.rs` and `doctor_inbound.rs`.
 //!
 //! What mends a finding is printed as a command only where it takes nothing away that somebody wrote: a list keeps its
 //! other entries, and a value that cannot be written back as it was is left to people.
 
+mod chain;
 mod clients;
 mod inbound;
 mod kinds;
+mod names;
+mod policies;
 mod restrictions;
+mod routing;
 mod rules;
 mod tables;
 mod ways;
@@ -18,10 +22,13 @@ mod ways;
 use std::path::{Path, PathBuf};
 
 pub use kinds::KINDS;
+use ways::Ways;
 
+use super::postmap::Tables;
 use super::settings::{Service, Settings};
 use crate::model::{Agreements, Inbound, Mode, Outbound};
 use crate::mta::finding::{Finding, Kind};
+use crate::snapshot::Snapshot;
 
 /// What is examined.
 pub struct Patient<'p> {
@@ -29,6 +36,10 @@ pub struct Patient<'p> {
     pub settings: &'p Settings,
     /// The connectors, and what was told us of Postfix.
     pub agreements: &'p Agreements,
+    /// The same connectors as the daemon has them.
+    pub snapshot: &'p Snapshot,
+    /// The tables that the settings name.
+    pub tables: &'p dyn Tables,
     /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
     pub socketmap: &'p [PathBuf],
     /// Where it answers SMTPD_POLICY_README, in the same way.
@@ -41,9 +52,10 @@ pub struct Patient<'p> {
 
 /// Everything that is wrong, worst first.
 pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = tables::policy(patient);
-    findings.extend(ways::ways(patient));
-    findings.extend(rules::rules(patient));
+    let ways = Ways::of(patient);
+    let mut findings = tables::policy(patient, &ways);
+    findings.extend(rules::rules(patient, &ways));
+    findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();
@@ -229,6 +241,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+#[cfg(test)]
+mod detour_tests;
 #[cfg(test)]
 mod inbound_tests;
 #[cfg(test)]

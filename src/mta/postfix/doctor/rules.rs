@@ -3,6 +3,7 @@
 use super::kinds::{
     AUTHORITIES, CONNECTION_CACHE, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL, SESSION_CACHE, TLS_REQUIRED,
 };
+use super::ways::{Ways, hops};
 use super::{Patient, Place, Rule, Set, finding, is};
 use crate::model::anchors::Anchors;
 use crate::model::{Level, Outbound};
@@ -12,7 +13,7 @@ fn all(_: &Outbound) -> bool {
     true
 }
 
-const RULES: [Rule<Outbound>; 5] = [
+const RULES: [Rule<Outbound>; 4] = [
     Rule {
         kind: &TLS_REQUIRED,
         name: "tls_required_enable",
@@ -20,15 +21,6 @@ const RULES: [Rule<Outbound>; 5] = [
         right: "no",
         about: all,
         message: "a message with the header `TLS-Required: no` goes round the connectors, in plaintext if need be",
-    },
-    Rule {
-        kind: &FALLBACK_RELAY,
-        name: "smtp_fallback_relay",
-        is_right: str::is_empty,
-        right: "",
-        // Whatever the relay is, `*` is about it.
-        about: |connector| !connector.domains.has_any(),
-        message: "mail that a connector stops is sent to this relay instead",
     },
     Rule {
         kind: &CONNECTION_CACHE,
@@ -56,27 +48,44 @@ const RULES: [Rule<Outbound>; 5] = [
     },
 ];
 
-pub(super) fn rules(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| patient.by_rule(rule)).collect();
-    findings.extend(level(patient));
+pub(super) fn rules(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| patient.by_rule(ways, rule)).collect();
+    findings.extend(fallback_relay(patient, ways));
+    findings.extend(level(patient, ways));
     findings.extend(sessions(patient));
-    findings.extend(authorities(patient));
+    findings.extend(authorities(patient, ways));
     findings
+}
+
+/// Mail of a connector may go to a relay that the connector knows, and to any if it is about `*`.
+fn fallback_relay(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    const NAME: &str = "smtp_fallback_relay";
+    let wrong = patient.wrong(ways, NAME, |_, value| value.is_empty());
+    let found = wrong.iter().filter_map(|wrong| {
+        let is_sent_round = |number, connector: &Outbound| {
+            let mut relays = hops(wrong.set.value);
+            !connector.domains.has_any() && relays.any(|relay| !patient.knows_host(number, relay))
+        };
+        let mend = patient.mend(wrong.set.place, NAME, str::is_empty, "");
+        let message = "mail that a connector stops is sent to this relay instead";
+        patient.leaving(ways, &FALLBACK_RELAY, is_sent_round, message, wrong, mend)
+    });
+    found.collect()
 }
 
 /// Weaker than what the connectors were compared with. (An empty level leaves the word to settings from old times, of
 /// which the defaults are no TLS, and `none` is not a level that `[mta]` has.)
-fn level(patient: &Patient<'_>) -> Vec<Finding> {
+fn level(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     const NAME: &str = "smtp_tls_security_level";
     let told = patient.agreements.mta.level;
     let is_right =
         |value: &str| Level::from_word(&value.to_ascii_lowercase()).is_some_and(|level| level >= told);
-    let wrong = patient.wrong(NAME, |_, value| is_right(value));
+    let wrong = patient.wrong(ways, NAME, |_, value| is_right(value));
     let found = wrong.iter().filter_map(|wrong| {
         let message =
             format!("[mta] level says `{}`, and the connectors were checked with that", told.word());
         let mend = patient.mend(wrong.set.place, NAME, is_right, told.word());
-        patient.leaving(&LEVEL, all, &message, wrong, mend)
+        patient.leaving(ways, &LEVEL, |_, _| true, &message, wrong, mend)
     });
     found.collect()
 }
@@ -104,13 +113,13 @@ fn sessions(patient: &Patient<'_>) -> Vec<Finding> {
     found.collect()
 }
 
-fn authorities(patient: &Patient<'_>) -> Vec<Finding> {
+fn authorities(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     const FILE: &str = "smtp_tls_CAfile";
     const PATH: &str = "smtp_tls_CApath";
     let settings = patient.settings;
     let needs = |connector: &Outbound| matches!(connector.requirement.anchors(), Anchors::System);
     let wrong =
-        patient.wrong(FILE, |service, file| !file.is_empty() || !settings.of(service, PATH).is_empty());
+        patient.wrong(ways, FILE, |service, file| !file.is_empty() || !settings.of(service, PATH).is_empty());
     let found = wrong.iter().filter_map(|wrong| {
         let message =
             "no authority is trusted, and smtp_tls_CApath is empty too: all mail that needs one waits";
@@ -121,7 +130,7 @@ fn authorities(patient: &Patient<'_>) -> Vec<Finding> {
             }
             _ => Vec::new(),
         };
-        patient.leaving(&AUTHORITIES, needs, message, wrong, mend)
+        patient.leaving(ways, &AUTHORITIES, |_, connector| needs(connector), message, wrong, mend)
     });
     found.collect()
 }

@@ -1,0 +1,99 @@
+//! Running a program of Postfix to its end, with bounds on what it may say and how long it may take. Nothing of what
+//! it says is believed to be text.
+
+use std::io::{self, Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a program may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// How long it is waited for.
+    pub(super) patience: Duration,
+    /// What it may write to either of its outputs; what comes after that is not read.
+    pub(super) octets: u64,
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// How it ended; `None`: by a signal.
+    pub(super) code: Option<i32>,
+    /// What it wrote to stdout.
+    pub(super) out: String,
+    /// The same to stderr.
+    pub(super) error: String,
+}
+
+/// Why it came to no end.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// It cannot be run.
+    Run(io::Error),
+    /// It took too long.
+    Hangs,
+    /// It said too much.
+    Long,
+}
+
+/// Runs a command with this on its stdin.
+pub(super) fn run(mut command: Command, input: Vec<u8>, bounds: Bounds) -> Result<Ended, Failed> {
+    let Bounds { patience, octets } = bounds;
+    let deadline = Instant::now() + patience;
+    command.env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(Failed::Run)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It may say something before it has read everything. What it does not read, it does not want.
+        thread::spawn(move || {
+            let _ = stdin.write_all(&input);
+        });
+    }
+    // Two readers: whoever waits for one of two pipes may wait for the other's writer.
+    let (sender, read) = mpsc::channel();
+    listen(0, child.stdout.take(), octets, sender.clone());
+    listen(1, child.stderr.take(), octets, sender);
+    let said = collect(&read, octets, deadline);
+    if said.is_err() {
+        let _ = child.kill();
+    }
+    // With its output closed it has no reason to stay.
+    let status = child.wait().map_err(Failed::Run)?;
+    let [out, error] = said?;
+    Ok(Ended { code: status.code(), out, error })
+}
+
+/// What comes from both pipes.
+fn collect(read: &mpsc::Receiver<Heard>, octets: u64, deadline: Instant) -> Result<[String; 2], Failed> {
+    let mut said = [String::new(), String::new()];
+    for _ in 0..2 {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (number, bytes) = read.recv_timeout(left).map_err(|_| Failed::Hangs)?;
+        let bytes = bytes.map_err(Failed::Run)?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > octets) {
+            return Err(Failed::Long);
+        }
+        if let Some(said) = said.get_mut(number) {
+            *said = String::from_utf8_lossy(&bytes).into_owned();
+        }
+    }
+    Ok(said)
+}
+
+/// What one of the pipes says, by its number.
+type Heard = (usize, io::Result<Vec<u8>>);
+
+fn listen(
+    number: usize,
+    pipe: Option<impl io::Read + Send + 'static>,
+    octets: u64,
+    sender: mpsc::Sender<Heard>,
+) {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let outcome = pipe.map_or(Ok(0), |pipe| pipe.take(octets.saturating_add(1)).read_to_end(&mut bytes));
+        // Maybe nobody waits any more.
+        let _ = sender.send((number, outcome.map(|_| bytes)));
+    });
+}
