@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::check::OFF_LINE;
-use super::{Exit, Failure, Output, Settings};
+use super::{Exit, Failure, Output, Settings, control};
 use crate::config::{self, Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
 use crate::mta::finding::{Finding, Severity};
-use crate::mta::postfix::doctor::{Patient, examine};
+use crate::mta::postfix::doctor::{Patient, Serving, examine};
 use crate::mta::postfix::postconf;
 use crate::mta::postfix::postmap::Postmap;
+use crate::mta::postfix::reach::MailOwner;
 use crate::protocol::escape::printable;
+use crate::server::control::Command;
 
 /// The MTA that is examined.
 #[derive(Debug, Subcommand)]
@@ -84,6 +86,8 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
         settings: &postfix,
         agreements: &agreements,
         snapshot: &snapshot,
+        sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
+        serving: &serving(settings),
         tables: &Postmap {
             config_directory: config_directory.clone(),
             queue_directory: postfix.main("queue_directory").into(),
@@ -133,6 +137,19 @@ fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
         writeln!(out, "    # {}", printable(command, usize::MAX))?;
     }
     Ok(())
+}
+
+/// What is asked of the daemon's status.
+#[derive(Deserialize)]
+struct Status {
+    sha256: String,
+}
+
+/// What the daemon that is told of these files says.
+fn serving(settings: &Settings) -> Serving {
+    let status = control::ask::<Status>(settings, Command::Status);
+    let sha256 = status.map(|status| status.value.sha256).map_err(|failure| failure.to_string());
+    Serving { sha256, reload: settings.command("reload") }
 }
 
 /// Where the daemon answers this protocol: as it is written, or else where it may be without, first where it is.

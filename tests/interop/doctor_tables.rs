@@ -180,7 +180,7 @@ fn agreed(level: &str) -> String {
 
 fn x2_tables(release: Release) {
     let practice = open(release);
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     practice.is_well();
     for (number, case) in CASES.iter().enumerate() {
         let value = match case.map {
@@ -224,7 +224,7 @@ fn x2_static_tables(release: Release) {
     practice.agree(&agreed("encrypt"));
     practice.send("Subject: doctor", "stale@open.example", PLAIN);
     practice.names(&["open"]);
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     practice.is_mended(
         "postfix-policy-missing",
         "main.cf: smtp_tls_policy_maps = texthash:/etc/postfix/connectord-tls",
@@ -236,7 +236,7 @@ fn x2_static_tables(release: Release) {
 /// A relay that the connector knows may take its mail when no other host does.
 fn x2_known_relay(release: Release) {
     let practice = open(release);
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     let through = |route: &str| {
         let own = "[[outbound]]\nname = \"open\"\nmode = \"enforce\"\ndomains = [\"*.open.example\"]";
         format!("{own}\ntls = \"encrypt\"\nroute = [{route}]\n")

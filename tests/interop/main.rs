@@ -35,6 +35,7 @@ mod daemon;
 mod detours;
 mod dnssec;
 mod doctor;
+mod doctor_daemon;
 mod doctor_inbound;
 mod doctor_tables;
 mod envelopes;

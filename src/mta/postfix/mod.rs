@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod postconf;
 pub mod postmap;
 mod program;
+pub mod reach;
 pub mod settings;
 pub mod tables;
 

@@ -15,6 +15,9 @@ pub const KINDS: &[&Kind] = &[
     &CONNECTION_CACHE,
     &LEVEL,
     &SOCKET_PATH,
+    &DAEMON_UNREACHED,
+    &DAEMON_OTHER,
+    &DAEMON_UNSEEN,
     &AUTHORITIES,
     &FINGERPRINT_DIGEST,
     &POLICY_SERVICE_MISSING,
@@ -109,6 +112,28 @@ pub(super) static SOCKET_PATH: Kind = Kind {
     severity: Severity::Outage,
     about: "A service asks the daemon at a path that is right within a chroot and not outside, or the other way round: \
             all its mail is deferred, with a connector or without. A path relative to the queue directory is right in both.",
+};
+
+pub(super) static DAEMON_UNREACHED: Kind = Kind {
+    id: "postfix-daemon-unreached",
+    severity: Severity::Outage,
+    about: "At a path where Postfix asks the daemon nobody answers, or the user that Postfix runs as (mail_owner, with its \
+            own group and no other) may not get there: all mail that the daemon is asked about waits. The message names the \
+            directory or the socket.",
+};
+
+pub(super) static DAEMON_OTHER: Kind = Kind {
+    id: "postfix-daemon-other",
+    severity: Severity::Bypass,
+    about: "The running daemon answers by another configuration than the files have: what was changed in them since is not \
+            in force.",
+};
+
+pub(super) static DAEMON_UNSEEN: Kind = Kind {
+    id: "postfix-daemon-unseen",
+    severity: Severity::Advice,
+    about: "Whether Postfix reaches the daemon, or by which configuration the daemon answers, could not be looked at: \
+            mostly because doctor is not run by root, or with another --runtime-dir than the daemon.",
 };
 
 pub(super) static AUTHORITIES: Kind = Kind {

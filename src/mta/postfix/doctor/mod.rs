@@ -1,5 +1,5 @@
 //! What goes round the connectors in a Postfix, or keeps their mail: from its settings and the agreements to
-//! findings. Pure, but for what the tables say that Postfix asks: that comes from whoever can read them.
+//! findings. Pure, but for what is asked on the way: the tables and the sockets that Postfix asks.
 //!
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
 //! it happen: `tests/interop/doctor.rs`, `doctor_tables.rs` and `doctor_inbound.rs`.
@@ -9,6 +9,7 @@
 
 mod chain;
 mod clients;
+mod daemon;
 mod inbound;
 mod kinds;
 mod names;
@@ -21,10 +22,12 @@ mod ways;
 
 use std::path::{Path, PathBuf};
 
+pub use daemon::Serving;
 pub use kinds::KINDS;
 use ways::Ways;
 
 use super::postmap::Tables;
+use super::reach::Sockets;
 use super::settings::{Service, Settings};
 use crate::model::{Agreements, Inbound, Mode, Outbound};
 use crate::mta::finding::{Finding, Kind};
@@ -40,6 +43,10 @@ pub struct Patient<'p> {
     pub snapshot: &'p Snapshot,
     /// The tables that the settings name.
     pub tables: &'p dyn Tables,
+    /// The sockets that they name.
+    pub sockets: &'p dyn Sockets,
+    /// What the daemon says.
+    pub serving: &'p Serving,
     /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
     pub socketmap: &'p [PathBuf],
     /// Where it answers SMTPD_POLICY_README, in the same way.
@@ -54,6 +61,7 @@ pub struct Patient<'p> {
 pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let ways = Ways::of(patient);
     let mut findings = tables::policy(patient, &ways);
+    findings.extend(daemon::daemon(patient, &ways));
     findings.extend(rules::rules(patient, &ways));
     findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));

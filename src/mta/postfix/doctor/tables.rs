@@ -8,13 +8,13 @@ use crate::model::Outbound;
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::{Service, tables};
 
-const NAME: &str = "smtp_tls_policy_maps";
+pub(super) const NAME: &str = "smtp_tls_policy_maps";
 
 /// The word of the map.
 pub(super) const MAP: &str = "tls";
 
 /// The path of a socketmap table with this map.
-fn path_of<'t>(table: &'t str, map: &str) -> Option<&'t str> {
+pub(super) fn path_of<'t>(table: &'t str, map: &str) -> Option<&'t str> {
     let table = table.strip_prefix("proxy:").unwrap_or(table);
     let (path, name) = table.strip_prefix("socketmap:unix:")?.rsplit_once(':')?;
     (name == map).then_some(path)

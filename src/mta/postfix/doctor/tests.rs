@@ -5,12 +5,26 @@ use super::*;
 use crate::model::Level;
 use crate::model::mta::TransportName;
 use crate::model::sample::{agreements, connectors};
+use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Said, tables};
 use crate::snapshot;
 
 /// Tables that have their entries in their names: `inline:{a=b}`, `hash:/c` has none, `pcre:a=b` does not tell them, and
 /// `fail:` is none.
 pub(super) struct Shelf;
+
+/// A daemon that answers, by the files.
+struct Reached;
+
+impl Sockets for Reached {
+    fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
+        Ok(())
+    }
+}
+
+fn serving() -> Serving {
+    Serving { sha256: Ok(String::new()), reload: Vec::new() }
+}
 
 impl Shelf {
     fn entries(table: &str) -> Result<HashMap<String, String>, String> {
@@ -110,13 +124,15 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         agreements,
         snapshot: &snapshot,
         tables: &Shelf,
+        sockets: &Reached,
+        serving: &serving(),
         socketmap: &socketmap,
         policy: &policy,
         authorities: Some(Path::new("/etc/ssl/certs/ca-certificates.crt")),
         config_directory: None,
     };
     let told = |finding: Finding| {
-        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"));
+        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"), "{finding:?}");
         let first = finding.mend.first().cloned().unwrap_or_default();
         [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
     };
@@ -337,6 +353,8 @@ fn a_setting_that_this_version_does_not_have_is_no_fault() {
         agreements: &agreements,
         snapshot: &snapshot,
         tables: &Shelf,
+        sockets: &Reached,
+        serving: &serving(),
         socketmap: &socketmap,
         policy: &policy,
         authorities: None,
