@@ -36,6 +36,7 @@ mod detours;
 mod dnssec;
 mod doctor;
 mod doctor_daemon;
+mod doctor_dane;
 mod doctor_inbound;
 mod doctor_tables;
 mod envelopes;

@@ -14,6 +14,8 @@ pub const KINDS: &[&Kind] = &[
     &SESSION_CACHE,
     &CONNECTION_CACHE,
     &LEVEL,
+    &DANE_IGNORED,
+    &DANE_WAITS,
     &SOCKET_PATH,
     &DAEMON_UNREACHED,
     &DAEMON_OTHER,
@@ -105,6 +107,21 @@ pub(super) static LEVEL: Kind = Kind {
     severity: Severity::Bypass,
     about: "smtp_tls_security_level is weaker than what `[mta] level` says. Connectors were compared with that level when \
             they were checked, and mail without a connector has the one of Postfix.",
+};
+
+pub(super) static DANE_IGNORED: Kind = Kind {
+    id: "postfix-dane-ignored",
+    severity: Severity::Bypass,
+    about: "The level `dane` is `may` to Postfix where smtp_dns_support_level is not `dnssec`, for it then asks for no TLSA \
+            records; and for domains whose MX record is not signed it is what smtp_tls_dane_insecure_mx_policy says, which \
+            is `may` by default before Postfix 3.7.13 (and 3.6.17, 3.8.8, 3.9.2). `dnssec` needs a resolver that validates.",
+};
+
+pub(super) static DANE_WAITS: Kind = Kind {
+    id: "postfix-dane-waits",
+    severity: Severity::Outage,
+    about: "smtp_dns_support_level is not `dnssec`: no TLSA records are asked for, and all mail at the level `dane-only` \
+            waits. `dnssec` needs a resolver that validates.",
 };
 
 pub(super) static SOCKET_PATH: Kind = Kind {

@@ -1,7 +1,8 @@
 //! Settings that mail which leaves depends on, and that have a right value.
 
 use super::kinds::{
-    AUTHORITIES, CONNECTION_CACHE, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL, SESSION_CACHE, TLS_REQUIRED,
+    AUTHORITIES, CONNECTION_CACHE, DANE_IGNORED, DANE_WAITS, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL,
+    SESSION_CACHE, TLS_REQUIRED,
 };
 use super::ways::{Ways, hops};
 use super::{Patient, Place, Rule, Set, finding, is};
@@ -13,7 +14,7 @@ fn all(_: &Outbound) -> bool {
     true
 }
 
-const RULES: [Rule<Outbound>; 4] = [
+const RULES: [Rule<Outbound>; 7] = [
     Rule {
         kind: &TLS_REQUIRED,
         name: "tls_required_enable",
@@ -45,6 +46,31 @@ const RULES: [Rule<Outbound>; 4] = [
         right: "sha256",
         about: |connector| connector.requirement.level() == Level::Fingerprint,
         message: "the digests of the connectors are SHA-256, and none is ever equal to one of another algorithm",
+    },
+    // smtp_tls_policy.c:dane_init
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "smtp_dns_support_level",
+        is_right: |value| is(value, "dnssec"),
+        right: "dnssec",
+        about: |connector| connector.requirement.level() == Level::Dane,
+        message: "no TLSA records are asked for: `dane` is no more than `may`",
+    },
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "smtp_tls_dane_insecure_mx_policy",
+        is_right: |value| is(value, "dane"),
+        right: "dane",
+        about: |connector| connector.requirement.level() == Level::Dane,
+        message: "where the MX record is not signed, the TLSA records of its host are not obeyed",
+    },
+    Rule {
+        kind: &DANE_WAITS,
+        name: "smtp_dns_support_level",
+        is_right: |value| is(value, "dnssec"),
+        right: "dnssec",
+        about: |connector| connector.requirement.level() == Level::DaneOnly,
+        message: "no TLSA records are asked for, and all mail at `dane-only` waits",
     },
 ];
 
