@@ -53,7 +53,7 @@ const ORDINARY: Fault = Fault {
     without: NO_TLS,
 };
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault {
         id: "postfix-policy-missing",
         place: "main.cf: smtp_tls_policy_maps = ",
@@ -161,6 +161,15 @@ const FAULTS: [Fault; 15] = [
         made_by: &["-e", "smtp_tls_CAfile=", "smtp_tls_CApath="],
         domain: "good.example",
         with: UNVERIFIED,
+        without: GOOD,
+        ..ORDINARY
+    },
+    Fault {
+        id: "postfix-tlsproxy-missing",
+        place: "main.cf: smtp_tls_connection_reuse = yes",
+        made_by: &["-e", "smtp_tls_connection_reuse=yes"],
+        domain: "good.example",
+        with: "D ",
         without: GOOD,
         ..ORDINARY
     },

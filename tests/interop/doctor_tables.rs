@@ -2,6 +2,7 @@
 //! connector is a finding where mail really goes past the connector, and what changes nothing for it is none.
 
 use crate::certificates::{Authority, Subject};
+use crate::condition::wait_for;
 use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
 use crate::practice::Practice;
@@ -252,4 +253,33 @@ fn x2_known_relay(release: Release) {
     practice.send("Subject: doctor", "second@open.example", NO_TLS);
 }
 
-on_each_postfix!(x2_tables, x2_static_tables, x2_known_relay);
+/// A domain that main.cf says is ours, and a connector is about.
+fn x2_own_domain(release: Release) {
+    let practice = open(release);
+    let _daemon = practice.serve();
+    practice.postconf(&[
+        "-e",
+        "mydestination=ours.example open.example",
+        &format!("transport_maps={OURS}:transport"),
+    ]);
+    // Not discarded, as what is ours is here.
+    practice.send("Subject: doctor", "first@open.example", NO_TLS);
+    let findings = practice.findings();
+    let [finding] = &findings[..] else { panic!("{findings:#?}") };
+    assert_eq!(finding["id"], "postfix-own-domain");
+    assert_eq!(finding["where"], "main.cf: mydestination = ours.example open.example");
+    practice.agree_with(&["ours.example", "open.example"], &agreed("encrypt"));
+    practice.reload();
+    practice.is_well();
+    let lab = &practice.lab;
+    lab.mta.submit_with(&lab.network, "Subject: doctor", ["second@open.example"]);
+    wait_for("our own mail", || {
+        let log = lab.mta.log(&lab.machine);
+        let line = log.lines().find(|line| line.contains("to=<second@open.example>"));
+        let line = line.ok_or_else(|| log.clone())?;
+        assert!(line.contains("discard"), "{line}");
+        Ok::<(), String>(())
+    });
+}
+
+on_each_postfix!(x2_tables, x2_static_tables, x2_known_relay, x2_own_domain);

@@ -68,18 +68,27 @@ impl Practice {
 
     /// The connectors, for the daemon and for `doctor`.
     pub fn agree(&self, connectors: &str) {
+        self.agree_with(&["ours.example"], connectors);
+    }
+
+    /// The same, with these domains as our own.
+    pub fn agree_with(&self, own_domains: &[&str], connectors: &str) {
         let listen = |protocol: &str| {
             let path = format!("/var/spool/postfix/connectord/{protocol}.sock");
             format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\ngroup = \"postfix\"\n")
         };
         let sockets = listen("socketmap") + &listen("policy");
-        let text = format!("version = 1\n{sockets}[mta]\nown_domains = [\"ours.example\"]\n{connectors}");
+        let text = format!("version = 1\n{sockets}[mta]\nown_domains = {own_domains:?}\n{connectors}");
         fs::write(self.path("connectord.toml"), text).unwrap();
     }
 
     /// The same, and the running daemon learns of it.
     pub fn agree_from_now_on(&self, connectors: &str) {
         self.agree(connectors);
+        self.reload();
+    }
+
+    pub fn reload(&self) {
         let reload = self.lab.machine.run(PROGRAM, &["reload", "--json", "--config", CONFIGURATION]);
         let reload: Value = serde_json::from_str(&reload).unwrap();
         assert_eq!(reload["ok"], true, "{reload}");

@@ -134,6 +134,11 @@ impl<'p> Chain<'p> {
         before.map(|table| table.name)
     }
 
+    /// Whether the daemon is among them.
+    pub(super) fn has_ours(&self) -> bool {
+        self.tables.iter().any(|table| matches!(table.content, Content::Ours))
+    }
+
     /// Whether all that the tables before the daemon's say is known.
     pub(super) fn is_listed(&self) -> bool {
         let mut before = self.tables.iter().take_while(|table| !matches!(table.content, Content::Ours));

@@ -148,3 +148,29 @@ fn a_static_copy_of_the_answers_is_as_good_while_it_is_one() {
         ["postfix-policy-missing c0 c1"]
     );
 }
+
+#[test]
+fn what_is_ours_is_not_sent_out() {
+    let texts = ["encrypt of *.a.example", "encrypt of b.example, report", "encrypt of *"];
+    let ours = format!("\ntransport_maps = {SOCKETMAP}:transport");
+    for (main, expected) in [
+        ("mydestination = localhost, ours.example", vec![]),
+        ("mydestination = localhost, sub.A.example", vec!["postfix-own-domain c0"]),
+        ("mydestination = b.example sub.a.example", vec!["postfix-own-domain c0 c1"]),
+        ("mydestination = hash:/etc/x, /etc/y !a.example", vec![]),
+        ("virtual_mailbox_domains = a.example", vec!["postfix-own-domain c0"]),
+    ] {
+        assert_eq!(found(&format!("{main}{ours}"), &texts), expected, "{main}");
+        assert_eq!(found(main, &texts), [""; 0], "without the map: {main}");
+    }
+}
+
+#[test]
+fn tls_through_nobody_is_an_outage() {
+    for (main, expected) in [
+        ("smtp_tls_connection_reuse = no", vec![]),
+        ("smtp_tls_connection_reuse = Yes", vec!["postfix-tlsproxy-missing c0"]),
+    ] {
+        assert_eq!(found(main, &["encrypt of a.example"]), expected, "{main}");
+    }
+}

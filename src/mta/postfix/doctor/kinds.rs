@@ -16,6 +16,8 @@ pub const KINDS: &[&Kind] = &[
     &LEVEL,
     &DANE_IGNORED,
     &DANE_WAITS,
+    &TLSPROXY_MISSING,
+    &OWN_DOMAIN,
     &SOCKET_PATH,
     &DAEMON_UNREACHED,
     &DAEMON_OTHER,
@@ -122,6 +124,21 @@ pub(super) static DANE_WAITS: Kind = Kind {
     severity: Severity::Outage,
     about: "smtp_dns_support_level is not `dnssec`: no TLSA records are asked for, and all mail at the level `dane-only` \
             waits. `dnssec` needs a resolver that validates.",
+};
+
+pub(super) static TLSPROXY_MISSING: Kind = Kind {
+    id: "postfix-tlsproxy-missing",
+    severity: Severity::Outage,
+    about: "smtp_tls_connection_reuse is on, and master.cf has no tlsproxy(8), which all TLS then goes through: mail of \
+            connectors that need TLS waits.",
+};
+
+pub(super) static OWN_DOMAIN: Kind = Kind {
+    id: "postfix-own-domain",
+    severity: Severity::Outage,
+    about: "A domain is in mydestination or virtual_mailbox_domains, and a connector is about it as well: the daemon's map \
+            in transport_maps is stronger than these, and sends mail for our own users out. Domains of our own that a \
+            connector covers are written into `own_domains` of `[mta]`. Of the lists only names are looked at, and no tables.",
 };
 
 pub(super) static SOCKET_PATH: Kind = Kind {

@@ -99,6 +99,11 @@ impl<'p> Routing<'p> {
         Sent::Ordinarily { next: None }
     }
 
+    /// Whether the daemon decides about any address.
+    pub(super) fn has_ours(&self) -> bool {
+        self.chain.has_ours()
+    }
+
     /// The tables that are asked before the daemon's and could have more than what was seen of them.
     pub(super) fn unseen(&self) -> Vec<&'p str> {
         let before = self.chain.before_ours();

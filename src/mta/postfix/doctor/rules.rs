@@ -2,7 +2,7 @@
 
 use super::kinds::{
     AUTHORITIES, CONNECTION_CACHE, DANE_IGNORED, DANE_WAITS, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL,
-    SESSION_CACHE, TLS_REQUIRED,
+    SESSION_CACHE, TLS_REQUIRED, TLSPROXY_MISSING,
 };
 use super::ways::{Ways, hops};
 use super::{Patient, Place, Rule, Set, finding, is};
@@ -77,6 +77,7 @@ const RULES: [Rule<Outbound>; 7] = [
 pub(super) fn rules(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| patient.by_rule(ways, rule)).collect();
     findings.extend(fallback_relay(patient, ways));
+    findings.extend(tls_proxy(patient, ways));
     findings.extend(level(patient, ways));
     findings.extend(sessions(patient));
     findings.extend(authorities(patient, ways));
@@ -95,6 +96,24 @@ fn fallback_relay(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         let mend = patient.mend(wrong.set.place, NAME, str::is_empty, "");
         let message = "mail that a connector stops is sent to this relay instead";
         patient.leaving(ways, &FALLBACK_RELAY, is_sent_round, message, wrong, mend)
+    });
+    found.collect()
+}
+
+/// TLS that goes through a service which is not there (smtp_proto.c:smtp_start_tls). Where `may` is enough, mail leaves in
+/// plaintext in the end.
+fn tls_proxy(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    const NAME: &str = "smtp_tls_connection_reuse";
+    let is_right = |value: &str| is(value, "no");
+    if patient.settings.running("tlsproxy").next().is_some() || !patient.settings.has(NAME) {
+        return Vec::new();
+    }
+    let wrong = patient.wrong(ways, NAME, |_, value| is_right(value));
+    let found = wrong.iter().filter_map(|wrong| {
+        let mend = patient.mend(wrong.set.place, NAME, is_right, "no");
+        let message =
+            "all TLS goes through tlsproxy(8), which master.cf does not have, and mail that needs TLS waits";
+        patient.leaving(ways, &TLSPROXY_MISSING, |_, _| true, message, wrong, mend)
     });
     found.collect()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kinds::{OTHER_WAY, WAY_UNSEEN};
+use super::kinds::{OTHER_WAY, OWN_DOMAIN, WAY_UNSEEN};
 use super::names::{Name, Whose};
 use super::routing::{MAP, Routing, Sent, TRANSPORT, Way};
 use super::{Patient, Set, finding};
@@ -11,7 +11,7 @@ use crate::answer;
 use crate::model::outbound::Route;
 use crate::model::{Mode, Outbound};
 use crate::mta::finding::Finding;
-use crate::mta::postfix::settings::Service;
+use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
 
 /// Enough of a value to know it again.
@@ -49,6 +49,9 @@ impl Ways {
             let routing = Routing::of(patient, service);
             let findings = ways.follow(patient, service, &routing);
             ways.findings.extend(findings);
+            if routing.has_ours() {
+                ways.findings.extend(own_domains(patient, service));
+            }
         }
         ways
     }
@@ -141,6 +144,35 @@ impl Ways {
             services.insert(service.to_owned());
         }
     }
+}
+
+/// Domains that are ours and that the daemon's map sends out: transport_maps is stronger than their class
+/// (resolve.c:resolve_addr).
+fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> {
+    let found = ["mydestination", "virtual_mailbox_domains"].into_iter().filter_map(|name| {
+        let value = patient.settings.of(rewrite, name);
+        let mut sent_out = Vec::new();
+        let mut connectors = BTreeSet::new();
+        for domain in tables(value).into_iter().filter(|domain| !patient.is_own(domain)) {
+            let owners = patient.owners(domain, Whose::Named);
+            if !owners.is_empty() {
+                sent_out.push(domain);
+                connectors.extend(owners);
+            }
+        }
+        let first = printable(sent_out.first()?, WORDS);
+        let more = match sent_out.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count.saturating_sub(1)),
+        };
+        let message = format!(
+            "mail for {first}{more} is sent out, though it is ours: write such domains into own_domains of [mta]"
+        );
+        let names = connectors.iter().filter_map(|number| patient.agreements.outbound.get(*number));
+        let set = Set { place: patient.place(rewrite, name), name, value };
+        finding(&OWN_DOMAIN, names.map(|connector| connector.name.as_str()), &message, set, Vec::new())
+    });
+    found.collect()
 }
 
 fn not_known(what: &str) -> String {
