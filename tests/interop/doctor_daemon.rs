@@ -92,6 +92,17 @@ fn x2_way(release: Release) {
     practice.stands_still(&[SOCKETMAP], "/socketmap.sock is not there");
 }
 
+/// A path to the map of ways that is right outside of the chroot of trivial-rewrite(8).
+fn x2_path(release: Release) {
+    let practice = open(release);
+    let _daemon = practice.serve();
+    let table = format!("socketmap:unix:{SOCKETMAP}:transport");
+    practice.postconf(&["-e", &format!("transport_maps={table}")]);
+    assert!(told(&practice).starts_with("451"));
+    practice.is_mended("postfix-socket-path", &format!("main.cf: transport_maps = {table}"));
+    assert!(told(&practice).starts_with("250"));
+}
+
 /// An agreement that the daemon has not read.
 fn x2_unread(release: Release) {
     let practice = open(release);
@@ -104,4 +115,4 @@ fn x2_unread(release: Release) {
     practice.send("Subject: doctor", "read@open.example", NO_TLS);
 }
 
-on_each_postfix!(x2_way, x2_unread);
+on_each_postfix!(x2_way, x2_path, x2_unread);

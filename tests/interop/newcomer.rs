@@ -201,7 +201,8 @@ impl<'w> Newcomer<'w> {
         let rest = &commands(block)[1..];
         assert!(rest.iter().any(|command| command == DOCTOR));
         for command in rest.iter().filter(|command| !(self.world.is_exim && *command == DOCTOR)) {
-            self.run(command);
+            let said = self.run(command);
+            assert!(*command != DOCTOR || said.contains("none of the findings"), "{said}");
         }
         self.obeyed("enforced");
     }

@@ -166,6 +166,18 @@ fn what_is_ours_is_not_sent_out() {
 }
 
 #[test]
+fn the_map_of_ways_is_where_trivial_rewrite_finds_it() {
+    for (path, expected) in [
+        ("connectord/socketmap.sock", vec![]),
+        ("/connectord/socketmap.sock", vec![]),
+        ("/var/spool/postfix/connectord/socketmap.sock", vec!["postfix-socket-path c0"]),
+    ] {
+        let main = format!("transport_maps = socketmap:unix:{path}:transport");
+        assert_eq!(found(&main, &["encrypt of a.example"]), expected, "{path}");
+    }
+}
+
+#[test]
 fn tls_through_nobody_is_an_outage() {
     for (main, expected) in [
         ("smtp_tls_connection_reuse = no", vec![]),

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kinds::{OTHER_WAY, OWN_DOMAIN, WAY_UNSEEN};
+use super::kinds::{OTHER_WAY, OWN_DOMAIN, SOCKET_PATH, WAY_UNSEEN};
 use super::names::{Name, Whose};
 use super::routing::{MAP, Routing, Sent, TRANSPORT, Way};
+use super::tables::path_of;
 use super::{Patient, Set, finding};
 use crate::answer;
 use crate::model::outbound::Route;
@@ -51,6 +52,7 @@ impl Ways {
             ways.findings.extend(findings);
             if routing.has_ours() {
                 ways.findings.extend(own_domains(patient, service));
+                ways.findings.extend(unreachable(patient, service));
             }
         }
         ways
@@ -173,6 +175,31 @@ fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> 
         finding(&OWN_DOMAIN, names.map(|connector| connector.name.as_str()), &message, set, Vec::new())
     });
     found.collect()
+}
+
+/// The daemon's map at a path that leads elsewhere for trivial-rewrite(8).
+fn unreachable<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Option<Finding> {
+    let value = patient.settings.of(rewrite, TRANSPORT);
+    let misses = |table: &str| {
+        let proxymap = patient.settings.running("proxymap").next().filter(|_| table.starts_with("proxy:"));
+        let asks = proxymap.unwrap_or(rewrite);
+        path_of(table, MAP).is_some_and(|path| {
+            patient.is_at(path, patient.socketmap) && !patient.reaches(asks, path, patient.socketmap)
+        })
+    };
+    if !tables(value).into_iter().any(misses) {
+        return None;
+    }
+    let message = "the daemon cannot be reached at this path, and no mail comes in or leaves";
+    let mend = patient.ask_first(patient.place(rewrite, TRANSPORT), TRANSPORT, MAP, std::iter::once(rewrite));
+    let set = Set { place: patient.place(rewrite, TRANSPORT), name: TRANSPORT, value };
+    finding(
+        &SOCKET_PATH,
+        patient.outbound_connectors().map(|connector| connector.name.as_str()),
+        message,
+        set,
+        mend,
+    )
 }
 
 fn not_known(what: &str) -> String {
