@@ -8,7 +8,7 @@ use super::restrictions::{PolicyService, restrictions};
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
-use super::{Patient, inbound, quoted};
+use super::{Patient, inbound, quoted, typed};
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Service, tables};
@@ -145,5 +145,5 @@ fn told(
         _ => [outbound, inbound].concat(),
     };
     let is_about = !connectors.is_empty();
-    is_about.then(|| Finding { kind, message: message.to_owned(), connectors, place, mend })
+    is_about.then(|| Finding { kind, message: message.to_owned(), connectors, place, mend: typed(mend) })
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::tests::found_of;
+use crate::model::Pattern;
 use crate::model::sample::{agreements, connectors};
 
 const SOCKETMAP: &str = "socketmap:unix:connectord/socketmap.sock";
@@ -185,4 +186,22 @@ fn tls_through_nobody_is_an_outage() {
     ] {
         assert_eq!(found(main, &["encrypt of a.example"]), expected, "{main}");
     }
+}
+
+#[test]
+fn a_list_of_a_million_leaves_names_for_the_others() {
+    let mut all = agreements(connectors(&["encrypt of a.example", "encrypt of b.example"]), Vec::new());
+    let many = (0..30_000).map(|number| Pattern::parse(&format!("{number}.many.example")).unwrap());
+    all.outbound.first_mut().unwrap().domains = many.collect::<Vec<_>>().into();
+    let names = |main: &str| -> Vec<String> {
+        let found = found_of(main, "", &all).into_iter();
+        found.map(|[id, _, names, _]| format!("{id} {names}")).collect()
+    };
+    assert_eq!(names("transport_maps = hash:b.example=smtp:[r.lab]"), ["postfix-other-way c1"]);
+    assert_eq!(names("transport_maps = hash:29999.many.example=smtp:[r.lab]"), ["postfix-other-way c0"]);
+    assert_eq!(names("transport_maps = cdb:b.example=smtp:[r.lab]"), ["postfix-other-way c1"]);
+    // Of those that nobody was asked for nothing is known.
+    assert_eq!(names("transport_maps = cdb:29999.many.example=smtp:[r.lab]"), ["postfix-way-unseen c0 c1"]);
+    assert_eq!(names("relayhost ="), [""; 0]);
+    assert_eq!(names("smtp_tls_policy_maps ="), ["postfix-policy-missing c0 c1"]);
 }

@@ -222,22 +222,22 @@ fn finding<'n>(
     connectors: impl Iterator<Item = &'n str>,
     message: &str,
     Set { place, name, value }: Set<'_>,
-    mut mend: Vec<String>,
+    mend: Vec<String>,
 ) -> Option<Finding> {
     let connectors: Vec<String> = connectors.map(str::to_owned).collect();
     let place = match place {
         Place::Main => format!("main.cf: {name} = {value}"),
         Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
     };
-    // What cannot be printed cannot be typed, and what was no UTF-8 is not what was there.
-    if mend
-        .iter()
-        .any(|command| command.contains(char::REPLACEMENT_CHARACTER) || command.contains(char::is_control))
-    {
-        mend.clear();
-    }
+    let mend = typed(mend);
     let message = message.to_owned();
     (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
+}
+
+/// The commands, if they can be typed: what cannot be printed cannot, and what was no UTF-8 is not what was there.
+fn typed(mend: Vec<String>) -> Vec<String> {
+    let is_lost = |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control();
+    if mend.iter().any(|command| command.contains(is_lost)) { Vec::new() } else { mend }
 }
 
 /// A word for a POSIX shell.

@@ -55,6 +55,13 @@ impl Ways {
                 ways.findings.extend(unreachable(patient, service));
             }
         }
+        // Of whom no name was looked at, or nobody knows where mail goes.
+        for (number, services) in ways.services.iter_mut().enumerate() {
+            if services.is_empty() {
+                services.extend(patient.ordinary_services().map(str::to_owned));
+                services.insert(patient.service_of(number).to_owned());
+            }
+        }
         ways
     }
 
