@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::config;
+
+const CONFIGURATION: &str = "/etc/connectord/connectord.toml";
+
 const RUNTIME: &str = "/run/connectord";
 
 const STATE: &str = "/var/lib/connectord";
@@ -21,7 +25,7 @@ pub struct Settings {
         long,
         global = true,
         value_name = "FILE",
-        default_value = "/etc/connectord/connectord.toml",
+        default_value = CONFIGURATION,
         help_heading = "Everywhere"
     )]
     pub config: PathBuf,
@@ -42,6 +46,19 @@ impl Settings {
     /// The directory of the sockets.
     pub fn runtime_dir(&self) -> PathBuf {
         directory(self.runtime_dir.as_deref(), std::env::var_os("RUNTIME_DIRECTORY"), RUNTIME)
+    }
+
+    /// The words of a command that finds the same daemon, from wherever it is run.
+    pub fn command(&self, name: &str) -> Vec<String> {
+        let text = |path: &Path| config::absolute(path).display().to_string();
+        let mut words = vec!["connectord".to_owned(), name.to_owned()];
+        if self.config != Path::new(CONFIGURATION) {
+            words.extend(["--config".to_owned(), text(&self.config)]);
+        }
+        if let Some(directory) = &self.runtime_dir {
+            words.extend(["--runtime-dir".to_owned(), text(directory)]);
+        }
+        words
     }
 
     /// The directory of what outlives a run.

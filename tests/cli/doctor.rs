@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::bench::{Bench, CONFIGURATION, Ended, ended};
+use crate::daemon::Daemon;
 
 /// Prints files of the directory that it is in.
 const POSTCONF: &str = r#"
@@ -21,8 +22,9 @@ smtp unix - - y - - smtp
 
 const RIGHT: &str = "\
 mail_version = 3.7.11
-queue_directory = /var/spool/postfix
-smtp_tls_policy_maps = socketmap:unix:connectord/socketmap.sock:tls
+queue_directory = BENCH
+mail_owner = USER
+smtp_tls_policy_maps = socketmap:unix:run/socketmap.sock:tls
 smtp_tls_security_level = may
 smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
 smtp_tls_fingerprint_digest = sha256
@@ -31,22 +33,24 @@ smtp_connection_cache_on_demand = no
 smtp_connection_cache_destinations =
 smtp_fallback_relay =
 smtpd_delay_reject = yes
-smtpd_recipient_restrictions = check_policy_service unix:connectord/policy.sock
-smtpd_data_restrictions = check_policy_service unix:connectord/policy.sock
+smtpd_recipient_restrictions = check_policy_service unix:run/policy.sock
+smtpd_data_restrictions = check_policy_service unix:run/policy.sock
 smtpd_policy_service_default_action = 451 4.3.5 Server configuration problem
 smtpd_tls_security_level = may
 smtpd_tls_ask_ccert = yes
 smtpd_tls_fingerprint_digest = sha256
 default_transport = smtp
 relayhost =
-transport_maps = socketmap:unix:connectord/socketmap.sock:transport
+transport_maps = socketmap:unix:run/socketmap.sock:transport
 ";
 
 /// A bench with a Postfix that has these settings.
 fn bench(main: &str) -> Bench {
     let bench = Bench::new(CONFIGURATION);
-    bench.write("said", main);
-    bench.write("said-x", main);
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap();
+    let main = main.replace("USER", &user.name).replace("BENCH", bench.path("").to_str().unwrap());
+    bench.write("said", &main);
+    bench.write("said-x", &main);
     bench.write("said-M", SERVICES);
     bench.write("said-Px", "");
     bench.write("said-P", "");
@@ -63,6 +67,7 @@ fn doctor(bench: &Bench, options: &[&str]) -> Ended {
 #[test]
 fn nothing_is_found_where_nothing_is() {
     let bench = bench(RIGHT);
+    let _daemon = Daemon::start(&bench);
     let ended = doctor(&bench, &[]).expect(0);
     assert_eq!(ended.stdout, "Postfix 3.7.11: none of the findings of connectord-doctor-postfix(8)\n");
     let report = doctor(&bench, &["--json"]).expect(0).json();
@@ -71,13 +76,14 @@ fn nothing_is_found_where_nothing_is() {
 
 #[test]
 fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
-    let bench = bench(&RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = [relay.example]"));
+    let bench = bench(&RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = [relay.test]"));
+    let _daemon = Daemon::start(&bench);
     let ended = doctor(&bench, &[]).expect(1);
     assert_eq!(
         ended.stdout,
         "Postfix 3.7.11: 1 finding\n\
          \n\
-         bypass  postfix-fallback-relay  main.cf: smtp_fallback_relay = [relay.example]\n    \
+         bypass  postfix-fallback-relay  main.cf: smtp_fallback_relay = [relay.test]\n    \
              mail that a connector stops is sent to this relay instead\n    \
              connectors: contoso-bank, contoso-trial, everyone\n    \
              # postconf -e 'smtp_fallback_relay = '\n    \
@@ -92,13 +98,37 @@ fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
             "severity": "bypass",
             "message": "mail that a connector stops is sent to this relay instead",
             "connectors": ["contoso-bank", "contoso-trial", "everyone"],
-            "where": "main.cf: smtp_fallback_relay = [relay.example]",
+            "where": "main.cf: smtp_fallback_relay = [relay.test]",
             "mend": [
                 "postconf -c /etc/postfix-out -e 'smtp_fallback_relay = '",
                 "postfix -c /etc/postfix-out reload"
             ]
         }])
     );
+}
+
+#[test]
+fn the_daemon_answers_by_the_files_or_that_is_told() {
+    let bench = bench(RIGHT);
+    let ids = || {
+        let report = doctor(&bench, &["--json"]).json();
+        let findings = report["findings"].as_array().unwrap().clone();
+        findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // Nobody is there, for the connectors of either direction.
+    assert_eq!(ids(), ["postfix-daemon-unreached", "postfix-daemon-unreached"]);
+    let daemon = Daemon::start(&bench);
+    assert_eq!(ids(), [""; 0]);
+    bench.write("connectord.toml", &CONFIGURATION.replace("2026-114", "2026-115"));
+    let ended = doctor(&bench, &[]).expect(1);
+    let mend = format!(
+        "    # connectord reload --config {} --runtime-dir {}\n",
+        bench.path("connectord.toml").display(),
+        bench.path("run").display()
+    );
+    assert!(ended.stdout.contains("bypass  postfix-daemon-other  the running daemon\n"), "{ended:?}");
+    assert!(ended.stdout.ends_with(&mend), "{ended:?}");
+    drop(daemon);
 }
 
 #[test]

@@ -53,7 +53,7 @@ const ORDINARY: Fault = Fault {
     without: NO_TLS,
 };
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault {
         id: "postfix-policy-missing",
         place: "main.cf: smtp_tls_policy_maps = ",
@@ -161,6 +161,15 @@ const FAULTS: [Fault; 15] = [
         made_by: &["-e", "smtp_tls_CAfile=", "smtp_tls_CApath="],
         domain: "good.example",
         with: UNVERIFIED,
+        without: GOOD,
+        ..ORDINARY
+    },
+    Fault {
+        id: "postfix-tlsproxy-missing",
+        place: "main.cf: smtp_tls_connection_reuse = yes",
+        made_by: &["-e", "smtp_tls_connection_reuse=yes"],
+        domain: "good.example",
+        with: "D ",
         without: GOOD,
         ..ORDINARY
     },
@@ -272,7 +281,7 @@ impl Patients {
 fn x2_settings(release: Release) {
     let patients = Patients::new(release);
     let practice = &patients.practice;
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     practice.is_well();
     practice.send(ORDINARY.header, "first@open.example", NO_TLS);
     practice.send(ORDINARY.header, "first@good.example", GOOD);
@@ -294,7 +303,7 @@ fn x2_settings(release: Release) {
 fn x2_contrib_services(release: Release) {
     let patients = Patients::new(release);
     let practice = &patients.practice;
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     let lab = &practice.lab;
     let own = include_str!("../../contrib/postfix/master.cf.connectord");
     let filter = include_str!("../../contrib/postfix/master.cf.after-filter");
@@ -303,14 +312,15 @@ fn x2_contrib_services(release: Release) {
         lab.mta.add_services(&lab.machine, &format!("{own}{filter}{to_filter}"));
         practice.is_well();
         practice.postconf(&["-e", "transport_maps=socketmap:unix:connectord/socketmap.sock:transport"]);
-        practice
-            .agree(&patients.connectors(AGREED).replace("tls = ", "transport = \"connectord-smtp\"\ntls = "));
+        practice.agree_from_now_on(
+            &patients.connectors(AGREED).replace("tls = ", "transport = \"connectord-smtp\"\ntls = "),
+        );
         practice.is_well();
         // main.cf cannot weaken those.
         practice.postconf(&["-e", "smtp_fallback_relay=[relay.lab.example]", "smtp_tls_security_level=dane"]);
         practice.is_well();
     });
-    practice.agree(&patients.connectors(AGREED));
+    practice.agree_from_now_on(&patients.connectors(AGREED));
     practice.postconf(&["-e", "smtp_tls_security_level=encrypt"]);
     practice.is_well();
 }
@@ -319,7 +329,7 @@ fn x2_contrib_services(release: Release) {
 fn x2_sessions(release: Release) {
     let patients = Patients::new(release);
     let practice = &patients.practice;
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     practice.postconf(&["-e", "smtp_tls_session_cache_database=btree:${data_directory}/smtp_scache"]);
     practice.send(ORDINARY.header, "before@good.example", GOOD);
     patients.agree(Terms { name: "mx.elsewhere.example", ..AGREED });
@@ -339,7 +349,7 @@ fn x2_burst(release: Release) {
     let address = SocketAddr::new(partner_address(SLOW), 25);
     lab.partner.listen(&lab.network.partner, &slow, address, Duration::from_millis(30));
     let practice = &patients.practice;
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     practice.postconf(&["-e", "smtp_connection_cache_on_demand=yes", "smtp_destination_concurrency_limit=1"]);
     let late = patients.burst("with");
     // One may have been on its way. Postfix 3.10 asks again, and looks at the level.

@@ -161,7 +161,7 @@ fn open(release: Release) -> (Practice, Wallet) {
 
 fn x2_settings(release: Release) {
     let (practice, wallet) = open(release);
-    let _daemon = practice.lab.site.serve();
+    let _daemon = practice.serve();
     practice.is_well();
     for fault in &FAULTS {
         practice.with_settings_restored(|| {
@@ -180,8 +180,10 @@ fn x2_away(release: Release) {
     let (practice, wallet) = open(release);
     practice.postconf(&["-e", "smtpd_policy_service_default_action=DUNNO"]);
     assert!(told(&practice, &wallet, &ORDINARY).starts_with("250"));
+    let daemon = practice.serve();
     practice
         .is_mended("postfix-policy-service-action", "main.cf: smtpd_policy_service_default_action = DUNNO");
+    drop(daemon);
     assert!(told(&practice, &wallet, &ORDINARY).starts_with("451"));
 }
 

@@ -202,7 +202,9 @@ impl<'w> Newcomer<'w> {
         let rest = &commands(block)[1..];
         assert!(rest.iter().any(|command| command == DOCTOR));
         for command in rest {
-            self.run(if self.world.is_exim && command == DOCTOR { DOCTOR_OF_EXIM } else { command });
+            let is_doctor = command == DOCTOR;
+            let said = self.run(if self.world.is_exim && is_doctor { DOCTOR_OF_EXIM } else { command });
+            assert!(!is_doctor || said.contains("none of the findings"), "{said}");
         }
         self.obeyed("enforced");
     }

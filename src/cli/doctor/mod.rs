@@ -19,6 +19,7 @@ use crate::load::{self, Checked, Ready};
 use crate::model::Agreements;
 use crate::mta::finding::{Finding, Severity};
 use crate::protocol::escape::printable;
+use crate::snapshot::Snapshot;
 
 /// The MTA that is examined.
 #[derive(Debug, Subcommand)]
@@ -64,8 +65,8 @@ impl<'f> Told<'f> {
 
 pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
-    let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
-    let agreed = Agreed { listen: &listen, agreements: &agreements, settings };
+    let Ready { listen, snapshot, .. } = result.map_err(Failure::Configuration)?;
+    let agreed = Agreed { listen: &listen, agreements: &agreements, snapshot: &snapshot, settings };
     let Examined { mta, name, version, findings } = match mta {
         Mta::Postfix(options) => postfix::examined(options, &agreed)?,
         Mta::Exim(options) => exim::examined(options, &agreed)?,
@@ -92,6 +93,7 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
 struct Agreed<'a> {
     listen: &'a [Listen],
     agreements: &'a Agreements,
+    snapshot: &'a Snapshot,
     settings: &'a Settings,
 }
 

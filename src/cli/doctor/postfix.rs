@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Deserialize;
 
 use super::{Agreed, Examined};
-use crate::cli::Failure;
+use crate::cli::{Failure, Settings, control};
 use crate::config::{self, ListenProtocol};
-use crate::mta::postfix::doctor::{Patient, examine};
+use crate::mta::postfix::doctor::{Patient, Serving, examine};
 use crate::mta::postfix::postconf;
+use crate::mta::postfix::postmap::Postmap;
+use crate::mta::postfix::reach::MailOwner;
+use crate::server::control::Command;
 
 /// The options of `doctor postfix`.
 #[derive(Debug, Args)]
@@ -35,10 +39,30 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
     let findings = examine(&Patient {
         settings: &postfix,
         agreements: agreed.agreements,
+        snapshot: agreed.snapshot,
+        sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
+        serving: &serving(agreed.settings),
+        tables: &Postmap {
+            config_directory: config_directory.clone(),
+            queue_directory: postfix.main("queue_directory").into(),
+        },
         socketmap: &socketmap,
         policy: &policy,
         authorities: AUTHORITIES.map(Path::new).into_iter().find(|file| file.exists()),
         config_directory: config_directory.as_deref(),
     });
     Ok(Examined { mta: "postfix", name: "Postfix", version, findings })
+}
+
+/// What is asked of the daemon's status.
+#[derive(Deserialize)]
+struct Status {
+    sha256: String,
+}
+
+/// What the daemon that is told of these files says.
+fn serving(settings: &Settings) -> Serving {
+    let status = control::ask::<Status>(settings, Command::Status);
+    let sha256 = status.map(|status| status.value.sha256).map_err(|failure| failure.to_string());
+    Serving { sha256, reload: settings.command("reload") }
 }

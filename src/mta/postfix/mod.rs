@@ -2,6 +2,8 @@
 
 pub mod doctor;
 pub mod postconf;
+pub mod postmap;
+pub mod reach;
 pub mod settings;
 pub mod tables;
 

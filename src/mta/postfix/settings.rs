@@ -114,6 +114,11 @@ impl Settings {
         self.services.iter().filter(move |service| service.program == program)
     }
 
+    /// The service of this name and type, such as `smtp/unix`.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
     /// Whether the processes of a service see nothing outside of the queue directory. The default was yes before
     /// compatibility_level 1 (master_ent.c:get_master_ent).
     pub fn is_chrooted(&self, service: &Service) -> bool {

@@ -25,6 +25,9 @@ const BEFORE: [&str; 4] = [
     "smtpd_relay_restrictions",
 ];
 
+/// Every list in which the daemon is asked where it is asked in time.
+pub(super) const LISTS: [&str; 6] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], RECIPIENT, DATA];
+
 pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = open(patient).flat_map(|service| asked(patient, service)).collect();
     for rule in &RULES {
@@ -37,7 +40,7 @@ pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
 
 /// The smtpd(8) that strangers reach: at port 25, or behind postscreen(8). At other ports are clients of our own, who
 /// log in, and content filters.
-fn open<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Service> + use<'p> {
+pub(super) fn open<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Service> + use<'p> {
     let settings = patient.settings;
     settings.running("smtpd").filter(|service| {
         let (address, kind) = service.name.rsplit_once('/').unwrap_or_default();

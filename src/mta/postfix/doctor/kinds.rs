@@ -6,13 +6,22 @@ use crate::mta::finding::{Kind, Severity};
 pub const KINDS: &[&Kind] = &[
     &POLICY_MISSING,
     &POLICY_ORDER,
+    &POLICY_BEFORE,
     &TLS_REQUIRED,
     &FALLBACK_RELAY,
     &OTHER_WAY,
+    &WAY_UNSEEN,
     &SESSION_CACHE,
     &CONNECTION_CACHE,
     &LEVEL,
+    &DANE_IGNORED,
+    &DANE_WAITS,
+    &TLSPROXY_MISSING,
+    &OWN_DOMAIN,
     &SOCKET_PATH,
+    &DAEMON_UNREACHED,
+    &DAEMON_OTHER,
+    &DAEMON_UNSEEN,
     &AUTHORITIES,
     &FINGERPRINT_DIGEST,
     &POLICY_SERVICE_MISSING,
@@ -33,8 +42,17 @@ pub(super) static POLICY_MISSING: Kind = Kind {
 pub(super) static POLICY_ORDER: Kind = Kind {
     id: "postfix-policy-order",
     severity: Severity::Bypass,
-    about: "Another table stands before the daemon in smtp_tls_policy_maps. Postfix takes the first answer, so that \
-            for each domain in that table its entry counts and no connector does, even if it says `none`.",
+    about: "Another table stands before the daemon in smtp_tls_policy_maps, and has an entry for a domain of a connector \
+            that demands less, or something else. Postfix takes the first answer: for that domain the entry counts, even \
+            if it says `none`, and no connector does. So it is, too, when the table cannot be read.",
+};
+
+pub(super) static POLICY_BEFORE: Kind = Kind {
+    id: "postfix-policy-before",
+    severity: Severity::Advice,
+    about: "Another table stands before the daemon in smtp_tls_policy_maps. What it says now of the domains of the \
+            connectors, as far as it was asked, is as strong as what they demand, but what is written into it tomorrow \
+            counts and no connector does. Mail waits while either of the two cannot be asked.",
 };
 
 pub(super) static TLS_REQUIRED: Kind = Kind {
@@ -55,9 +73,20 @@ pub(super) static FALLBACK_RELAY: Kind = Kind {
 pub(super) static OTHER_WAY: Kind = Kind {
     id: "postfix-other-way",
     severity: Severity::Bypass,
-    about: "Something other than the daemon decides where mail goes: relayhost, a table in transport_maps before the \
-            daemon's, or a table by sender. The policy is then asked for under the name of the next host and not of the \
-            recipient's domain, and the partner's connector is not. A connector's `route` is not taken either.",
+    about: "Something other than the daemon sends mail of a connector elsewhere: relayhost, an entry of a table in \
+            transport_maps, or a table by sender. The policy is then asked for under the name of the next host and not of \
+            the recipient's domain, and this host is neither one of the connector's `route` nor in its domains, so that the \
+            connector is not asked. Or the connector's own `route` or `transport` is not taken. Tables are asked what they \
+            say of the connectors' domains; one that cannot be asked is a finding too.",
+};
+
+pub(super) static WAY_UNSEEN: Kind = Kind {
+    id: "postfix-way-unseen",
+    severity: Severity::Advice,
+    about: "A table in transport_maps is asked before the daemon's, or without it, and does not tell all its entries \
+            (regexp:, pcre:, ldap: and others; or there are more than 20000 names to ask for). It sends none of the names \
+            that it was asked for elsewhere, but it could have an entry for another name below a connector's domain, or for \
+            one address.",
 };
 
 pub(super) static SESSION_CACHE: Kind = Kind {
@@ -82,11 +111,63 @@ pub(super) static LEVEL: Kind = Kind {
             they were checked, and mail without a connector has the one of Postfix.",
 };
 
+pub(super) static DANE_IGNORED: Kind = Kind {
+    id: "postfix-dane-ignored",
+    severity: Severity::Bypass,
+    about: "The level `dane` is `may` to Postfix where smtp_dns_support_level is not `dnssec`, for it then asks for no TLSA \
+            records; and for domains whose MX record is not signed it is what smtp_tls_dane_insecure_mx_policy says, which \
+            is `may` by default before Postfix 3.7.13 (and 3.6.17, 3.8.8, 3.9.2). `dnssec` needs a resolver that validates.",
+};
+
+pub(super) static DANE_WAITS: Kind = Kind {
+    id: "postfix-dane-waits",
+    severity: Severity::Outage,
+    about: "smtp_dns_support_level is not `dnssec`: no TLSA records are asked for, and all mail at the level `dane-only` \
+            waits. `dnssec` needs a resolver that validates.",
+};
+
+pub(super) static TLSPROXY_MISSING: Kind = Kind {
+    id: "postfix-tlsproxy-missing",
+    severity: Severity::Outage,
+    about: "smtp_tls_connection_reuse is on, and master.cf has no tlsproxy(8), which all TLS then goes through: mail of \
+            connectors that need TLS waits.",
+};
+
+pub(super) static OWN_DOMAIN: Kind = Kind {
+    id: "postfix-own-domain",
+    severity: Severity::Outage,
+    about: "A domain is in mydestination or virtual_mailbox_domains, and a connector is about it as well: the daemon's map \
+            in transport_maps is stronger than these, and sends mail for our own users out. Domains of our own that a \
+            connector covers are written into `own_domains` of `[mta]`. Of the lists only names are looked at, and no tables.",
+};
+
 pub(super) static SOCKET_PATH: Kind = Kind {
     id: "postfix-socket-path",
     severity: Severity::Outage,
     about: "A service asks the daemon at a path that is right within a chroot and not outside, or the other way round: \
             all its mail is deferred, with a connector or without. A path relative to the queue directory is right in both.",
+};
+
+pub(super) static DAEMON_UNREACHED: Kind = Kind {
+    id: "postfix-daemon-unreached",
+    severity: Severity::Outage,
+    about: "At a path where Postfix asks the daemon nobody answers, or the user that Postfix runs as (mail_owner, with its \
+            own group and no other) may not get there: all mail that the daemon is asked about waits. The message names the \
+            directory or the socket.",
+};
+
+pub(super) static DAEMON_OTHER: Kind = Kind {
+    id: "postfix-daemon-other",
+    severity: Severity::Bypass,
+    about: "The running daemon answers by another configuration than the files have: what was changed in them since is not \
+            in force.",
+};
+
+pub(super) static DAEMON_UNSEEN: Kind = Kind {
+    id: "postfix-daemon-unseen",
+    severity: Severity::Advice,
+    about: "Whether Postfix reaches the daemon, or by which configuration the daemon answers, could not be looked at: \
+            mostly because doctor is not run by root, or with another --runtime-dir than the daemon.",
 };
 
 pub(super) static AUTHORITIES: Kind = Kind {

@@ -1,27 +1,37 @@
 //! What goes round the connectors in a Postfix, or keeps their mail: from its settings and the agreements to
-//! findings. Pure.
+//! findings. Pure, but for what is asked on the way: the tables and the sockets that Postfix asks.
 //!
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
-//! it happen: `tests/interop/doctor.rs` and `doctor_inbound.rs`.
+//! it happen: `tests/interop/doctor.rs`, `doctor_tables.rs` and `doctor_inbound.rs`.
 //!
 //! What mends a finding is printed as a command only where it takes nothing away that somebody wrote: a list keeps its
 //! other entries, and a value that cannot be written back as it was is left to people.
 
+mod chain;
 mod clients;
+mod daemon;
 mod inbound;
 mod kinds;
+mod names;
+mod policies;
 mod restrictions;
+mod routing;
 mod rules;
 mod tables;
 mod ways;
 
 use std::path::{Path, PathBuf};
 
+pub use daemon::Serving;
 pub use kinds::KINDS;
+use ways::Ways;
 
+use super::postmap::Tables;
+use super::reach::Sockets;
 use super::settings::{Service, Settings};
 use crate::model::{Agreements, Inbound, Mode, Outbound};
 use crate::mta::finding::{Finding, Kind};
+use crate::snapshot::Snapshot;
 
 /// What is examined.
 pub struct Patient<'p> {
@@ -29,6 +39,14 @@ pub struct Patient<'p> {
     pub settings: &'p Settings,
     /// The connectors, and what was told us of Postfix.
     pub agreements: &'p Agreements,
+    /// The same connectors as the daemon has them.
+    pub snapshot: &'p Snapshot,
+    /// The tables that the settings name.
+    pub tables: &'p dyn Tables,
+    /// The sockets that they name.
+    pub sockets: &'p dyn Sockets,
+    /// What the daemon says.
+    pub serving: &'p Serving,
     /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
     pub socketmap: &'p [PathBuf],
     /// Where it answers SMTPD_POLICY_README, in the same way.
@@ -41,9 +59,11 @@ pub struct Patient<'p> {
 
 /// Everything that is wrong, worst first.
 pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = tables::policy(patient);
-    findings.extend(ways::ways(patient));
-    findings.extend(rules::rules(patient));
+    let ways = Ways::of(patient);
+    let mut findings = tables::policy(patient, &ways);
+    findings.extend(daemon::daemon(patient, &ways));
+    findings.extend(rules::rules(patient, &ways));
+    findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();
@@ -202,22 +222,22 @@ fn finding<'n>(
     connectors: impl Iterator<Item = &'n str>,
     message: &str,
     Set { place, name, value }: Set<'_>,
-    mut mend: Vec<String>,
+    mend: Vec<String>,
 ) -> Option<Finding> {
     let connectors: Vec<String> = connectors.map(str::to_owned).collect();
     let place = match place {
         Place::Main => format!("main.cf: {name} = {value}"),
         Place::Service(service) => format!("master.cf: {}: {name} = {value}", service.name),
     };
-    // What cannot be printed cannot be typed, and what was no UTF-8 is not what was there.
-    if mend
-        .iter()
-        .any(|command| command.contains(char::REPLACEMENT_CHARACTER) || command.contains(char::is_control))
-    {
-        mend.clear();
-    }
+    let mend = typed(mend);
     let message = message.to_owned();
     (!connectors.is_empty()).then_some(Finding { kind, message, connectors, place, mend })
+}
+
+/// The commands, if they can be typed: what cannot be printed cannot, and what was no UTF-8 is not what was there.
+fn typed(mend: Vec<String>) -> Vec<String> {
+    let is_lost = |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control();
+    if mend.iter().any(|command| command.contains(is_lost)) { Vec::new() } else { mend }
 }
 
 /// A word for a POSIX shell.
@@ -229,6 +249,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+#[cfg(test)]
+mod detour_tests;
 #[cfg(test)]
 mod inbound_tests;
 #[cfg(test)]

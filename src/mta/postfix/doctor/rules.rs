@@ -1,8 +1,10 @@
 //! Settings that mail which leaves depends on, and that have a right value.
 
 use super::kinds::{
-    AUTHORITIES, CONNECTION_CACHE, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL, SESSION_CACHE, TLS_REQUIRED,
+    AUTHORITIES, CONNECTION_CACHE, DANE_IGNORED, DANE_WAITS, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL,
+    SESSION_CACHE, TLS_REQUIRED, TLSPROXY_MISSING,
 };
+use super::ways::{Ways, hops};
 use super::{Patient, Place, Rule, Set, finding, is};
 use crate::model::anchors::Anchors;
 use crate::model::{Level, Outbound};
@@ -12,7 +14,7 @@ fn all(_: &Outbound) -> bool {
     true
 }
 
-const RULES: [Rule<Outbound>; 5] = [
+const RULES: [Rule<Outbound>; 7] = [
     Rule {
         kind: &TLS_REQUIRED,
         name: "tls_required_enable",
@@ -20,15 +22,6 @@ const RULES: [Rule<Outbound>; 5] = [
         right: "no",
         about: all,
         message: "a message with the header `TLS-Required: no` goes round the connectors, in plaintext if need be",
-    },
-    Rule {
-        kind: &FALLBACK_RELAY,
-        name: "smtp_fallback_relay",
-        is_right: str::is_empty,
-        right: "",
-        // Whatever the relay is, `*` is about it.
-        about: |connector| !connector.domains.has_any(),
-        message: "mail that a connector stops is sent to this relay instead",
     },
     Rule {
         kind: &CONNECTION_CACHE,
@@ -54,29 +47,90 @@ const RULES: [Rule<Outbound>; 5] = [
         about: |connector| connector.requirement.level() == Level::Fingerprint,
         message: "the digests of the connectors are SHA-256, and none is ever equal to one of another algorithm",
     },
+    // smtp_tls_policy.c:dane_init
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "smtp_dns_support_level",
+        is_right: |value| is(value, "dnssec"),
+        right: "dnssec",
+        about: |connector| connector.requirement.level() == Level::Dane,
+        message: "no TLSA records are asked for: `dane` is no more than `may`",
+    },
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "smtp_tls_dane_insecure_mx_policy",
+        is_right: |value| is(value, "dane"),
+        right: "dane",
+        about: |connector| connector.requirement.level() == Level::Dane,
+        message: "where the MX record is not signed, the TLSA records of its host are not obeyed",
+    },
+    Rule {
+        kind: &DANE_WAITS,
+        name: "smtp_dns_support_level",
+        is_right: |value| is(value, "dnssec"),
+        right: "dnssec",
+        about: |connector| connector.requirement.level() == Level::DaneOnly,
+        message: "no TLSA records are asked for, and all mail at `dane-only` waits",
+    },
 ];
 
-pub(super) fn rules(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| patient.by_rule(rule)).collect();
-    findings.extend(level(patient));
+pub(super) fn rules(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| patient.by_rule(ways, rule)).collect();
+    findings.extend(fallback_relay(patient, ways));
+    findings.extend(tls_proxy(patient, ways));
+    findings.extend(level(patient, ways));
     findings.extend(sessions(patient));
-    findings.extend(authorities(patient));
+    findings.extend(authorities(patient, ways));
     findings
+}
+
+/// Mail of a connector may go to a relay that the connector knows, and to any if it is about `*`.
+fn fallback_relay(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    const NAME: &str = "smtp_fallback_relay";
+    let wrong = patient.wrong(ways, NAME, |_, value| value.is_empty());
+    let found = wrong.iter().filter_map(|wrong| {
+        let is_sent_round = |number, connector: &Outbound| {
+            let mut relays = hops(wrong.set.value);
+            !connector.domains.has_any() && relays.any(|relay| !patient.knows_host(number, relay))
+        };
+        let mend = patient.mend(wrong.set.place, NAME, str::is_empty, "");
+        let message = "mail that a connector stops is sent to this relay instead";
+        patient.leaving(ways, &FALLBACK_RELAY, is_sent_round, message, wrong, mend)
+    });
+    found.collect()
+}
+
+/// TLS that goes through a service which is not there (smtp_proto.c:smtp_start_tls). Where `may` is enough, mail leaves in
+/// plaintext in the end.
+fn tls_proxy(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    const NAME: &str = "smtp_tls_connection_reuse";
+    let is_right = |value: &str| is(value, "no");
+    if patient.settings.running("tlsproxy").next().is_some() || !patient.settings.has(NAME) {
+        return Vec::new();
+    }
+    let wrong = patient.wrong(ways, NAME, |_, value| is_right(value));
+    let found = wrong.iter().filter_map(|wrong| {
+        let mend = patient.mend(wrong.set.place, NAME, is_right, "no");
+        let message =
+            "all TLS goes through tlsproxy(8), which master.cf does not have, and mail that needs TLS waits";
+        patient.leaving(ways, &TLSPROXY_MISSING, |_, _| true, message, wrong, mend)
+    });
+    found.collect()
 }
 
 /// Weaker than what the connectors were compared with. (An empty level leaves the word to settings from old times, of
 /// which the defaults are no TLS, and `none` is not a level that `[mta]` has.)
-fn level(patient: &Patient<'_>) -> Vec<Finding> {
+fn level(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     const NAME: &str = "smtp_tls_security_level";
     let told = patient.agreements.mta.level;
     let is_right =
         |value: &str| Level::from_word(&value.to_ascii_lowercase()).is_some_and(|level| level >= told);
-    let wrong = patient.wrong(NAME, |_, value| is_right(value));
+    let wrong = patient.wrong(ways, NAME, |_, value| is_right(value));
     let found = wrong.iter().filter_map(|wrong| {
         let message =
             format!("[mta] level says `{}`, and the connectors were checked with that", told.word());
         let mend = patient.mend(wrong.set.place, NAME, is_right, told.word());
-        patient.leaving(&LEVEL, all, &message, wrong, mend)
+        patient.leaving(ways, &LEVEL, |_, _| true, &message, wrong, mend)
     });
     found.collect()
 }
@@ -104,13 +158,13 @@ fn sessions(patient: &Patient<'_>) -> Vec<Finding> {
     found.collect()
 }
 
-fn authorities(patient: &Patient<'_>) -> Vec<Finding> {
+fn authorities(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     const FILE: &str = "smtp_tls_CAfile";
     const PATH: &str = "smtp_tls_CApath";
     let settings = patient.settings;
     let needs = |connector: &Outbound| matches!(connector.requirement.anchors(), Anchors::System);
     let wrong =
-        patient.wrong(FILE, |service, file| !file.is_empty() || !settings.of(service, PATH).is_empty());
+        patient.wrong(ways, FILE, |service, file| !file.is_empty() || !settings.of(service, PATH).is_empty());
     let found = wrong.iter().filter_map(|wrong| {
         let message =
             "no authority is trusted, and smtp_tls_CApath is empty too: all mail that needs one waits";
@@ -121,7 +175,7 @@ fn authorities(patient: &Patient<'_>) -> Vec<Finding> {
             }
             _ => Vec::new(),
         };
-        patient.leaving(&AUTHORITIES, needs, message, wrong, mend)
+        patient.leaving(ways, &AUTHORITIES, |_, connector| needs(connector), message, wrong, mend)
     });
     found.collect()
 }

@@ -1,17 +1,20 @@
 //! Whether the daemon is asked, and before everybody else.
 
-use super::kinds::{POLICY_MISSING, POLICY_ORDER, SOCKET_PATH};
+use super::kinds::{POLICY_BEFORE, POLICY_MISSING, POLICY_ORDER, SOCKET_PATH};
+use super::policies::Policies;
+use super::ways::Ways;
 use super::{Patient, Place};
+use crate::model::Outbound;
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::{Service, tables};
 
-const NAME: &str = "smtp_tls_policy_maps";
+pub(super) const NAME: &str = "smtp_tls_policy_maps";
 
 /// The word of the map.
-const MAP: &str = "tls";
+pub(super) const MAP: &str = "tls";
 
 /// The path of a socketmap table with this map.
-fn path_of<'t>(table: &'t str, map: &str) -> Option<&'t str> {
+pub(super) fn path_of<'t>(table: &'t str, map: &str) -> Option<&'t str> {
     let table = table.strip_prefix("proxy:").unwrap_or(table);
     let (path, name) = table.strip_prefix("socketmap:unix:")?.rsplit_once(':')?;
     (name == map).then_some(path)
@@ -39,22 +42,35 @@ impl<'p> Patient<'p> {
     }
 }
 
-/// Whether every smtp(8) asks the daemon first, and can.
-pub(super) fn policy(patient: &Patient<'_>) -> Vec<Finding> {
+/// Whether every smtp(8) asks the daemon first, and can, or another table that demands as much.
+pub(super) fn policy(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     let found = patient
-        .wrong(NAME, |service, value| asks_first(patient, service, value))
+        .wrong(ways, NAME, |service, value| asks_first(patient, service, value))
         .into_iter()
         .filter_map(|wrong| {
             let all = tables(wrong.set.value);
-            let (kind, message) = if all.first().is_some_and(|first| patient.is_ours(first, MAP)) {
-                (&SOCKET_PATH, "the daemon cannot be reached at this path, and all mail waits")
-            } else if all.iter().any(|table| patient.is_ours(table, MAP)) {
-                (&POLICY_ORDER, "what the tables before the daemon's say counts, and no connector does")
-            } else {
-                (&POLICY_MISSING, "the daemon is not asked: no connector is in force")
-            };
-            let mend = patient.ask_first(wrong.set.place, NAME, MAP, patient.clients());
-            patient.leaving(kind, |_| true, message, &wrong, mend)
+            let mend = patient.ask_first(wrong.set.place, NAME, MAP, patient.clients(ways));
+            if all.first().is_some_and(|first| patient.is_ours(first, MAP)) {
+                let message = "the daemon cannot be reached at this path, and all mail waits";
+                return patient.leaving(ways, &SOCKET_PATH, |_, _| true, message, &wrong, mend);
+            }
+            let policies = Policies::of(patient, wrong.set.value);
+            let is_weaker = |number, _: &Outbound| policies.weaker.contains(&number);
+            if !all.iter().any(|table| patient.is_ours(table, MAP)) {
+                // A copy of the answers in a table that tells all of it is as good, as long as it is one.
+                let message = match (all.is_empty(), policies.is_whole) {
+                    (false, true) => format!("the daemon is not asked: {}", policies.first),
+                    _ => "the daemon is not asked: no connector is in force".to_owned(),
+                };
+                let about = |number, connector: &Outbound| !policies.is_whole || is_weaker(number, connector);
+                return patient.leaving(ways, &POLICY_MISSING, about, &message, &wrong, mend);
+            }
+            let message =
+                "what another table says first counts, and a connector does only where it says nothing";
+            let advice = || patient.leaving(ways, &POLICY_BEFORE, |_, _| true, message, &wrong, mend.clone());
+            let bypass =
+                patient.leaving(ways, &POLICY_ORDER, is_weaker, &policies.first, &wrong, mend.clone());
+            bypass.or_else(advice)
         });
     found.collect()
 }

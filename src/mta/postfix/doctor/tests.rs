@@ -1,9 +1,56 @@
 #![allow(clippy::unwrap_used)]
+use std::collections::HashMap;
+
 use super::*;
 use crate::model::Level;
 use crate::model::mta::TransportName;
 use crate::model::sample::{agreements, connectors};
-use crate::mta::postfix::settings::Said;
+use crate::mta::postfix::reach::{Dialect, Unreached};
+use crate::mta::postfix::settings::{Said, tables};
+use crate::snapshot;
+
+/// Tables that have their entries in their names: `inline:{a=b}`, `hash:/c` has none, `pcre:a=b` does not tell them, and
+/// `fail:` is none.
+pub(super) struct Shelf;
+
+/// A daemon that answers, by the files.
+struct Reached;
+
+impl Sockets for Reached {
+    fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
+        Ok(())
+    }
+}
+
+fn serving() -> Serving {
+    Serving { sha256: Ok(String::new()), reload: Vec::new() }
+}
+
+impl Shelf {
+    fn entries(table: &str) -> Result<HashMap<String, String>, String> {
+        let (kind, rest) = table.split_once(':').unwrap();
+        if kind == "fail" {
+            return Err("no such table".to_owned());
+        }
+        let rest = rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(rest);
+        let entries = tables(rest).into_iter().filter_map(|entry| {
+            let entry = entry.strip_prefix('{').and_then(|entry| entry.strip_suffix('}')).unwrap_or(entry);
+            let (key, value) = entry.split_once('=')?;
+            Some((key.trim().to_owned(), value.trim().to_owned()))
+        });
+        Ok(entries.collect())
+    }
+}
+
+impl Tables for Shelf {
+    fn list(&self, table: &str) -> Result<HashMap<String, String>, String> {
+        Shelf::entries(table)
+    }
+
+    fn ask(&self, table: &str, keys: &[String]) -> Result<HashMap<String, String>, String> {
+        Ok(Shelf::entries(table)?.into_iter().filter(|(key, _)| keys.contains(key)).collect())
+    }
+}
 
 const SERVICES: &str = "\
 smtp inet n - y - - smtpd
@@ -17,6 +64,7 @@ relay unix - - y - - smtp
 connectord-smtp unix - - y - - smtp
 lmtp unix - - y - - lmtp
 proxymap unix - - n - - proxymap
+error unix - - y - - error
 ";
 
 /// Settings with which nothing is wrong.
@@ -43,6 +91,7 @@ smtpd_tls_ask_ccert = yes
 smtpd_tls_fingerprint_digest = sha256
 default_transport = smtp
 relay_transport = relay
+relay_domains = partner.example
 mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
 relayhost =
 transport_maps =
@@ -69,16 +118,21 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
     let said = Said { main: &main, main_written: &main, services: SERVICES, own, own_written: own };
     let settings = Settings::parse(&said).unwrap();
     let [socketmap, policy] = [SOCKET, POLICY].map(|path| [PathBuf::from(path)]);
+    let snapshot = snapshot::compile(agreements, 0, String::new()).unwrap();
     let patient = Patient {
         settings: &settings,
         agreements,
+        snapshot: &snapshot,
+        tables: &Shelf,
+        sockets: &Reached,
+        serving: &serving(),
         socketmap: &socketmap,
         policy: &policy,
         authorities: Some(Path::new("/etc/ssl/certs/ca-certificates.crt")),
         config_directory: None,
     };
     let told = |finding: Finding| {
-        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"));
+        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"), "{finding:?}");
         let first = finding.mend.first().cloned().unwrap_or_default();
         [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
     };
@@ -114,7 +168,10 @@ fn the_table_is_ours_however_its_path_is_written() {
         ("socketmap:unix:connectord/socketmap.sock:tls hash:/etc/postfix/other", None),
         ("socketmap:unix:connectord/socketmap.sock:transport", Some("postfix-policy-missing")),
         ("socketmap:unix:other/socketmap.sock:tls", Some("postfix-policy-missing")),
-        ("hash:/etc/postfix/tls, socketmap:unix:connectord/socketmap.sock:tls", Some("postfix-policy-order")),
+        (
+            "hash:/etc/postfix/tls, socketmap:unix:connectord/socketmap.sock:tls",
+            Some("postfix-policy-before"),
+        ),
         ("", Some("postfix-policy-missing")),
     ] {
         let found = ids(&format!("smtp_tls_policy_maps = {value}"), "", &["encrypt of a.example"]);
@@ -242,16 +299,21 @@ fn the_session_cache_is_that_of_tlsmgr() {
 
 #[test]
 fn who_decides_is_trivial_rewrite() {
-    let own = "rewrite/unix/transport_maps = hash:/x\n";
-    let found = found(OURS, own, connectors(&["encrypt of a.example", "encrypt of *"]));
+    let own = "rewrite/unix/transport_maps = hash:a.example=smtp:[x.example]\n";
+    let found = found(OURS, own, connectors(&["secure a.example of a.example", "encrypt of *"]));
     let [[id, place, names, command]] = &found[..] else { panic!("{found:?}") };
     assert_eq!(
         (id.as_str(), place.as_str(), names.as_str()),
-        ("postfix-other-way", "master.cf: rewrite/unix: transport_maps = hash:/x", "c0")
+        (
+            "postfix-other-way",
+            "master.cf: rewrite/unix: transport_maps = hash:a.example=smtp:[x.example]",
+            "c0"
+        )
     );
     assert_eq!(
         command,
-        "postconf -P rewrite/unix/transport_maps=socketmap:unix:connectord/socketmap.sock:transport,hash:/x"
+        "postconf -P 'rewrite/unix/transport_maps=socketmap:unix:connectord/socketmap.sock:transport,\
+         hash:a.example=smtp:[x.example]'"
     );
 }
 
@@ -261,7 +323,7 @@ fn only_those_are_named_that_miss_something() {
         ["encrypt of a.example", "secure x.example of b.example", "verify of c.example, through [h.example]"];
     for (main, id, names) in [
         ("smtp_tls_CAfile =", "postfix-authorities", "c1 c2"),
-        ("relay_transport = relay:[x.example]", "postfix-other-way", "c0 c1 c2"),
+        ("relay_transport = relay:[x.example]", "postfix-other-way", "c0 c1"),
         ("smtp_tls_session_cache_database = btree:/x", "postfix-session-cache", "c1 c2"),
         ("default_transport = smtp:", "postfix-other-way", "c2"),
         ("default_transport = smtp:[x.example]", "postfix-other-way", "c0 c1 c2"),
@@ -285,9 +347,14 @@ fn a_setting_that_this_version_does_not_have_is_no_fault() {
     let settings = Settings::parse(&said).unwrap();
     let agreements = agreements(connectors(&["encrypt of a.example"]), Vec::new());
     let [socketmap, policy] = [SOCKET, POLICY].map(|path| [PathBuf::from(path)]);
+    let snapshot = snapshot::compile(&agreements, 0, String::new()).unwrap();
     let mut patient = Patient {
         settings: &settings,
         agreements: &agreements,
+        snapshot: &snapshot,
+        tables: &Shelf,
+        sockets: &Reached,
+        serving: &serving(),
         socketmap: &socketmap,
         policy: &policy,
         authorities: None,
@@ -300,7 +367,7 @@ fn a_setting_that_this_version_does_not_have_is_no_fault() {
     // No path is right for a chrooted smtp(8).
     let outside = [PathBuf::from("/run/connectord/socketmap.sock")];
     patient.socketmap = &outside;
-    assert_eq!(patient.as_asked(&outside, patient.clients()), None);
+    assert_eq!(patient.as_asked(&outside, patient.clients(&Ways::of(&patient))), None);
     let [finding] = &examine(&patient)[..] else { panic!() };
     assert_eq!((finding.kind.id, finding.mend.len()), ("postfix-policy-missing", 0));
 }

@@ -1,77 +1,321 @@
 //! Who decides where mail goes. The policy is asked for under the name of the next host: if that is not the
-//! recipient's domain, the partner's connector is not asked (smtp_connect.c:smtp_connect_inet).
+//! recipient's domain, the partner's connector is asked only if it knows that host (smtp_connect.c:smtp_connect_inet).
 
-use super::kinds::OTHER_WAY;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kinds::{OTHER_WAY, OWN_DOMAIN, SOCKET_PATH, WAY_UNSEEN};
+use super::names::{Name, Whose};
+use super::routing::{MAP, Routing, Sent, TRANSPORT, Way};
+use super::tables::path_of;
 use super::{Patient, Set, finding};
-use crate::model::Outbound;
+use crate::answer;
 use crate::model::outbound::Route;
+use crate::model::{Mode, Outbound};
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::{Service, tables};
+use crate::protocol::escape::printable;
 
-const TRANSPORT: &str = "transport_maps";
+/// Enough of a value to know it again.
+const WORDS: usize = 100;
 
-const MAP: &str = "transport";
+/// Programs that send nothing away (master(5)): what is for them is refused, thrown away or ours.
+const AT_HOME: [&str; 4] = ["error", "discard", "local", "virtual"];
 
-/// Settings that name another next host (trivial-rewrite/resolve.c), behind transport_maps: where the daemon answers
-/// for a connector's domain, none of them counts.
-const OTHERS: [&str; 5] = [
-    "relayhost",
-    "sender_dependent_relayhost_maps",
-    "sender_dependent_default_transport_maps",
-    "default_transport",
-    "relay_transport",
-];
-
-/// Whether the daemon's table decides where mail of connectors goes.
-pub(super) fn is_decided_by_us(patient: &Patient<'_>) -> bool {
-    deciders(patient).all(|service| asks_us(patient, service))
+/// By which services the mail of each connector leaves, and what is wrong with its ways.
+pub(super) struct Ways {
+    /// For each outbound connector.
+    services: Vec<BTreeSet<String>>,
+    pub(super) findings: Vec<Finding>,
 }
 
-/// Those who decide (trivial-rewrite(8)).
-fn deciders<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Service> + use<'p> {
-    let settings = patient.settings;
-    settings.running("trivial-rewrite")
+/// What is wrong with a setting: for which connectors, and the first case of it.
+#[derive(Default)]
+struct Trouble {
+    connectors: BTreeSet<usize>,
+    names: usize,
+    first: String,
 }
 
-fn asks_us(patient: &Patient<'_>, service: &Service) -> bool {
-    let first = tables(patient.settings.of(service, TRANSPORT)).into_iter().next();
-    first.is_some_and(|first| patient.is_ours(first, MAP))
-}
-
-pub(super) fn ways(patient: &Patient<'_>) -> Vec<Finding> {
-    deciders(patient)
-        .filter(|service| !asks_us(patient, service))
-        .filter_map(|service| way(patient, service))
-        .collect()
-}
-
-fn way<'p>(patient: &Patient<'p>, service: &'p Service) -> Option<Finding> {
-    let of = |name: &str| patient.settings.of(service, name);
-    // `smtp` alone says who delivers, and `smtp:host` where to as well.
-    let names_a_host = |name: &str| match name {
-        "default_transport" | "relay_transport" => {
-            of(name).split_once(':').is_some_and(|(_, host)| !host.is_empty())
+impl Ways {
+    pub(super) fn of(patient: &Patient<'_>) -> Ways {
+        let mut ways =
+            Ways { services: vec![BTreeSet::new(); patient.agreements.outbound.len()], findings: Vec::new() };
+        // For `*` the daemon's map has no answer, and whatever the next host is, the connector is about it.
+        for (connector, services) in patient.agreements.outbound.iter().zip(&mut ways.services) {
+            if connector.domains.has_any() {
+                services.extend(patient.ordinary_services().map(str::to_owned));
+            }
         }
-        _ => !of(name).is_empty(),
+        for service in patient.settings.running("trivial-rewrite") {
+            let routing = Routing::of(patient, service);
+            let findings = ways.follow(patient, service, &routing);
+            ways.findings.extend(findings);
+            if routing.has_ours() {
+                ways.findings.extend(own_domains(patient, service));
+                ways.findings.extend(unreachable(patient, service));
+            }
+        }
+        // Of whom no name was looked at, or nobody knows where mail goes.
+        for (number, services) in ways.services.iter_mut().enumerate() {
+            if services.is_empty() {
+                services.extend(patient.ordinary_services().map(str::to_owned));
+                services.insert(patient.service_of(number).to_owned());
+            }
+        }
+        ways
+    }
+
+    /// Whether mail of the connector with this number can leave by a service.
+    pub(super) fn lead_by(&self, connector: usize, service: &Service) -> bool {
+        let name = service.name.strip_suffix("/unix");
+        self.services.get(connector).zip(name).is_some_and(|(services, name)| services.contains(name))
+    }
+
+    /// Follows mail to each name, and says what is wrong with where it goes.
+    fn follow<'p>(
+        &mut self,
+        patient: &Patient<'p>,
+        rewrite: &'p Service,
+        routing: &Routing<'p>,
+    ) -> Vec<Finding> {
+        let mut troubles: BTreeMap<&'static str, Trouble> = BTreeMap::new();
+        let mut trouble = |by: &'static str, connector: usize, what: String| {
+            let trouble = troubles.entry(by).or_default();
+            if trouble.names == 0 {
+                trouble.first = what;
+            }
+            trouble.names += 1;
+            trouble.connectors.insert(connector);
+        };
+        // Of ordinary mail the next host is the same for all names of a connector.
+        let mut ordinary: BTreeMap<usize, &Name> = BTreeMap::new();
+        for name in &routing.names.names {
+            for number in patient.owners(&name.domain, Whose::Named) {
+                let ways: Vec<Way> = match routing.sent(name, !patient.is_own(&name.domain)) {
+                    Sent::Ours => {
+                        self.leaves(number, patient.service_of(number));
+                        continue;
+                    }
+                    Sent::Ordinarily { next: None } => {
+                        ordinary.entry(number).or_insert(name);
+                        continue;
+                    }
+                    Sent::Ordinarily { next: Some(next) } => {
+                        let services =
+                            routing.ordinary.iter().map(|way| &way.service).collect::<BTreeSet<_>>();
+                        let way = |service: &String| Way {
+                            service: service.clone(),
+                            next: next.clone(),
+                            by: TRANSPORT,
+                        };
+                        services.into_iter().map(way).collect()
+                    }
+                    Sent::By(way) => vec![way],
+                    Sent::Unknown { table, reason } => {
+                        trouble(TRANSPORT, number, not_known(&format!("{table}: {reason}")));
+                        continue;
+                    }
+                };
+                for way in ways {
+                    self.leaves(number, &way.service);
+                    if let Some(what) = patient.goes_round(number, name, &way) {
+                        trouble(way.by, number, what);
+                    }
+                }
+            }
+        }
+        for (&number, name) in &ordinary {
+            routing.ordinary.iter().for_each(|way| self.leaves(number, &way.service));
+            // One is enough: what mends it mends the others.
+            let mut ways = routing.ordinary.iter();
+            let first = ways.find_map(|way| Some((way, patient.goes_round(number, name, way)?)));
+            if let Some((way, what)) = first {
+                let by = if way.next.is_empty() { TRANSPORT } else { way.by };
+                let is_by_sender = way.by.starts_with("sender_dependent");
+                trouble(
+                    by,
+                    number,
+                    if is_by_sender { format!("{what}, if certain people send it") } else { what },
+                );
+                continue;
+            }
+            if let Some((by, reason)) = routing.unknown.first() {
+                trouble(by, number, not_known(reason));
+            }
+        }
+        patient.told(rewrite, routing, &troubles)
+    }
+
+    fn leaves(&mut self, connector: usize, service: &str) {
+        if let Some(services) = self.services.get_mut(connector)
+            && !services.contains(service)
+        {
+            services.insert(service.to_owned());
+        }
+    }
+}
+
+/// Domains that are ours and that the daemon's map sends out: transport_maps is stronger than their class
+/// (resolve.c:resolve_addr).
+fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> {
+    let found = ["mydestination", "virtual_mailbox_domains"].into_iter().filter_map(|name| {
+        let value = patient.settings.of(rewrite, name);
+        let mut sent_out = Vec::new();
+        let mut connectors = BTreeSet::new();
+        for domain in tables(value).into_iter().filter(|domain| !patient.is_own(domain)) {
+            let owners = patient.owners(domain, Whose::Named);
+            if !owners.is_empty() {
+                sent_out.push(domain);
+                connectors.extend(owners);
+            }
+        }
+        let first = printable(sent_out.first()?, WORDS);
+        let more = match sent_out.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count.saturating_sub(1)),
+        };
+        let message = format!(
+            "mail for {first}{more} is sent out, though it is ours: write such domains into own_domains of [mta]"
+        );
+        let names = connectors.iter().filter_map(|number| patient.agreements.outbound.get(*number));
+        let set = Set { place: patient.place(rewrite, name), name, value };
+        finding(&OWN_DOMAIN, names.map(|connector| connector.name.as_str()), &message, set, Vec::new())
+    });
+    found.collect()
+}
+
+/// The daemon's map at a path that leads elsewhere for trivial-rewrite(8).
+fn unreachable<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Option<Finding> {
+    let value = patient.settings.of(rewrite, TRANSPORT);
+    let misses = |table: &str| {
+        let proxymap = patient.settings.running("proxymap").next().filter(|_| table.starts_with("proxy:"));
+        let asks = proxymap.unwrap_or(rewrite);
+        path_of(table, MAP).is_some_and(|path| {
+            patient.is_at(path, patient.socketmap) && !patient.reaches(asks, path, patient.socketmap)
+        })
     };
-    // Whatever the next host is, `*` is about it.
-    let is_by_domain: fn(&Outbound) -> bool = |connector| !connector.domains.has_any();
-    let needs_us: fn(&Outbound) -> bool = |connector| {
-        !connector.domains.has_any()
-            && (matches!(connector.route, Route::SmartHosts(_)) || connector.transport.is_some())
-    };
-    let (name, about) = if !tables(of(TRANSPORT)).is_empty() {
-        (TRANSPORT, is_by_domain)
-    } else if let Some(other) = OTHERS.into_iter().find(|name| names_a_host(name)) {
-        (other, is_by_domain)
-    } else {
-        // Then only those miss something that have a way of their own.
-        (TRANSPORT, needs_us)
-    };
-    let message = "this decides where mail goes, and not the connectors: those of the domains that it sends elsewhere \
-                   are not asked for";
-    let mend = patient.ask_first(patient.place(service, TRANSPORT), TRANSPORT, MAP, std::iter::once(service));
-    let connectors = patient.outbound_connectors().filter(|connector| about(connector));
-    let set = Set { place: patient.place(service, name), name, value: of(name) };
-    finding(&OTHER_WAY, connectors.map(|connector| connector.name.as_str()), message, set, mend)
+    if !tables(value).into_iter().any(misses) {
+        return None;
+    }
+    let message = "the daemon cannot be reached at this path, and no mail comes in or leaves";
+    let mend = patient.ask_first(patient.place(rewrite, TRANSPORT), TRANSPORT, MAP, std::iter::once(rewrite));
+    let set = Set { place: patient.place(rewrite, TRANSPORT), name: TRANSPORT, value };
+    finding(
+        &SOCKET_PATH,
+        patient.outbound_connectors().map(|connector| connector.name.as_str()),
+        message,
+        set,
+        mend,
+    )
+}
+
+fn not_known(what: &str) -> String {
+    format!("it is not known where this sends mail: {}", printable(what, WORDS))
+}
+
+impl<'p> Patient<'p> {
+    /// The service that the daemon's map names.
+    fn service_of(&self, number: usize) -> &'p str {
+        let own = self.agreements.outbound.get(number).and_then(|connector| connector.transport.as_ref());
+        own.unwrap_or(&self.agreements.mta.transport).as_str()
+    }
+
+    /// Services of mail that no transport table is about (trivial-rewrite/resolve.c).
+    fn ordinary_services(&self) -> [&'p str; 2] {
+        let service = |value: &'p str| value.split(':').next().unwrap_or(value);
+        ["default_transport", "relay_transport"].map(|name| service(self.settings.main(name)))
+    }
+
+    /// Whether the daemon's map never sends a domain out.
+    fn is_own(&self, domain: &str) -> bool {
+        let name = crate::model::domain::normalise(domain);
+        name.is_ok_and(|name| self.agreements.mta.own_domains.covers_name(&name))
+    }
+
+    /// Whether the daemon demands what a connector does of a host that mail is sent to.
+    pub(super) fn knows_host(&self, number: usize, hop: &str) -> bool {
+        let lookup = answer::tls(self.snapshot, hop.as_bytes());
+        let reported = lookup.report.iter().map(|report| &report.applied);
+        let all = self.snapshot.outbound();
+        let Some(wanted) = all.get(number) else { return false };
+        lookup.applies.iter().chain(reported).any(|applied| {
+            applied.connector.number == wanted.number
+                || applied.connector.agreement.mode == Mode::Enforce
+                    && applied.connector.agreement.requirement >= wanted.agreement.requirement
+        })
+    }
+
+    /// What is wrong if mail of a connector to this name takes this way.
+    fn goes_round(&self, number: usize, name: &Name, way: &Way) -> Option<String> {
+        let connector = self.agreements.outbound.get(number)?;
+        let program =
+            self.settings.service(&format!("{}/unix", way.service)).map_or("", |service| &service.program);
+        if AT_HOME.contains(&program) {
+            return None;
+        }
+        let (domain, next) = (printable(&name.domain, WORDS), printable(&way.next, WORDS));
+        if !program.is_empty() && program != "smtp" {
+            let service = printable(&way.service, WORDS);
+            return Some(format!("mail for {domain} is given to `{service}`, which asks no connector"));
+        }
+        let mut hops = hops(&way.next);
+        if hops.any(|hop| hop != name.domain && !self.knows_host(number, hop)) {
+            return Some(format!(
+                "mail for {domain} goes to {next}, and for that host its connector is not asked"
+            ));
+        }
+        self.misses_its_way(connector, name, way)
+    }
+
+    /// Whether a connector with a way of its own does not get it.
+    fn misses_its_way(&self, connector: &Outbound, name: &Name, way: &Way) -> Option<String> {
+        let has_its_own = matches!(connector.route, Route::SmartHosts(_)) || connector.transport.is_some();
+        let own = connector.transport.as_ref().unwrap_or(&self.agreements.mta.transport);
+        let smart: Vec<String> = connector.route.smart_hosts().iter().map(ToString::to_string).collect();
+        let next = if way.next == name.domain { "" } else { &way.next };
+        let takes_it = own.as_str() == way.service && hops(next).eq(smart.iter().map(String::as_str));
+        let domain = printable(&name.domain, WORDS);
+        (has_its_own && !takes_it)
+            .then(|| format!("mail for {domain} does not take the way that its connector says"))
+    }
+
+    /// The findings about what is wrong with where one trivial-rewrite(8) sends mail.
+    fn told(
+        &self,
+        rewrite: &'p Service,
+        routing: &Routing<'p>,
+        troubles: &BTreeMap<&'static str, Trouble>,
+    ) -> Vec<Finding> {
+        let name_of = |number: &usize| self.agreements.outbound.get(*number).map(|one| one.name.as_str());
+        let mend =
+            || self.ask_first(self.place(rewrite, TRANSPORT), TRANSPORT, MAP, std::iter::once(rewrite));
+        let set =
+            |name| Set { place: self.place(rewrite, name), name, value: self.settings.of(rewrite, name) };
+        let told = troubles.iter().filter_map(|(name, trouble)| {
+            let message = match trouble.names.saturating_sub(1) {
+                0 => trouble.first.clone(),
+                more => format!("{}; {more} more like that", trouble.first),
+            };
+            let connectors = trouble.connectors.iter().filter_map(name_of);
+            finding(&OTHER_WAY, connectors, &message, set(name), mend())
+        });
+        let mut findings: Vec<Finding> = told.collect();
+        let unseen = routing.unseen();
+        if let (Some(first), false) = (unseen.first(), troubles.contains_key(TRANSPORT)) {
+            let by_domain = self.outbound_connectors().filter(|connector| !connector.domains.has_any());
+            let message = format!(
+                "all that {} says cannot be known; it was asked for some names and addresses of the connectors, and \
+                 sends none of these elsewhere",
+                printable(first, WORDS)
+            );
+            let connectors = by_domain.map(|connector| connector.name.as_str());
+            findings.extend(finding(&WAY_UNSEEN, connectors, &message, set(TRANSPORT), mend()));
+        }
+        findings
+    }
+}
+
+/// The hosts of a next hop, which may be a list since Postfix 3.5.
+pub(super) fn hops(next: &str) -> impl Iterator<Item = &str> {
+    next.split([',', ' ', '\t']).filter(|hop| !hop.is_empty())
 }

@@ -1,0 +1,149 @@
+//! The daemon itself: whether Postfix reaches it where it asks, and whether it answers by the files that are examined.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN};
+use super::restrictions::{PolicyService, restrictions};
+use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
+use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
+use super::ways::Ways;
+use super::{Patient, inbound, quoted, typed};
+use crate::mta::finding::{Finding, Kind};
+use crate::mta::postfix::reach::{Dialect, Unreached};
+use crate::mta::postfix::settings::{Service, tables};
+use crate::protocol::escape::printable;
+
+/// What the running daemon says of itself.
+pub struct Serving {
+    /// The SHA-256 of the configuration that it answers by, or why that is not known.
+    pub sha256: Result<String, String>,
+    /// The words of the command that makes it read the files.
+    pub reload: Vec<String>,
+}
+
+/// Enough of a value to know it again.
+const WORDS: usize = 200;
+
+/// What is wrong with the daemon for those who ask it.
+pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    let asked = asked(patient, ways);
+    let mut findings: Vec<Finding> = asked
+        .iter()
+        .filter_map(|(path, dialect)| {
+            let unreached = patient.sockets.reach(path, *dialect).err()?;
+            let kind = match unreached {
+                Unreached::Unknown(_) => &DAEMON_UNSEEN,
+                Unreached::Missing(_)
+                | Unreached::Closed(_)
+                | Unreached::Other(_)
+                | Unreached::Refused
+                | Unreached::Silent => &DAEMON_UNREACHED,
+            };
+            let place = path.display().to_string();
+            told(patient, kind, Some(*dialect), place, &in_words(&unreached), Vec::new())
+        })
+        .collect();
+    let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
+    if is_reached && !asked.is_empty() {
+        let place = "the running daemon".to_owned();
+        let finding = match &patient.serving.sha256 {
+            Ok(sha256) if sha256 == patient.snapshot.sha256() => None,
+            Ok(sha256) => {
+                let reload =
+                    patient.serving.reload.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+                let message = format!(
+                    "it answers by another configuration than that of the files: {}",
+                    printable(sha256, WORDS)
+                );
+                told(patient, &DAEMON_OTHER, None, place, &message, vec![reload])
+            }
+            Err(reason) => {
+                let message =
+                    format!("by which configuration it answers is not known: {}", printable(reason, WORDS));
+                told(patient, &DAEMON_UNSEEN, None, place, &message, Vec::new())
+            }
+        };
+        findings.extend(finding);
+    }
+    findings
+}
+
+/// The sockets of the daemon that somebody asks at a path that leads there.
+fn asked<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)> {
+    let mut asked = BTreeSet::new();
+    let mut ask = |service: &'p Service, path: &str, dialect: Dialect| {
+        let ours = match dialect {
+            Dialect::Socketmap => patient.socketmap,
+            Dialect::Policy => patient.policy,
+        };
+        if patient.reaches(service, path, ours) {
+            asked.insert((patient.seen(path, patient.settings.is_chrooted(service)), dialect));
+        }
+    };
+    let clients = patient.clients(ways).map(|service| (service, POLICIES, TLS_MAP));
+    let rewriters =
+        patient.settings.running("trivial-rewrite").map(|service| (service, TRANSPORT, TRANSPORT_MAP));
+    for (service, name, map) in clients.chain(rewriters) {
+        for table in tables(patient.settings.of(service, name)) {
+            // What is asked through proxymap(8) is asked from where that is.
+            let proxymap =
+                patient.settings.running("proxymap").next().filter(|_| table.starts_with("proxy:"));
+            if let Some(path) = path_of(table, map) {
+                ask(proxymap.unwrap_or(service), path, Dialect::Socketmap);
+            }
+        }
+    }
+    for service in inbound::open(patient) {
+        for name in inbound::LISTS {
+            for restriction in restrictions(patient.settings.of(service, name)) {
+                if let Some(ours) = PolicyService::of(&restriction) {
+                    ask(service, ours.path, Dialect::Policy);
+                }
+            }
+        }
+    }
+    asked
+}
+
+fn in_words(unreached: &Unreached) -> String {
+    let shown = |path: &PathBuf| printable(&path.display().to_string(), WORDS);
+    match unreached {
+        Unreached::Missing(path) => format!(
+            "{} is not there: does connectord run, with a [[listen]] for it? All mail that it is asked about waits",
+            shown(path)
+        ),
+        Unreached::Closed(path) => format!(
+            "the user of Postfix may not use {}, and all mail waits; another group helps only if it is that user's first",
+            shown(path)
+        ),
+        Unreached::Other(path) => format!("{} is no socket, and all mail waits", shown(path)),
+        Unreached::Refused => "nobody listens there, and all mail waits: does connectord run?".to_owned(),
+        Unreached::Silent => {
+            "who listens there does not answer as connectord does, and all mail waits".to_owned()
+        }
+        Unreached::Unknown(reason) => format!("it could not be looked at: {}", printable(reason, WORDS)),
+    }
+}
+
+/// A finding about the connectors of the direction that is asked about, if it is one and has some: Postfix asks, and its
+/// mail waits, whether it has or not.
+fn told(
+    patient: &Patient<'_>,
+    kind: &'static Kind,
+    dialect: Option<Dialect>,
+    place: String,
+    message: &str,
+    mend: Vec<String>,
+) -> Option<Finding> {
+    let [mut outbound, mut inbound] = [Vec::new(), Vec::new()];
+    outbound.extend(patient.outbound_connectors().map(|connector| connector.name.to_string()));
+    inbound.extend(patient.inbound_connectors().map(|connector| connector.name.to_string()));
+    let connectors = match dialect {
+        Some(Dialect::Socketmap) if !outbound.is_empty() => outbound,
+        Some(Dialect::Policy) if !inbound.is_empty() => inbound,
+        _ => [outbound, inbound].concat(),
+    };
+    let is_about = !connectors.is_empty();
+    is_about.then(|| Finding { kind, message: message.to_owned(), connectors, place, mend: typed(mend) })
+}

@@ -1,0 +1,156 @@
+//! Where trivial-rewrite(8) sends mail to a name that is not ours (resolve.c:resolve_addr, transport.c:transport_lookup).
+
+use std::collections::BTreeSet;
+
+use super::Patient;
+use super::chain::{Chain, Found, Key};
+use super::names::{Name, Names, Whose};
+use crate::model::domain;
+use crate::mta::postfix::postmap::can_be_listed;
+use crate::mta::postfix::settings::{Service, tables};
+
+pub(super) const TRANSPORT: &str = "transport_maps";
+
+/// The word of the daemon's map.
+pub(super) const MAP: &str = "transport";
+
+/// A service of master.cf and a next hop; without one it is the domain of the recipient.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    pub(super) service: String,
+    pub(super) next: String,
+    /// The setting that names the next hop.
+    pub(super) by: &'static str,
+}
+
+/// What becomes of mail to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// By the daemon's answer.
+    Ours,
+    /// By an entry of another table.
+    By(Way),
+    /// As mail of which no table says anything, with this next hop if there is one.
+    Ordinarily { next: Option<String> },
+    /// It is not known what a table says.
+    Unknown { table: String, reason: String },
+}
+
+/// What one trivial-rewrite(8) knows.
+pub(super) struct Routing<'p> {
+    chain: Chain<'p>,
+    pub(super) names: Names,
+    /// Where mail goes of which no table says anything: one of these, by sender and by class of the domain.
+    pub(super) ordinary: Vec<Way>,
+    /// Settings that could send it elsewhere, and why it is not known where.
+    pub(super) unknown: Vec<(&'static str, String)>,
+    /// `.x` means what is below x, and not only that: `x` does as well.
+    parents_are_bare: bool,
+}
+
+impl<'p> Routing<'p> {
+    pub(super) fn of(patient: &Patient<'p>, service: &'p Service) -> Routing<'p> {
+        let of = |name| patient.settings.of(service, name);
+        let mut chain = Chain::open(patient, of(TRANSPORT), MAP);
+        let names = patient.names(chain.keys(), Whose::Named);
+        let style = tables(of("parent_domain_matches_subdomains"));
+        let mut routing = Routing {
+            names: Names { names: BTreeSet::new(), is_cut: names.is_cut },
+            chain: Chain::open(patient, "", MAP),
+            ordinary: Vec::new(),
+            unknown: Vec::new(),
+            parents_are_bare: style.contains(&TRANSPORT),
+        };
+        chain.ask(patient, || names.names.iter().flat_map(|name| routing.keys(name)).collect());
+        (routing.chain, routing.names) = (chain, names);
+        routing.look_at_the_ordinary(patient, service);
+        routing
+    }
+
+    /// What is looked up for an address, in this order.
+    fn keys(&self, name: &Name) -> Vec<Key> {
+        let dot = if self.parents_are_bare { "" } else { "." };
+        let mut keys = vec![Key::whole(name.address()), Key::part(name.domain.clone())];
+        keys.extend(domain::parents(&name.domain).map(|parent| Key::part(format!("{dot}{parent}"))));
+        keys.push(Key::whole("*"));
+        keys
+    }
+
+    /// What becomes of mail to a name, where `has_ours` says whether the daemon's map has the address.
+    pub(super) fn sent(&self, name: &Name, has_ours: bool) -> Sent {
+        for (number, key) in self.keys(name).iter().enumerate() {
+            // The daemon's map knows whole addresses.
+            match self.chain.find(key, has_ours && number == 0) {
+                Found::Nothing => {}
+                Found::Ours => return Sent::Ours,
+                Found::Unknown { table, reason } => {
+                    return Sent::Unknown { table: table.to_owned(), reason: reason.to_owned() };
+                }
+                Found::Value { value, .. } => {
+                    let (service, next) = value.split_once(':').unwrap_or((value, ""));
+                    let (service, next) = (service.to_owned(), next.to_owned());
+                    if service.is_empty() {
+                        return Sent::Ordinarily { next: Some(next).filter(|next| !next.is_empty()) };
+                    }
+                    return Sent::By(Way { service, next, by: TRANSPORT });
+                }
+            }
+        }
+        Sent::Ordinarily { next: None }
+    }
+
+    /// Whether the daemon decides about any address.
+    pub(super) fn has_ours(&self) -> bool {
+        self.chain.has_ours()
+    }
+
+    /// The tables that are asked before the daemon's and could have more than what was seen of them.
+    pub(super) fn unseen(&self) -> Vec<&'p str> {
+        let before = self.chain.before_ours();
+        before.filter(|table| self.names.is_cut || !can_be_listed(table)).collect()
+    }
+
+    fn look_at_the_ordinary(&mut self, patient: &Patient<'p>, service: &'p Service) {
+        let of = |name| patient.settings.of(service, name);
+        let way = |(transport, by): (&str, &'static str), (relay, by_relay): (&str, &'static str)| {
+            let (service, next) = transport.split_once(':').unwrap_or((transport, ""));
+            // A next hop of the transport is stronger than relayhost.
+            let (next, by) = if next.is_empty() { (relay, by_relay) } else { (next, by) };
+            Way { service: service.to_owned(), next: next.to_owned(), by }
+        };
+        let relayhost = (of("relayhost"), "relayhost");
+        let default = (of("default_transport"), "default_transport");
+        let mut ways = vec![way(default, relayhost)];
+        let relays = self.values(patient, service, "sender_dependent_relayhost_maps");
+        ways.extend(relays.iter().map(|relay| way(default, (relay, "sender_dependent_relayhost_maps"))));
+        let transports = self.values(patient, service, "sender_dependent_default_transport_maps");
+        ways.extend(
+            transports
+                .iter()
+                .map(|transport| way((transport, "sender_dependent_default_transport_maps"), relayhost)),
+        );
+        if !tables(of("relay_domains")).is_empty() {
+            let relay = (of("relay_transport"), "relay_transport");
+            ways.push(way(relay, relayhost));
+            ways.extend(relays.iter().map(|value| way(relay, (value, "sender_dependent_relayhost_maps"))));
+        }
+        self.ordinary = ways;
+    }
+
+    /// What a table by sender says of all its senders: who will send is not known.
+    fn values(&mut self, patient: &Patient<'p>, service: &Service, name: &'static str) -> BTreeSet<String> {
+        let mut values = BTreeSet::new();
+        for table in tables(patient.settings.of(service, name)) {
+            let bare = table.strip_prefix("proxy:").unwrap_or(table);
+            let listed = match can_be_listed(bare) {
+                true => patient.tables.list(bare),
+                false => Err("its entries cannot be listed".to_owned()),
+            };
+            match listed {
+                Ok(entries) => values.extend(entries.into_values().filter(|value| value != "DUNNO")),
+                Err(reason) => self.unknown.push((name, format!("{table}: {reason}"))),
+            }
+        }
+        values
+    }
+}
