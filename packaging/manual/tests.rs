@@ -91,6 +91,7 @@ fn around(table: &str, name: &str) -> Option<String> {
                    require.tls = true\non_violation = \"defer\"\n";
     let text = match table {
         "the main file" => String::new(),
+        "[[listen]]" if name == "address" => "[[listen]]\nprotocol = \"metrics\"\n".to_owned(),
         "[[listen]]" => "[[listen]]\nprotocol = \"policy\"\npath = \"policy.sock\"\n".to_owned(),
         "[[outbound]]" => match name {
             "match" => outbound("secure"),

@@ -132,13 +132,17 @@ fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
 /// Where the daemon answers this protocol: as it is written, or else where it may be without, first where it is.
 fn sockets(listen: &[Listen], protocol: ListenProtocol, settings: &Settings) -> Vec<PathBuf> {
     let (runtime, of) = (settings.runtime_dir(), |one: &&Listen| one.protocol == protocol);
-    let written: Vec<PathBuf> =
-        listen.iter().filter(|one| one.is_written).filter(of).map(|one| runtime.join(&one.path)).collect();
+    let written: Vec<PathBuf> = listen
+        .iter()
+        .filter(|one| one.is_written)
+        .filter(of)
+        .filter_map(|one| Some(runtime.join(one.path()?)))
+        .collect();
     if !written.is_empty() {
         return written;
     }
     let defaults = Listen::defaults();
-    let name = defaults.iter().find(of).map_or(Path::new(""), |one| &one.path);
+    let name = defaults.iter().find(of).and_then(Listen::path).unwrap_or(Path::new(""));
     let mut paths = [Path::new(SOCKETS), &runtime].map(|directory| directory.join(name)).to_vec();
     paths.sort_by_key(|path| !path.exists());
     paths

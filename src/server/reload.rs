@@ -45,7 +45,7 @@ const RELEASE: Duration = Duration::from_secs(1);
 /// What `status` says of the last load.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct LastReload {
-    at: String,
+    at: Timestamp,
     ok: bool,
     problems: Vec<Problem>,
 }
@@ -152,7 +152,7 @@ impl Loading {
         let reloads = Arc::new(Reloads {
             asks: Mutex::new(self.asks),
             signalled: AtomicBool::new(false),
-            last: Mutex::new(LastReload { at: now.to_string(), ok: problems.is_empty(), problems }),
+            last: Mutex::new(LastReload { at: now, ok: problems.is_empty(), problems }),
             loaded_at: Mutex::new(now),
             last_good: Mutex::new(last_good),
         });
@@ -205,7 +205,27 @@ impl Reloads {
     }
 }
 
+#[cfg(test)]
+impl Reloads {
+    /// For tests: nobody ever reloads.
+    pub(super) fn idle() -> Reloads {
+        let now = Timestamp::UNIX_EPOCH;
+        Reloads {
+            asks: Mutex::new(mpsc::channel().0),
+            signalled: AtomicBool::new(false),
+            last: Mutex::new(LastReload { at: now, ok: true, problems: Vec::new() }),
+            loaded_at: Mutex::new(now),
+            last_good: Mutex::default(),
+        }
+    }
+}
+
 impl LastReload {
+    /// When it was.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// Whether the files could not be served as they are.
     pub(super) fn failed(&self) -> bool {
         !self.ok
@@ -263,11 +283,7 @@ impl Reloader {
     fn reload(&mut self, accept_weaker: bool) -> Outcome {
         systemd::reloading();
         let outcome = self.attempt(accept_weaker);
-        let last = LastReload {
-            at: Timestamp::now().to_string(),
-            ok: outcome.ok,
-            problems: outcome.problems.clone(),
-        };
+        let last = LastReload { at: Timestamp::now(), ok: outcome.ok, problems: outcome.problems.clone() };
         *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
         let note = match (outcome.ok, &self.unaccepted) {
             (false, Some(_)) => IS_UNACCEPTED,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::counters::Count;
@@ -28,6 +29,10 @@ pub(super) struct Sources {
     pub(super) reloads: Arc<Reloads>,
     /// The connections of MTAs.
     pub(super) pool: Arc<Pool>,
+    /// How many there can be.
+    pub(super) seats: usize,
+    /// When the daemon began to serve.
+    pub(super) started: Timestamp,
     /// The sockets.
     pub(super) places: Vec<Place>,
 }
@@ -49,6 +54,16 @@ pub(super) struct Status {
     decisions: Vec<Count>,
     log_lost: u64,
     panics: u64,
+}
+
+#[cfg(test)]
+impl Sources {
+    /// For tests: of a daemon that nobody asks.
+    pub(super) fn of(service: Service) -> Sources {
+        let pool = Pool::new(1, &service.limits);
+        let (service, reloads) = (Arc::new(service), Arc::new(Reloads::idle()));
+        Sources { service, reloads, pool, seats: 1, started: Timestamp::UNIX_EPOCH, places: Vec::new() }
+    }
 }
 
 impl Sources {

@@ -12,6 +12,9 @@ mod explain;
 mod export;
 mod kept;
 mod list;
+mod prometheus;
+#[path = "../server/prometheus_reader.rs"]
+mod prometheus_reader;
 mod serve;
 mod two_programs;
 mod usage;
