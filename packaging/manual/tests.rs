@@ -44,6 +44,7 @@ fn man_shows_each_page_without_a_warning_and_whole() {
         ("connectord.toml.5", "connectord-check(8), connectord-postfix(7)"),
         ("connectord-postfix.7", "SMTPD_POLICY_README, socketmap_table(5)"),
         ("connectord-exim.7", "connectord-postfix(7), exim4(8)"),
+        ("connectord-monitoring.7", "systemd.socket(5)"),
     ];
     for (name, _) in pages() {
         let Some(text) = shown(directory.path(), &name) else { return };

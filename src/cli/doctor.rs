@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::check::OFF_LINE;
-use super::{Exit, Failure, Output, Settings};
+use super::{Exit, Failure, Output, Settings, doctor_metrics, status};
 use crate::config::{self, Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
 use crate::mta::finding::{Finding, Severity};
@@ -35,6 +35,11 @@ pub(super) struct Options {
     /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
     #[arg(long, value_name = "DIR")]
     config_dir: Option<PathBuf>,
+    /// Write how many findings there are of each severity, as Prometheus reads it
+    ///
+    /// The exit status is the same; connectord-monitoring(7).
+    #[arg(long)]
+    prometheus: bool,
 }
 
 /// Where the units have the sockets of Postfix.
@@ -70,7 +75,10 @@ impl<'f> Told<'f> {
 }
 
 pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
-    let Mta::Postfix(Options { config_dir }) = mta;
+    let Mta::Postfix(Options { config_dir, prometheus }) = mta;
+    if *prometheus && settings.json {
+        return Err(Failure::Argument(status::TWO_FORMATS.to_owned()));
+    }
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let Ready { listen, .. } = result.map_err(Failure::Configuration)?;
     // The commands may be run elsewhere.
@@ -88,7 +96,9 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
         config_directory: config_directory.as_deref(),
     };
     let findings = examine(&patient);
-    if settings.json {
+    if *prometheus {
+        out.write_all(doctor_metrics::of("postfix", &findings, Timestamp::now()).as_bytes())?;
+    } else if settings.json {
         let findings = findings.iter().map(Told::of).collect();
         out.json(&Report { mta: "postfix", version, findings })?;
     } else {

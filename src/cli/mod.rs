@@ -11,6 +11,7 @@ mod certs;
 mod check;
 mod control;
 mod doctor;
+mod doctor_metrics;
 mod exit;
 pub mod explain;
 mod export;

@@ -92,6 +92,9 @@ struct Decisions {
     count: u64,
 }
 
+/// Of a command that can write both, and neither beside the other.
+pub(super) const TWO_FORMATS: &str = "--json and --prometheus are two formats; give one";
+
 /// The options of `status`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -106,7 +109,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     if options.prometheus {
         if settings.json {
-            return Err(Failure::Argument("--json and --prometheus are two formats; give one".to_owned()));
+            return Err(Failure::Argument(TWO_FORMATS.to_owned()));
         }
         out.write_all(control::metrics(settings)?.as_bytes())?;
         return Ok(Exit::Good);

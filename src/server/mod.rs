@@ -25,6 +25,7 @@ mod exchange;
 mod exim;
 mod hall;
 pub mod last_good;
+mod last_reload;
 mod limits;
 mod listeners;
 pub mod loader;

@@ -21,11 +21,11 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::last_good::{LastGood, State};
-use super::loader::{Failure, Loaded, Loader, Problem};
+use super::last_reload::LastReload;
+use super::loader::{Failure, Loaded, Loader};
 use super::outcome::{
     self, Outcome, failed, is_refused, log_changes, told, warn_of, weakened, weakening, what_waits,
 };
@@ -41,14 +41,6 @@ use crate::snapshot::diff::Change;
 /// How long the loading thread waits for requests that still use the old generation, so that it is
 /// this thread that frees it. A request takes microseconds.
 const RELEASE: Duration = Duration::from_secs(1);
-
-/// What `status` says of the last load.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct LastReload {
-    at: Timestamp,
-    ok: bool,
-    problems: Vec<Problem>,
-}
 
 /// What the loading thread is asked.
 enum Ask {
@@ -217,18 +209,6 @@ impl Reloads {
             loaded_at: Mutex::new(now),
             last_good: Mutex::default(),
         }
-    }
-}
-
-impl LastReload {
-    /// When it was.
-    pub(super) fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    /// Whether the files could not be served as they are.
-    pub(super) fn failed(&self) -> bool {
-        !self.ok
     }
 }
 

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::counters::Count;
 use super::last_good;
+use super::last_reload::LastReload;
 use super::pool::Pool;
-use super::reload::{LastReload, Reloads};
+use super::reload::Reloads;
 use super::service::Service;
 use crate::snapshot::Snapshot;
 
@@ -78,7 +79,7 @@ impl Sources {
             sha256: current.snapshot.sha256().to_owned(),
             loaded_at: self.reloads.loaded_at().to_string(),
             // What is served is not what the files say.
-            degraded: last_reload.failed(),
+            degraded: !last_reload.ok,
             connectors: connectors(&current.snapshot),
             last_reload,
             last_good: self.reloads.last_good(),

@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod kept;
 mod list;
+mod monitoring;
 mod prometheus;
 #[path = "../server/prometheus_reader.rs"]
 mod prometheus_reader;

@@ -57,12 +57,12 @@ fn configuration(sources: &Sources, snapshot: &Snapshot, text: &mut Exposition) 
     text.gauge(
         "connectord_config_last_reload_successful",
         "Whether the last load succeeded: what is served is what the files said then.",
-        !last.failed(),
+        last.ok,
     );
     text.gauge(
         "connectord_config_last_reload_timestamp_seconds",
         "When the last load was, successful or not.",
-        last.at().as_second(),
+        last.at.as_second(),
     );
     text.gauge(
         "connectord_config_last_reload_success_timestamp_seconds",
