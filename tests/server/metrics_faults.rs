@@ -6,9 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use super::client::{BANK, CONFIGURATION, action, closes, connect, from_bank, tls};
-use super::daemon::{Daemon, Setup};
+use super::daemon::{Daemon, PATIENCE, Setup};
 use super::metrics::{LISTEN, setup};
 use super::scraper::{SCRAPE, SOCKET, all, scrape};
 
@@ -107,7 +108,9 @@ fn l4_who_does_not_take_the_page_is_cut_and_others_get_it() {
     let page = scrape(&daemon);
     assert_eq!(page.values("connectord_connector_info", "connector").len(), 3_004);
     let cut = [("protocol", "metrics"), ("reason", "unread")];
+    let begin = Instant::now();
     while scrape(&daemon).number("connectord_connections_closed_total", &cut) < 1.0 {
+        assert!(begin.elapsed() < PATIENCE, "never cut");
         honest(&daemon, 1);
     }
     assert!(!all(&mut unread).ends_with("# EOF\n"), "cut short");
