@@ -195,6 +195,9 @@ fn an_enforcing_connector_that_nobody_can_ask_about_is_told() {
         (&["policy"], &inbound("enforce"), &[]),
         (&["control"], &outbound("enforce"), &["socketmap"]),
         (&["control"], &neither, &[]),
+        (&["metrics"], &both, &[]),
+        (&["metrics", "control"], &both, &["socketmap", "policy"]),
+        (&["metrics", "policy"], &both, &["socketmap"]),
     ];
     for (listeners, connectors, expected) in cases {
         let listen: String = listeners

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use connectord::answer::Answered as _;
 use connectord::config::{
-    self, Archive, Decisions, Listen, ListenProtocol, LogFormat, LogLevel, ServerSettings, WeakerReload,
+    self, Archive, At, Decisions, Listen, ListenProtocol, LogFormat, LogLevel, ServerSettings, WeakerReload,
 };
 use connectord::load::{self, Ready};
 use connectord::model::Pattern;
@@ -139,7 +139,7 @@ fn what_is_left_out_has_its_default() {
     );
     let listener = |protocol, path: &str, mode| Listen {
         protocol,
-        path: path.into(),
+        at: At::Path(path.into()),
         group: None,
         mode,
         is_written: false,
@@ -181,7 +181,9 @@ fn what_is_written_is_taken() {
         }
     );
     let groups: Vec<Option<&str>> = loaded.listen.iter().map(|listener| listener.group.as_deref()).collect();
-    assert_eq!(groups, [Some("postfix"), Some("110"), None]);
+    assert_eq!(groups, [Some("postfix"), Some("110"), None, None]);
+    let addresses: Vec<&At> = loaded.listen.iter().map(|listener| &listener.at).collect();
+    assert!(addresses.contains(&&At::Address("[::1]:9899".parse().unwrap())), "{addresses:?}");
     let exempt: Vec<String> = loaded.agreements.inbound_exempt.iter().map(ToString::to_string).collect();
     assert_eq!(exempt, ["127.0.0.0/8", "::1/128", "192.0.2.0/24"]);
     assert_eq!(loaded.agreements.mta.postfix.to_string(), "3.7");

@@ -41,6 +41,6 @@ pub fn page() -> (String, String) {
     page.section("example");
     page.code(SMALL);
     page.section("see also");
-    page.paragraph("connectord(8), connectord-check(8), connectord-postfix(7), connectord-exim(7)");
+    page.paragraph("connectord(8), connectord-check(8), connectord-postfix(7), connectord-exim(7), connectord-monitoring(7)");
     ("connectord.toml.5".to_owned(), page.render())
 }

@@ -1,4 +1,4 @@
-//! connectord-postfix(7) and connectord-exim(7): the guides of `contrib`, and the settings themselves.
+//! connectord-postfix(7), connectord-exim(7) and connectord-monitoring(7): the guides of `contrib`, and the settings themselves.
 
 use crate::markdown;
 use crate::page::Page;
@@ -6,6 +6,8 @@ use crate::page::Page;
 const POSTFIX: &str = include_str!("../../contrib/postfix/README.md");
 
 const EXIM: &str = include_str!("../../contrib/exim/README.md");
+
+const MONITORING: &str = include_str!("../../contrib/monitoring/README.md");
 
 /// Files of `contrib/postfix` by their names.
 const SETTINGS: [(&str, &str); 4] = [
@@ -16,7 +18,7 @@ const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// The pages.
-pub fn pages() -> [(String, String); 2] {
+pub fn pages() -> [(String, String); 3] {
     let mut postfix = Page::new("connectord-postfix", "7", "connectord and Postfix");
     markdown::add(POSTFIX, &mut postfix);
     for (name, text) in SETTINGS {
@@ -27,7 +29,11 @@ pub fn pages() -> [(String, String); 2] {
     let mut exim = Page::new("connectord-exim", "7", "connectord and Exim");
     markdown::add(EXIM, &mut exim);
     see_also(&mut exim, "connectord-postfix(7), exim4(8)");
-    [("connectord-postfix.7".to_owned(), postfix.render()), ("connectord-exim.7".to_owned(), exim.render())]
+    let mut monitoring = Page::new("connectord-monitoring", "7", "connectord and monitoring");
+    markdown::add(MONITORING, &mut monitoring);
+    see_also(&mut monitoring, "connectord-status(8), connectord-doctor(8), systemd.socket(5)");
+    [("connectord-postfix", postfix), ("connectord-exim", exim), ("connectord-monitoring", monitoring)]
+        .map(|(name, page)| (format!("{name}.7"), page.render()))
 }
 
 fn see_also(page: &mut Page, others: &str) {

@@ -44,6 +44,7 @@ fn man_shows_each_page_without_a_warning_and_whole() {
         ("connectord.toml.5", "connectord-check(8), connectord-postfix(7)"),
         ("connectord-postfix.7", "SMTPD_POLICY_README, socketmap_table(5)"),
         ("connectord-exim.7", "connectord-postfix(7), exim4(8)"),
+        ("connectord-monitoring.7", "systemd.socket(5)"),
     ];
     for (name, _) in pages() {
         let Some(text) = shown(directory.path(), &name) else { return };
@@ -91,6 +92,7 @@ fn around(table: &str, name: &str) -> Option<String> {
                    require.tls = true\non_violation = \"defer\"\n";
     let text = match table {
         "the main file" => String::new(),
+        "[[listen]]" if name == "address" => "[[listen]]\nprotocol = \"metrics\"\n".to_owned(),
         "[[listen]]" => "[[listen]]\nprotocol = \"policy\"\npath = \"policy.sock\"\n".to_owned(),
         "[[outbound]]" => match name {
             "match" => outbound("secure"),

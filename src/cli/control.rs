@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Failure, Settings};
-use crate::server::control::{self, Command};
+use crate::protocol::exposition::END;
+use crate::server::control::{self, AskError, Command};
 
 /// The control socket when the configuration names no other one.
 const SOCKET: &str = "control.sock";
@@ -40,6 +41,13 @@ pub(super) fn ask<T: DeserializeOwned>(settings: &Settings, command: Command) ->
         Ok(value) => Ok(Answer { line, value }),
         Err(error) => Err(Failure::Answer { path, error }),
     }
+}
+
+/// Asks for the daemon's metrics, and returns them whole.
+pub(super) fn metrics(settings: &Settings) -> Result<String, Failure> {
+    let path = socket(settings);
+    let text = format!("{}\n", control::ask(&path, Command::Metrics)?);
+    if text.ends_with(&format!("\n{END}")) { Ok(text) } else { Err(AskError::NoAnswer(path).into()) }
 }
 
 /// The socket that the daemon listens on, as far as can be known: a configuration that cannot be

@@ -11,6 +11,7 @@ mod certs;
 mod check;
 mod control;
 mod doctor;
+mod doctor_metrics;
 mod exit;
 pub mod explain;
 mod export;
@@ -18,6 +19,7 @@ mod list;
 mod moment;
 mod output;
 mod reload;
+mod results;
 mod serve;
 mod settings;
 mod status;
@@ -74,8 +76,8 @@ enum Command {
     /// Ask the running daemon how it is
     ///
     /// What it has decided is counted by question: where no connector has an answer, Postfix asks for the parent domains
-    /// as well. For monitoring there is --json.
-    Status,
+    /// as well. For monitoring there are --json and --prometheus; connectord-monitoring(7).
+    Status(status::Options),
     /// Let the running daemon load its configuration anew, and wait for what comes of it
     Reload(reload::Options),
     /// Test a partner: say what would happen to its mail, and why
@@ -111,7 +113,7 @@ impl Command {
             Command::Check => check::run(settings, out),
             Command::Explain(direction) => explain::run(direction, settings, out),
             Command::List => list::run(settings, out),
-            Command::Status => status::run(settings, out),
+            Command::Status(options) => status::run(options, settings, out),
             Command::Reload(options) => reload::run(options, settings, out),
             Command::Validate(options) => validate(options, settings, out),
             Command::Certs(options) => certs::run(options, settings, out),

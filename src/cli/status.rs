@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap::Args;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -91,7 +92,28 @@ struct Decisions {
     count: u64,
 }
 
-pub(super) fn run(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+/// Of a command that can write both, and neither beside the other.
+pub(super) const TWO_FORMATS: &str = "--json and --prometheus are two formats; give one";
+
+/// The options of `status`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Write the metrics of the daemon, as Prometheus reads them
+    ///
+    /// It is what a [[listen]] for metrics serves, for a file that another program collects. When the daemon does not
+    /// answer nothing is written.
+    #[arg(long)]
+    prometheus: bool,
+}
+
+pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    if options.prometheus {
+        if settings.json {
+            return Err(Failure::Argument(TWO_FORMATS.to_owned()));
+        }
+        out.write_all(control::metrics(settings)?.as_bytes())?;
+        return Ok(Exit::Good);
+    }
     let answer = control::ask::<Status>(settings, Command::Status)?;
     let validation = validation(settings);
     if settings.json {

@@ -1,18 +1,22 @@
 //! `[[listen]]`: the sockets.
 //!
+//! Those that are written replace the ones that there are without; `control` is there in any case. Metrics are served
+//! only where that is written, at a path or at an address of this host alone, and replace none.
+//!
 //! The group is a name that only the system can resolve, and a relative path is relative to the
 //! runtime directory of the daemon: both are kept as written for the server.
 
 use std::collections::BTreeMap;
-use std::path::{Component, PathBuf};
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::keys;
 use super::problem::shown;
 use super::reading::Reading;
 use super::source::Place;
 use super::table::{Item, Legal, Table};
+use super::{keys, loopback};
 use crate::snapshot::Direction;
 
 /// A socket to listen on.
@@ -20,14 +24,23 @@ use crate::snapshot::Direction;
 pub struct Listen {
     /// What is spoken on it.
     pub protocol: ListenProtocol,
-    /// Its path; a relative one is relative to the runtime directory.
-    pub path: PathBuf,
+    /// Where it is.
+    pub at: At,
     /// Name or number of the group it is given to; `None`: the daemon's own.
     pub group: Option<String>,
     /// Its permissions.
     pub mode: u32,
     /// Whether it stands in the configuration; otherwise it is one of those that there are without.
     pub is_written: bool,
+}
+
+/// Where a socket is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum At {
+    /// A Unix socket; a relative path is relative to the runtime directory.
+    Path(PathBuf),
+    /// A port of the loopback interface.
+    Address(SocketAddr),
 }
 
 /// What is spoken on a socket.
@@ -41,19 +54,35 @@ pub enum ListenProtocol {
     Exim,
     /// `connectord status` and `connectord reload`.
     Control,
+    /// HTTP/1 for Prometheus.
+    Metrics,
 }
 
 impl Listen {
     /// The sockets of a configuration without any `[[listen]]`.
     pub fn defaults() -> Vec<Listen> {
-        ListenProtocol::ALL.map(ListenProtocol::default_listener).into()
+        let there = ListenProtocol::ALL.into_iter().filter(|protocol| *protocol != ListenProtocol::Metrics);
+        there.map(ListenProtocol::default_listener).collect()
+    }
+
+    /// Its path, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.at {
+            At::Path(path) => Some(path),
+            At::Address(_) => None,
+        }
     }
 }
 
 impl ListenProtocol {
     /// Every protocol of this version.
-    pub const ALL: [ListenProtocol; 4] =
-        [ListenProtocol::Socketmap, ListenProtocol::Policy, ListenProtocol::Exim, ListenProtocol::Control];
+    pub const ALL: [ListenProtocol; 5] = [
+        ListenProtocol::Socketmap,
+        ListenProtocol::Policy,
+        ListenProtocol::Exim,
+        ListenProtocol::Control,
+        ListenProtocol::Metrics,
+    ];
 
     /// The word in the configuration, in logs and in JSON.
     pub fn word(self) -> &'static str {
@@ -62,6 +91,15 @@ impl ListenProtocol {
             ListenProtocol::Policy => "policy",
             ListenProtocol::Exim => "exim",
             ListenProtocol::Control => "control",
+            ListenProtocol::Metrics => "metrics",
+        }
+    }
+
+    /// Whether it is an MTA that asks there, so that mail waits where it is missing.
+    pub fn is_for_mta(self) -> bool {
+        match self {
+            ListenProtocol::Socketmap | ListenProtocol::Policy | ListenProtocol::Exim => true,
+            ListenProtocol::Control | ListenProtocol::Metrics => false,
         }
     }
 
@@ -71,22 +109,25 @@ impl ListenProtocol {
             ListenProtocol::Socketmap => direction == Direction::Outbound,
             ListenProtocol::Policy => direction == Direction::Inbound,
             ListenProtocol::Exim => true,
-            ListenProtocol::Control => false,
+            ListenProtocol::Control | ListenProtocol::Metrics => false,
         }
     }
 
     /// The permissions of a socket when none are written.
     pub fn default_mode(self) -> u32 {
         match self {
-            ListenProtocol::Socketmap | ListenProtocol::Policy | ListenProtocol::Exim => 0o660,
+            ListenProtocol::Socketmap
+            | ListenProtocol::Policy
+            | ListenProtocol::Exim
+            | ListenProtocol::Metrics => 0o660,
             ListenProtocol::Control => 0o600,
         }
     }
 
     /// The socket in the runtime directory when none is written.
-    fn default_listener(self) -> Listen {
-        let path = PathBuf::from(format!("{}.sock", self.word()));
-        Listen { protocol: self, path, group: None, mode: self.default_mode(), is_written: false }
+    pub fn default_listener(self) -> Listen {
+        let at = At::Path(PathBuf::from(format!("{}.sock", self.word())));
+        Listen { protocol: self, at, group: None, mode: self.default_mode(), is_written: false }
     }
 }
 
@@ -130,43 +171,75 @@ pub(super) fn read(reading: &mut Reading, item: Option<Item<'_>>) -> Vec<Listen>
     let mut lines = BTreeMap::new();
     for table in item.tables(reading, LEGAL) {
         let protocol = table
-            .demand(reading, "protocol", "write socketmap, policy, exim or control")
+            .demand(reading, "protocol", "write socketmap, policy, exim, control or metrics")
             .and_then(|item| protocol(reading, item));
-        let path = table
-            .demand(reading, "path", "write the path of the socket")
-            .and_then(|item| path(reading, item, &mut lines));
+        let at = match table.find("address") {
+            Some(item) => loopback::read(reading, &table, item, protocol),
+            None => table
+                .demand(reading, "path", "write the path of the socket")
+                .and_then(|item| path(reading, item))
+                .map(|(path, place)| (At::Path(path), place)),
+        };
+        let at = at.and_then(|(at, place)| only_once(reading, at, place, &mut lines));
         let group = table.find("group").and_then(|item| group(reading, item));
         let mode = mode(reading, &table, protocol);
-        if let (Some(protocol), Some(path), Some(mode)) = (protocol, path, mode) {
-            listeners.push(Listen { protocol, path, group, mode, is_written: true });
+        if let (Some(protocol), Some(at), Some(mode)) = (protocol, at, mode) {
+            listeners.push(Listen { protocol, at, group, mode, is_written: true });
         }
+    }
+    // Whoever wants metrics still wants to be asked.
+    let mut missing: Vec<ListenProtocol> = Vec::new();
+    if listeners.iter().all(|listener| listener.protocol == ListenProtocol::Metrics) {
+        missing.extend(ListenProtocol::ALL.into_iter().filter(|protocol| protocol.is_for_mta()));
     }
     // Without it nobody could ask how the daemon is.
     if listeners.iter().all(|listener| listener.protocol != ListenProtocol::Control) {
-        let control = ListenProtocol::Control.default_listener();
-        match lines.get(&control.path) {
+        missing.push(ListenProtocol::Control);
+    }
+    for protocol in missing {
+        let listener = protocol.default_listener();
+        match lines.get(&listener.at) {
             Some(&taken) => reading.problem(
                 taken,
-                "this is the path of the control socket, which is there without being written",
-                "choose another path, or write a [[listen]] with protocol = \"control\" and a path of its own",
+                format!(
+                    "this is the path of the {} socket, which is there without being written",
+                    protocol.word()
+                ),
+                format!(
+                    "choose another path, or write a [[listen]] with protocol = \"{}\" and a path of its own",
+                    protocol.word()
+                ),
             ),
-            None => listeners.push(control),
+            None => listeners.push(listener),
         }
     }
     listeners
 }
 
-fn protocol(reading: &mut Reading, item: Item<'_>) -> Option<ListenProtocol> {
-    if let DeValue::String(word) = item.value()
-        && word == "metrics"
-    {
-        reading.problem(item.place, format!("`{word}` comes with a later version"), "remove this [[listen]]");
+/// What has no other socket yet; [`At`] is compared as the path that it comes to.
+fn only_once(reading: &mut Reading, at: At, place: Place, lines: &mut BTreeMap<At, Place>) -> Option<At> {
+    let plain = match &at {
+        At::Path(path) => At::Path(path.components().filter(|part| *part != Component::CurDir).collect()),
+        At::Address(address) => At::Address(*address),
+    };
+    if let Some(first) = lines.get(&plain) {
+        let line = reading.sources.get(first.source).map_or(0, |source| source.position(first.start).0);
+        let (shown, help) = match &at {
+            At::Path(path) => (shown(&path.to_string_lossy()), "give each protocol a path of its own"),
+            At::Address(address) => (shown(&address.to_string()), "once is enough"),
+        };
+        reading.problem(place, format!("{shown} is the socket of line {line} already"), help);
         return None;
     }
+    lines.insert(plain, place);
+    Some(at)
+}
+
+fn protocol(reading: &mut Reading, item: Item<'_>) -> Option<ListenProtocol> {
     item.word(reading, &ListenProtocol::ALL.map(|protocol| (protocol.word(), protocol)))
 }
 
-fn path(reading: &mut Reading, item: Item<'_>, lines: &mut BTreeMap<PathBuf, Place>) -> Option<PathBuf> {
+fn path(reading: &mut Reading, item: Item<'_>) -> Option<(PathBuf, Place)> {
     let text = item.text(reading)?;
     let path = PathBuf::from(text.text);
     let refusal = if text.text.len() > MAX_PATH {
@@ -186,15 +259,7 @@ fn path(reading: &mut Reading, item: Item<'_>, lines: &mut BTreeMap<PathBuf, Pla
         reading.problem(text.place, message, help);
         return None;
     }
-    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
-    if let Some(first) = lines.get(&plain) {
-        let line = reading.sources.get(first.source).map_or(0, |source| source.position(first.start).0);
-        let message = format!("{} is the socket of line {line} already", shown(text.text));
-        reading.problem(text.place, message, "give each protocol a path of its own");
-        return None;
-    }
-    lines.insert(plain, text.place);
-    Some(path)
+    Some((path, text.place))
 }
 
 fn group(reading: &mut Reading, item: Item<'_>) -> Option<String> {

@@ -1,7 +1,8 @@
 //! The control socket's commands, by which `connectord status` and `connectord reload` talk to the daemon.
 //!
-//! Promises: one line in, `status`, `reload` or `reload accept-weaker`, ended by a line feed; both ends use this file. What
-//! comes back, one JSON object and a line feed, is not this file's business.
+//! Promises: one line in, `status`, `metrics`, `reload` or `reload accept-weaker`, ended by a line feed; both ends use this
+//! file. What comes back, one JSON object and a line feed, or of `metrics` an [`exposition`](super::exposition), is not
+//! this file's business.
 //!
 //! Refuses: any other line to the letter (case, blanks, a carriage return), and a line that does not end in time.
 
@@ -15,6 +16,8 @@ pub const LINE_LIMIT: usize = 64;
 pub enum Command {
     /// Say how you are.
     Status,
+    /// The same for Prometheus.
+    Metrics,
     /// Load the configuration anew, and say what came of it.
     Reload {
         /// Take the new configuration although it demands less than the old one.
@@ -23,12 +26,17 @@ pub enum Command {
 }
 
 impl Command {
-    const ALL: [Self; 3] =
-        [Self::Status, Self::Reload { accept_weaker: false }, Self::Reload { accept_weaker: true }];
+    const ALL: [Self; 4] = [
+        Self::Status,
+        Self::Metrics,
+        Self::Reload { accept_weaker: false },
+        Self::Reload { accept_weaker: true },
+    ];
 
     const fn line(self) -> &'static str {
         match self {
             Self::Status => "status\n",
+            Self::Metrics => "metrics\n",
             Self::Reload { accept_weaker: false } => "reload\n",
             Self::Reload { accept_weaker: true } => "reload accept-weaker\n",
         }
@@ -73,6 +81,7 @@ mod tests {
         let long = Error::CommandTooLong { limit: LINE_LIMIT };
         let table: &[(&str, &[u8], Result<Option<(Command, usize)>, Error>)] = &[
             ("status", b"status\n", Ok(Some((Command::Status, 7)))),
+            ("metrics", b"metrics\n", Ok(Some((Command::Metrics, 8)))),
             ("reload", b"reload\n", Ok(Some((RELOAD, 7)))),
             (
                 "accept-weaker",

@@ -1,8 +1,9 @@
 //! Bytes from a peer to a request, and an answer to bytes.
 //!
 //! One file for each thing on the wire: [`netstring`] frames and the [`socketmap`] requests inside them, [`policy`]
-//! delegation, [`exim`]'s lines, the [`control`] socket's one-line commands, [`xtext`] inside certificate attributes, and [`escape`] for
-//! what of a peer may stand in a log line.
+//! delegation, [`exim`]'s lines, the [`control`] socket's one-line commands, the heads of [`http`] requests and the
+//! [`exposition`] that answers them, [`xtext`] inside certificate attributes, and [`escape`] for what of a peer may stand
+//! in a log line.
 //!
 //! Promises: every decoder is a pure function over the bytes received so far. It borrows from them, reads each byte a
 //! bounded number of times, never panics, and says the same however the bytes were cut into reads: "more bytes are
@@ -19,6 +20,8 @@ pub mod control;
 pub(crate) mod decimal;
 pub mod escape;
 pub mod exim;
+pub mod exposition;
+pub mod http;
 pub mod netstring;
 pub mod policy;
 pub mod socketmap;
@@ -136,4 +139,13 @@ pub enum Error {
     /// A line on the control socket is none of the commands.
     #[error("unknown control command")]
     CommandUnknown,
+    /// Not the head of an HTTP/1 request.
+    #[error("not the head of an HTTP/1 request")]
+    HttpMalformed,
+    /// The head of an HTTP request does not end within the bytes it may have.
+    #[error("the head of the HTTP request is longer than {limit} bytes")]
+    HttpTooLong {
+        /// The most bytes of a head, with the empty line that ends it.
+        limit: usize,
+    },
 }

@@ -16,7 +16,6 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::net::{UnixListener, UnixStream as Accepted};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +32,7 @@ use super::connection::{End, Opening, greet};
 use super::exchange::Dialect;
 use super::hall::{Door, Hall, watched};
 use super::pool::{FreeSeat, Pool};
+use super::queue::{Accepted, Queue};
 use super::service::Service;
 use crate::config::ListenProtocol;
 
@@ -71,7 +71,7 @@ pub(super) async fn serve<D: Dialect>(
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let Listener { socket, .. } = listener;
-    let queue = watched(socket.listener)?;
+    let queue = watched(socket.queue)?;
     let dialect = Arc::new(dialect);
     let noting = Arc::clone(&service);
     let farewell = Box::new(move |end| note_end(D::PROTOCOL, end, &noting));
@@ -136,11 +136,11 @@ async fn told_to_stop(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-type Ready<'q> = AsyncFdReadyGuard<'q, UnixListener>;
+type Ready<'q> = AsyncFdReadyGuard<'q, Queue>;
 
 /// Takes the next connection, once there is one and a seat for it.
 async fn take<'q>(
-    queue: &'q AsyncFd<UnixListener>,
+    queue: &'q AsyncFd<Queue>,
     pool: &Arc<Pool>,
 ) -> io::Result<(Accepted, FreeSeat, Ready<'q>)> {
     loop {
@@ -156,14 +156,14 @@ async fn take<'q>(
             None => pool.seat().await,
         };
         match ready.try_io(|queue| queue.get_ref().accept()) {
-            Ok(accepted) => return accepted.map(|(stream, _)| (stream, seat, ready)),
+            Ok(accepted) => return accepted.map(|stream| (stream, seat, ready)),
             Err(_would_block) => {}
         }
     }
 }
 
 /// Whether there is a connection in the queue.
-fn has_waiting(listener: &UnixListener) -> io::Result<bool> {
+fn has_waiting(listener: &Queue) -> io::Result<bool> {
     let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     Ok(poll(&mut asked, PollTimeout::ZERO)? > 0)
 }
@@ -180,6 +180,7 @@ struct Entrance<D> {
 impl<D: Dialect> Entrance<D> {
     /// Answers what the peer has sent already, and goes on with it if that was not all.
     fn admit(&self, stream: Accepted, seat: FreeSeat) {
+        self.service.traffic.of(D::PROTOCOL).connections.add();
         let opening = if D::SINGLE {
             let greeted = catch_unwind(AssertUnwindSafe(|| {
                 let greeted = greet(stream.as_raw_fd(), self.dialect.as_ref());
@@ -189,7 +190,7 @@ impl<D: Dialect> Entrance<D> {
                 Ok(Ok(opening)) => opening,
                 Ok(Err(())) => return,
                 // The panic itself was logged where it happened.
-                Err(_panic) => return self.service.counters.count_panic(),
+                Err(_panic) => return note_end(D::PROTOCOL, End::Panicked, &self.service),
             }
         } else {
             Opening::silent()
@@ -206,7 +207,7 @@ impl<D: Dialect> Entrance<D> {
         for _ in 1..AT_ONCE {
             let Some(seat) = pool.try_seat() else { return Ok(false) };
             match ready.try_io(|queue| queue.get_ref().accept()) {
-                Ok(accepted) => self.admit(accepted?.0, seat),
+                Ok(accepted) => self.admit(accepted?, seat),
                 Err(_would_block) => return Ok(false),
             }
         }
@@ -219,13 +220,13 @@ impl<D: Dialect> Entrance<D> {
     }
 
     /// Admits those who wait in the queue, for the one answer that they came for.
-    async fn admit_rest(&mut self, queue: &UnixListener, pool: &Arc<Pool>) {
+    async fn admit_rest(&mut self, queue: &Queue, pool: &Arc<Pool>) {
         self.closing = true;
         // Nobody waits for a seat in the name of an empty queue; if it cannot be asked, accept says why.
         while has_waiting(queue).unwrap_or(true) {
             let seat = pool.seat().await;
             match queue.accept() {
-                Ok((stream, _)) => self.admit(stream, seat),
+                Ok(stream) => self.admit(stream, seat),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => match sort(&error) {
                     Trouble::Connection => {}
@@ -242,6 +243,7 @@ impl<D: Dialect> Entrance<D> {
 }
 
 fn note_failure(protocol: ListenProtocol, error: &io::Error, service: &Service) {
+    service.traffic.of(protocol).failures.add();
     if let Some(turn) = service.repeats.turn("accept_failed") {
         tracing::warn!(protocol = protocol.word(), %error, suppressed = turn.suppressed, "accept_failed");
     }
@@ -249,6 +251,7 @@ fn note_failure(protocol: ListenProtocol, error: &io::Error, service: &Service) 
 
 /// What a peer did is debug; what it did wrong is a warning, at most one a second of each kind.
 fn note_end(listened: ListenProtocol, end: End, service: &Service) {
+    service.traffic.of(listened).count_end(end);
     let protocol = listened.word();
     let name = match end {
         // The panic itself was logged where it happened.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use std::io::Write as _;
+use std::os::unix::net::{UnixListener, UnixStream as Std};
 use std::path::PathBuf;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -65,9 +66,17 @@ impl House {
     fn open(dialect: impl Dialect) -> House {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
-        let socket = Socket { listener: UnixListener::bind(&path).unwrap(), file: None };
-        socket.listener.set_nonblocking(true).unwrap();
-        let listener = Listener { protocol: ListenProtocol::Socketmap, path: path.clone(), socket };
+        let socket = {
+            let listener = UnixListener::bind(&path).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            Socket { queue: Queue::Unix(listener), file: None }
+        };
+        let listener = Listener {
+            protocol: ListenProtocol::Socketmap,
+            place: path.display().to_string(),
+            is_inherited: false,
+            socket,
+        };
         let service = Arc::new(Service::empty());
         let pool = Pool::new(2, &service.limits);
         let (stop, stopped) = watch::channel(false);
@@ -113,7 +122,7 @@ async fn f13_a_panic_while_a_connection_is_accepted_closes_it_only() {
     for count in 1..=3 {
         // Sent before the other end has a chance to accept: it has the request when it does.
         let mut asked = [b"x", b"a"].map(|request| {
-            let mut stream = Accepted::connect(&house.path).unwrap();
+            let mut stream = Std::connect(&house.path).unwrap();
             stream.write_all(request).unwrap();
             stream.set_nonblocking(true).unwrap();
             UnixStream::from_std(stream).unwrap()

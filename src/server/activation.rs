@@ -2,22 +2,28 @@
 //!
 //! Either all are inherited or none: a socket unit and a configuration that disagree would leave
 //! an MTA asking a socket that nobody serves, so that is an error at start. Only the control
-//! socket, which is always there whether configured or not, is made by us when it is not passed.
-//! Where no `[[listen]]` is written the units alone say which sockets there are, each by its
-//! name: a host has those of its MTA.
+//! socket, which is always there whether configured or not, and those for metrics are made by us when
+//! they are not passed. Where no `[[listen]]` but for metrics is written the units alone say which
+//! sockets there are, each by its name: a host has those of its MTA. One at an address is for metrics.
+//!
+//! What is wrong with a socket for metrics alone is told, and mail does not wait for it
+//! (`metrics_not_served`).
 //!
 //! An inherited socket has the owner and mode of its unit, stays when we go (connections wait in
 //! it for the next start), and is neither watched nor removed.
 
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
 
 use listenfd::ListenFd;
+use nix::libc::{AF_INET6, SOCK_STREAM};
 
 use super::error::Error;
+use super::queue::Queue;
 use super::runtime_dir::RuntimeDir;
 use super::socket::{Socket, identity};
-use crate::config::{Listen, ListenProtocol};
+use crate::config::{At, Listen, ListenProtocol};
 use crate::model::Mode;
 use crate::snapshot::{Direction, Snapshot};
 
@@ -30,14 +36,16 @@ pub(super) struct Listener {
     /// What is spoken.
     pub(super) protocol: ListenProtocol,
     /// Where, for people.
-    pub(super) path: PathBuf,
+    pub(super) place: String,
+    /// Whether systemd made the socket.
+    pub(super) is_inherited: bool,
     /// The socket.
     pub(super) socket: Socket,
 }
 
-/// The sockets that systemd passed, in its order.
+/// The sockets that systemd passed, in its order, and where each is.
 #[derive(Debug)]
-pub(super) struct Inherited(Vec<(UnixListener, Option<PathBuf>)>);
+pub(super) struct Inherited(Vec<(Queue, Option<At>)>);
 
 impl Inherited {
     /// Takes them from the environment; to be called once, before anything opens a descriptor.
@@ -45,47 +53,70 @@ impl Inherited {
         let mut passed = ListenFd::from_env();
         let mut sockets = Vec::with_capacity(passed.len());
         for index in 0..passed.len() {
-            let listener = passed.take_unix_listener(index);
-            let listener =
-                listener.map_err(|source| Error::process("take over a socket from systemd", source))?;
-            if let Some(listener) = listener {
-                let set = listener.set_nonblocking(true);
-                set.map_err(|source| Error::process("set up a socket from systemd", source))?;
-                let address = listener.local_addr().ok();
-                let path = address.and_then(|address| address.as_pathname().map(Path::to_owned));
-                sockets.push((listener, path));
-            }
+            let taken = Self::take_one(&mut passed, index);
+            sockets
+                .extend(taken.map_err(|source| Error::process("take over a socket from systemd", source))?);
         }
         Ok(Inherited(sockets))
     }
 
-    /// What is to be spoken on each of them by its name.
-    fn named(&self) -> Result<Vec<Listen>, Error> {
-        let default = |path: &Path| {
-            let mut defaults = Listen::defaults().into_iter();
-            defaults.find(|listen| path.file_name() == Some(listen.path.as_os_str()))
-        };
-        let named = self.0.iter().map(|(_, path)| match path {
-            Some(path) => match default(path) {
-                Some(listen) => Ok(Listen { path: path.clone(), ..listen }),
-                None => Err(Error::Unnamed(path.clone())),
-            },
-            None => Err(Error::NotConfigured { socket: NO_PATH.to_owned() }),
-        });
-        let mut named: Vec<Listen> = named.collect::<Result<_, _>>()?;
-        if named.iter().all(|listen| listen.protocol != ListenProtocol::Control) {
-            named
-                .extend(Listen::defaults().into_iter().filter(|own| own.protocol == ListenProtocol::Control));
+    fn take_one(passed: &mut ListenFd, index: usize) -> io::Result<Option<(Queue, Option<At>)>> {
+        // What is no Unix socket is not taken by this, and is asked for again.
+        if let Ok(listener) = passed.take_unix_listener(index) {
+            let Some(listener) = listener else { return Ok(None) };
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr().ok();
+            let path = address.and_then(|address| address.as_pathname().map(Path::to_owned));
+            return Ok(Some((Queue::Unix(listener), path.map(At::Path))));
+        }
+        let listener = passed
+            .take_tcp_listener(index)
+            .or_else(|_| passed.take_custom::<TcpListener>(index, AF_INET6, SOCK_STREAM, "stream socket"));
+        let Some(listener) = listener? else { return Ok(None) };
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Some((Queue::Tcp(listener), Some(At::Address(address)))))
+    }
+
+    /// What is to be spoken on those that are not written, by their names: all, or where others are those for metrics.
+    fn named(&self, written: &[Listen], all: bool, directory: &RuntimeDir) -> Result<Vec<Listen>, Error> {
+        let is_written = |at: &At| written.iter().any(|listen| is_at(at, &listen.at, directory));
+        let mut named = Vec::new();
+        for (_, at) in self.0.iter().filter(|(_, at)| !at.as_ref().is_some_and(is_written)) {
+            let mut defaults = ListenProtocol::ALL.into_iter().map(ListenProtocol::default_listener);
+            let default = match at {
+                Some(At::Path(path)) => {
+                    defaults.find(|default| path.file_name() == default.path().map(Path::as_os_str))
+                }
+                Some(At::Address(_)) => Some(ListenProtocol::Metrics.default_listener()),
+                None => None,
+            };
+            match (default, at) {
+                (Some(default), Some(at)) if all || default.protocol == ListenProtocol::Metrics => {
+                    named.push(Listen { at: at.clone(), ..default });
+                }
+                // Told when all others are opened.
+                _ if !all => {}
+                (None, Some(At::Path(path))) => return Err(Error::Unnamed(path.clone())),
+                _ => return Err(Error::NotConfigured { socket: NO_PATH.to_owned() }),
+            }
         }
         Ok(named)
     }
 
-    fn find(&mut self, path: &Path) -> Option<UnixListener> {
-        let at = self
-            .0
-            .iter()
-            .position(|(_, bound)| bound.as_deref().is_some_and(|bound| is_same(bound, path)))?;
+    fn find(&mut self, wanted: &At, directory: &RuntimeDir) -> Option<Queue> {
+        let is_it = |bound: &Option<At>| bound.as_ref().is_some_and(|bound| is_at(bound, wanted, directory));
+        let at = self.0.iter().position(|(_, bound)| is_it(bound))?;
         Some(self.0.swap_remove(at).0)
+    }
+}
+
+/// Whether a socket is where one is wanted.
+fn is_at(bound: &At, wanted: &At, directory: &RuntimeDir) -> bool {
+    match (bound, wanted) {
+        (At::Path(bound), At::Path(wanted)) => is_same(bound, &directory.resolve(wanted)),
+        (At::Address(bound), At::Address(wanted)) => bound == wanted,
+        (At::Path(_), At::Address(_)) | (At::Address(_), At::Path(_)) => false,
     }
 }
 
@@ -107,34 +138,68 @@ pub(super) fn tell_unasked(listeners: &[Listener], snapshot: &Snapshot) {
     }
 }
 
-/// Opens every listener of the configuration, or none.
+/// Opens every listener of the configuration, or none; those for metrics as far as that can be done, because mail does
+/// not wait for them.
 pub(super) fn open(
     listen: &[Listen],
     mut inherited: Inherited,
     directory: &RuntimeDir,
 ) -> Result<Vec<Listener>, Error> {
     let all_inherited = !inherited.0.is_empty();
-    let is_written = listen.iter().any(|listen| listen.is_written);
-    let named = if all_inherited && !is_written { Some(inherited.named()?) } else { None };
-    let listen = named.as_deref().unwrap_or(listen);
-    let mut listeners: Vec<Listener> = Vec::with_capacity(listen.len());
-    for wanted in listen {
-        let path = directory.resolve(&wanted.path);
-        if listeners.iter().any(|other| is_same(&other.path, &path)) {
-            return Err(Error::Twice(path));
+    let mut listen = listen.to_vec();
+    if all_inherited {
+        let counts = |listen: &Listen| listen.is_written && listen.protocol != ListenProtocol::Metrics;
+        let is_written = listen.iter().any(counts);
+        if !is_written {
+            listen.retain(|listen| listen.is_written);
         }
-        let socket = match inherited.find(&path) {
-            Some(listener) => Socket { listener, file: None },
-            None if all_inherited && wanted.protocol != ListenProtocol::Control => {
-                return Err(Error::NotInherited(path));
-            }
-            None => Socket::create(wanted, path.clone())?,
+        listen.extend(inherited.named(&listen, !is_written, directory)?);
+        if listen.iter().all(|listen| listen.protocol != ListenProtocol::Control) {
+            listen.push(ListenProtocol::Control.default_listener());
+        }
+    }
+    let mut listeners: Vec<(Listener, &At)> = Vec::with_capacity(listen.len());
+    for wanted in &listen {
+        let place = match &wanted.at {
+            At::Path(path) => At::Path(directory.resolve(path)),
+            address @ At::Address(_) => address.clone(),
         };
-        listeners.push(Listener { protocol: wanted.protocol, path, socket });
+        if let At::Path(path) = &place
+            && listeners.iter().any(|(_, other)| is_at(&place, other, directory))
+        {
+            return Err(Error::Twice(path.clone()));
+        }
+        let passed = inherited.find(&wanted.at, directory);
+        let is_inherited = passed.is_some();
+        let socket = match (passed, &place) {
+            (Some(_), At::Address(address)) if !address.ip().is_loopback() => {
+                Err(Error::NotLoopback(*address))
+            }
+            (Some(queue), _) => Ok(Socket { queue, file: None }),
+            (None, At::Path(path)) if all_inherited && wanted.protocol.is_for_mta() => {
+                return Err(Error::NotInherited(path.clone()));
+            }
+            (None, At::Path(path)) => Socket::create(wanted, path.clone()),
+            (None, At::Address(address)) => Socket::at(*address),
+        };
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) if wanted.protocol == ListenProtocol::Metrics => {
+                tracing::error!(%error, "metrics_not_served");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let place = match place {
+            At::Path(path) => path.display().to_string(),
+            At::Address(address) => address.to_string(),
+        };
+        listeners.push((Listener { protocol: wanted.protocol, place, is_inherited, socket }, &wanted.at));
     }
     match inherited.0.first() {
-        None => Ok(listeners),
-        Some((_, Some(path))) => Err(Error::NotConfigured { socket: path.display().to_string() }),
+        None => Ok(listeners.into_iter().map(|(listener, _)| listener).collect()),
+        Some((_, Some(At::Path(path)))) => Err(Error::NotConfigured { socket: path.display().to_string() }),
+        Some((_, Some(At::Address(address)))) => Err(Error::NotConfigured { socket: address.to_string() }),
         Some((_, None)) => Err(Error::NotConfigured { socket: NO_PATH.to_owned() }),
     }
 }
@@ -142,15 +207,22 @@ pub(super) fn open(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
     use super::*;
 
     fn listen(protocol: ListenProtocol) -> Listen {
-        let path = format!("{}.sock", protocol.word()).into();
-        Listen { protocol, path, group: None, mode: 0o600, is_written: true }
+        Listen { mode: 0o600, is_written: true, ..protocol.default_listener() }
     }
 
-    fn bound(path: PathBuf) -> (UnixListener, Option<PathBuf>) {
-        (UnixListener::bind(&path).unwrap(), Some(path))
+    fn bound(path: PathBuf) -> (Queue, Option<At>) {
+        (Queue::Unix(UnixListener::bind(&path).unwrap()), Some(At::Path(path)))
+    }
+
+    /// What was opened, and where.
+    fn opened(listeners: &[Listener]) -> Vec<(ListenProtocol, String)> {
+        listeners.iter().map(|listener| (listener.protocol, listener.place.clone())).collect()
     }
 
     #[test]
@@ -185,14 +257,13 @@ mod tests {
         let at = |name: &str| parent.path().join("queue").join(name);
         let passed = ["policy.sock", "exim.sock"].map(|name| bound(at(name)));
         let listeners = open(&Listen::defaults(), Inherited(passed.into()), &directory).unwrap();
-        let opened: Vec<_> =
-            listeners.iter().map(|listener| (listener.protocol, listener.path.clone())).collect();
         let expected = [
             (ListenProtocol::Policy, at("policy.sock")),
             (ListenProtocol::Exim, at("exim.sock")),
             (ListenProtocol::Control, directory.resolve(Path::new("control.sock"))),
         ];
-        assert_eq!(opened, expected);
+        let expected = expected.map(|(protocol, path)| (protocol, path.display().to_string()));
+        assert_eq!(opened(&listeners), expected);
         drop(listeners);
 
         for sockets in [&["socketmap.sock", "mta.sock"][..], &["policy", "control.sock"]] {
@@ -202,7 +273,8 @@ mod tests {
         }
         assert!(!directory.resolve(Path::new("control.sock")).exists());
         let elsewhere = UnixListener::bind(at("socketmap.sock.old")).unwrap();
-        let error = open(&Listen::defaults(), Inherited(vec![(elsewhere, None)]), &directory).unwrap_err();
+        let error = open(&Listen::defaults(), Inherited(vec![(Queue::Unix(elsewhere), None)]), &directory)
+            .unwrap_err();
         assert!(matches!(error, Error::NotConfigured { .. }), "{error}");
     }
 
@@ -238,8 +310,65 @@ mod tests {
         let directory = RuntimeDir::claim(parent.path()).unwrap();
         let wanted = [
             listen(ListenProtocol::Policy),
-            Listen { path: "./policy.sock".into(), ..listen(ListenProtocol::Control) },
+            Listen { at: At::Path("./policy.sock".into()), ..listen(ListenProtocol::Control) },
         ];
         assert!(matches!(open(&wanted, Inherited(Vec::new()), &directory), Err(Error::Twice(_))));
+    }
+
+    /// A port of this host, and what it is to be taken for.
+    fn port(ip: &str) -> (Queue, Option<At>) {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (Queue::Tcp(listener), Some(At::Address(address)))
+    }
+
+    #[test]
+    fn a_passed_port_is_for_metrics_whatever_is_written() {
+        for is_written in [false, true] {
+            let parent = tempfile::tempdir().unwrap();
+            let directory = RuntimeDir::claim(parent.path()).unwrap();
+            let at = |name: &str| directory.resolve(Path::new(name));
+            let written = if is_written { vec![listen(ListenProtocol::Policy)] } else { Listen::defaults() };
+            let passed = vec![bound(at("policy.sock")), port("127.0.0.1"), bound(at("metrics.sock"))];
+            let listeners = open(&written, Inherited(passed), &directory).unwrap();
+            let protocols: Vec<_> = opened(&listeners).into_iter().map(|(protocol, _)| protocol).collect();
+            let [metrics, control] = [ListenProtocol::Metrics, ListenProtocol::Control];
+            assert_eq!(protocols, [ListenProtocol::Policy, metrics, metrics, control], "{is_written}");
+        }
+    }
+
+    #[test]
+    fn metrics_alone_leave_the_sockets_of_mtas_to_the_units() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = RuntimeDir::claim(parent.path()).unwrap();
+        let path = directory.resolve(Path::new("exim.sock"));
+        let mut written = Listen::defaults();
+        written.push(listen(ListenProtocol::Metrics));
+        let listeners = open(&written, Inherited(vec![bound(path)]), &directory).unwrap();
+        let protocols: Vec<_> = opened(&listeners).into_iter().map(|(protocol, _)| protocol).collect();
+        assert_eq!(protocols, [ListenProtocol::Metrics, ListenProtocol::Exim, ListenProtocol::Control]);
+    }
+
+    #[test]
+    fn mail_does_not_wait_for_metrics() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = RuntimeDir::claim(parent.path()).unwrap();
+        let (taken, at) = port("127.0.0.1");
+        let (open_to_all, _) = port("0.0.0.0");
+        let at = at.unwrap();
+        let metrics = Listen { at, ..listen(ListenProtocol::Metrics) };
+        let nowhere = Listen { at: At::Path("no/such.sock".into()), ..metrics.clone() };
+        let written = [metrics, nowhere, listen(ListenProtocol::Policy), listen(ListenProtocol::Control)];
+        let listeners = open(&written, Inherited(Vec::new()), &directory).unwrap();
+        let protocols: Vec<_> = opened(&listeners).into_iter().map(|(protocol, _)| protocol).collect();
+        assert_eq!(protocols, [ListenProtocol::Policy, ListenProtocol::Control]);
+        drop((listeners, taken));
+
+        let Queue::Tcp(listener) = &open_to_all else { panic!("{open_to_all:?}") };
+        let address = At::Address(listener.local_addr().unwrap());
+        let path = directory.resolve(Path::new("policy.sock"));
+        let passed = vec![bound(path), (open_to_all, Some(address))];
+        let listeners = open(&Listen::defaults(), Inherited(passed), &directory).unwrap();
+        assert_eq!(listeners.len(), 2, "{listeners:?}");
     }
 }

@@ -14,17 +14,18 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
-use std::os::unix::net::UnixStream as Accepted;
 use std::task::Waker;
 use std::time::Instant;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::UnixStream;
+use nix::sys::socket::{MsgFlags, send};
+use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
 use super::exchange::{Desk, Dialect, Exchange, Heard, Outcome, at_desk, broken};
+use super::hall::watched;
 use super::limits::Limits;
 use super::pool::{Leave, Phase, Seat};
+use super::queue::Accepted;
 use crate::protocol;
 
 /// How a connection ended.
@@ -241,20 +242,19 @@ impl Connection {
     ) -> Result<Connection, End> {
         let Connection { stream, mut exchange, seat, .. } = self;
         let socket = stream.as_raw_fd();
-        let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
-        let mut stream = stream.map_err(|error| End::NoRoom(error.kind()))?;
+        let stream = watched(stream).map_err(|error| End::NoRoom(error.kind()))?;
         loop {
-            send(&mut stream, &mut exchange, limits).await?;
+            hand_over(&stream, &mut exchange, limits).await?;
             match outcome {
                 Outcome::Waiting | Outcome::Answered => {
-                    let stream = stream.into_std().map_err(broken)?;
+                    let stream = stream.into_inner();
                     return Ok(Connection { stream, exchange, seat, has_asked: true });
                 }
                 Outcome::Ended(end) => return Err(end),
                 Outcome::Unsent => {}
                 Outcome::Later(reply) => {
                     exchange.output = reply.await;
-                    send(&mut stream, &mut exchange, limits).await?;
+                    hand_over(&stream, &mut exchange, limits).await?;
                     if D::SINGLE {
                         return Err(End::Closed);
                     }
@@ -266,14 +266,31 @@ impl Connection {
 }
 
 /// Sends the replies that the peer has not taken yet, in [`Limits::write`] at most.
-async fn send(stream: &mut UnixStream, exchange: &mut Exchange, limits: &Limits) -> Result<(), End> {
+async fn hand_over(stream: &AsyncFd<Accepted>, exchange: &mut Exchange, limits: &Limits) -> Result<(), End> {
     if exchange.output.is_empty() {
         return Ok(());
     }
     let output = std::mem::take(&mut exchange.output);
-    match timeout(limits.write, stream.write_all(&output)).await {
+    match timeout(limits.write, send_all(stream, &output)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(broken(error)),
         Err(_elapsed) => Err(End::Unread),
     }
+}
+
+async fn send_all(stream: &AsyncFd<Accepted>, mut bytes: &[u8]) -> io::Result<()> {
+    let send = |stream: &AsyncFd<Accepted>, bytes: &[u8]| {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        send(stream.as_raw_fd(), bytes, flags).map_err(io::Error::from)
+    };
+    while !bytes.is_empty() {
+        let mut ready = stream.writable().await?;
+        match ready.try_io(|stream| send(stream, bytes)) {
+            Ok(Ok(sent)) => bytes = bytes.get(sent..).unwrap_or_default(),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
+    Ok(())
 }

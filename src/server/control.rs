@@ -1,6 +1,6 @@
-//! The control socket: `status` and `reload`, asked by `connectord` itself.
+//! The control socket: `status`, `metrics` and `reload`, asked by `connectord` itself.
 //!
-//! One command, one JSON object on one line, and the connection ends. It has seats of its own, so
+//! One command, one JSON object on one line or the text of [`metrics`](super::metrics), and the connection ends. It has seats of its own, so
 //! that it answers when the MTA's connections have all of theirs. [`ask`] is the other end.
 
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::exchange::{Answer, Dialect};
+use super::metrics::Scribe;
 use super::status::Sources;
 use crate::config::ListenProtocol;
 use crate::protocol;
@@ -29,7 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
 /// Obeys commands.
-pub(super) struct Control(pub(super) Sources);
+pub(super) struct Control {
+    pub(super) sources: Arc<Sources>,
+    pub(super) scribe: Arc<Scribe>,
+}
 
 impl Dialect for Control {
     const PROTOCOL: ListenProtocol = ListenProtocol::Control;
@@ -42,11 +46,16 @@ impl Dialect for Control {
         };
         Ok(match command {
             Command::Status => {
-                output.extend(line_of(&self.0.status()));
+                output.extend(line_of(&self.sources.status()));
                 Answer::Done(consumed)
             }
+            Command::Metrics => {
+                let text = self.scribe.text(&self.sources);
+                let reply = async { text.await.map(|text| text.as_bytes().to_vec()).unwrap_or_default() };
+                Answer::Later(consumed, Box::pin(reply))
+            }
             Command::Reload { accept_weaker } => {
-                let reloads = Arc::clone(&self.0.reloads);
+                let reloads = Arc::clone(&self.sources.reloads);
                 let reply = async move {
                     // Stopping: no answer is the answer.
                     reloads.command(accept_weaker).await.map(|outcome| line_of(&outcome)).unwrap_or_default()
@@ -118,8 +127,8 @@ impl AskError {
     }
 }
 
-/// Asks the daemon behind the control socket at `path`, and returns the JSON object it answers,
-/// without the line feed. Blocks; a reload takes as long as it takes, up to two minutes.
+/// Asks the daemon behind the control socket at `path`, and returns the JSON object or the text that it
+/// answers, without the last line feed. Blocks; a reload takes as long as it takes, up to two minutes.
 ///
 /// # Errors
 /// [`AskError`] when there is no whole answer.

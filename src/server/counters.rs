@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::snapshot::Snapshot;
 
 /// Counts of verdicts, by their word and [`Part`]; there are sixteen of them.
-type Verdicts = Vec<(&'static str, Part, u64)>;
+pub(super) type Verdicts = Vec<(&'static str, Part, u64)>;
 
 /// By the name of the connector.
 type Decisions = HashMap<String, Verdicts, foldhash::fast::RandomState>;
@@ -168,6 +168,26 @@ impl Counters {
         decisions.retain(|name, _| name.is_empty() || known.contains(name.as_str()));
     }
 
+    /// Tells what was counted of each connector, outbound and then inbound in the order of the snapshot, and at the end
+    /// what was counted without any. Whoever counts waits for no more than what one of them takes.
+    pub(super) fn each(&self, snapshot: &Snapshot, tally: &Tally, mut tell: impl FnMut(Verdicts)) {
+        let mut usual = tally.counters(snapshot).enumerate().peekable();
+        while let Some((_, (name, ..))) = usual.peek().copied() {
+            let known = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+            let settled = tally.settled.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut verdicts = known.get(name).cloned().unwrap_or_default();
+            while let Some((number, (_, verdict, counter))) = usual.next_if(|(_, (of, ..))| *of == name) {
+                let before = settled.get(number).copied().unwrap_or_default();
+                let more = counter.load(Ordering::Relaxed).saturating_sub(before);
+                if more > 0 {
+                    add_verdict(&mut verdicts, verdict, Part::Decided, more);
+                }
+            }
+            drop((settled, known));
+            tell(verdicts);
+        }
+    }
+
     /// Every count, by connector and verdict, with those of the generation that is served.
     pub(super) fn decisions(&self, snapshot: &Snapshot, tally: &Tally) -> Vec<Count> {
         let known = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,6 +216,10 @@ fn add(decisions: &mut Decisions, connector: &str, verdict: &'static str, part: 
         Some(verdicts) => verdicts,
         None => decisions.entry(connector.to_owned()).or_default(),
     };
+    add_verdict(verdicts, verdict, part, more);
+}
+
+fn add_verdict(verdicts: &mut Verdicts, verdict: &'static str, part: Part, more: u64) {
     match verdicts.iter_mut().find(|(word, was, _)| (*word, *was) == (verdict, part)) {
         Some((.., count)) => *count = count.saturating_add(more),
         None => verdicts.push((verdict, part, more)),
@@ -208,9 +232,15 @@ mod tests {
     use super::super::service::Service;
     use super::*;
 
-    /// How often `notfound` was answered without any connector, as `status` says it.
+    /// How often `notfound` was answered without any connector, as `status` says it, and the metrics.
     fn told(counters: &Counters, snapshot: &Snapshot, tally: &Tally) -> u64 {
-        counters.decisions(snapshot, tally).iter().map(|count| count.count).sum()
+        let all = counters.decisions(snapshot, tally).iter().map(|count| count.count).sum();
+        let mut each = 0;
+        counters.each(snapshot, tally, |verdicts| {
+            each += verdicts.iter().map(|(.., count)| count).sum::<u64>();
+        });
+        assert_eq!(each, all);
+        all
     }
 
     #[test]

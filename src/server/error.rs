@@ -3,7 +3,10 @@
 //! Each says what to do about it, and which exit code of the interface it stands for.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use nix::errno::Errno;
 
 use super::loader::{Cause, Failure};
 
@@ -54,10 +57,23 @@ pub enum Error {
     /// systemd passed a socket whose name says nothing, and no `[[listen]]` is written.
     #[error(
         "{}: systemd passed this socket, and its name does not say what is spoken there: socketmap.sock, policy.sock, \
-         exim.sock or control.sock would; rename it, or write a [[listen]] for each socket",
+         exim.sock, control.sock or metrics.sock would; rename it, or write a [[listen]] for each socket",
         .0.display()
     )]
     Unnamed(PathBuf),
+    /// systemd passed a socket that others than this host could reach.
+    #[error(
+        "{0}: systemd passed this socket, which others than this host could reach; only metrics are served at an address, and only at a loopback one"
+    )]
+    NotLoopback(SocketAddr),
+    /// A port could not be had.
+    #[error("{address}: cannot listen there: {source}{}", address_advice(.source))]
+    Address {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
     /// A group that the system does not have.
     #[error("{}: the group {group} does not exist; create it, or name another one", .path.display())]
     UnknownGroup {
@@ -110,6 +126,17 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// The same for a port.
+fn address_advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EADDRINUSE) => "; choose another port",
+        Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => {
+            "; the unit allows Unix sockets alone, see connectord-monitoring(7)"
+        }
+        _ => "",
+    }
+}
+
 impl Error {
     pub(super) fn system(
         what: &'static str,
@@ -139,9 +166,10 @@ impl Error {
             | Error::NotInherited(_)
             | Error::NotConfigured { .. }
             | Error::Unnamed(_)
+            | Error::NotLoopback(_)
             | Error::UnknownGroup { .. } => 78,
             Error::System { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 77,
-            Error::System { .. } | Error::Process { .. } => 73,
+            Error::System { .. } | Error::Process { .. } | Error::Address { .. } => 73,
             Error::ForeignDirectory(_) => 77,
             Error::Logged(error) | Error::InPlaceOfFiles { error, .. } => error.exit_code(),
             Error::TaskEnded(_) => 70,

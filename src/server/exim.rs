@@ -39,6 +39,7 @@ impl Dialect for Exim {
                 return Err(error);
             }
         };
+        self.0.traffic.of(Self::PROTOCOL).requests.add();
         let current = self.0.current.load();
         match &request {
             Request::Out(request) => self.out(&current, request, output),

@@ -15,7 +15,6 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream as Accepted;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice::Iter;
 use std::sync::Arc;
@@ -35,6 +34,7 @@ use super::connection::{Connection, End, Next, Opening, Said};
 use super::exchange::{Desk, Dialect, Heard, Outcome, at_desk};
 use super::limits::Limits;
 use super::pool::Seat;
+use super::queue::Accepted;
 
 /// Connections that have said something, and such as are due without, in a round.
 const ROUND: usize = 32;

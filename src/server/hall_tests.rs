@@ -67,7 +67,7 @@ impl House {
         other.set_nonblocking(true).unwrap();
         let seat = self.pool.try_seat().unwrap().take();
         before(&seat);
-        self.door.enter(own, Opening::silent(), seat);
+        self.door.enter(own.into(), Opening::silent(), seat);
         UnixStream::from_std(other).unwrap()
     }
 

@@ -18,6 +18,8 @@ pub struct Limits {
     pub newcomers: Duration,
     /// How often is looked whether our sockets are still there.
     pub watch: Duration,
+    /// Results of validations are read for metrics at most so often: they change once a day.
+    pub results: Duration,
     /// A request that is begun and not finished is the first to go when connections run out, once it
     /// is older than this.
     pub stalled: Duration,
@@ -34,6 +36,7 @@ impl Default for Limits {
             drain: Duration::from_secs(5),
             newcomers: Duration::from_secs(1),
             watch: Duration::from_secs(2),
+            results: Duration::from_secs(60),
             stalled: Duration::from_millis(500),
             back_off: Duration::from_millis(100),
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use super::activation::Listener;
 use super::control::{self, Control};
 use super::error::Error;
 use super::exim::Exim;
+use super::metrics::{self, Metrics, Scribe};
 use super::policy::Policy;
 use super::pool::Pool;
 use super::reload::Reloads;
@@ -28,36 +30,45 @@ pub(super) struct Listeners {
     loops: JoinSet<io::Result<()>>,
     clocks: JoinSet<Infallible>,
     stop: watch::Sender<bool>,
-    pools: [Arc<Pool>; 2],
+    pools: [Arc<Pool>; 3],
     marks: Vec<Mark>,
 }
 
 impl Listeners {
-    /// Starts a loop for each listener. MTAs share `seats`; the control socket has its own.
+    /// Starts a loop for each listener. MTAs share `seats`; the control socket has its own, and metrics theirs.
     pub(super) fn start(
         open: Vec<Listener>,
         service: &Arc<Service>,
         reloads: &Arc<Reloads>,
+        scribe: Scribe,
         seats: usize,
     ) -> Listeners {
-        let [mta, own] = [seats, control::SEATS].map(|seats| Pool::new(seats, &service.limits));
-        let place = |listener: &Listener| Place {
-            protocol: listener.protocol.word(),
-            path: listener.path.display().to_string(),
-        };
-        let places: Vec<Place> = open.iter().map(place).collect();
+        let [mta, own, collectors] =
+            [seats, control::SEATS, metrics::SEATS].map(|seats| Pool::new(seats, &service.limits));
+        let place =
+            |listener: &Listener| Place { protocol: listener.protocol.word(), path: listener.place.clone() };
+        // Mail does not wait for metrics, so a socket of theirs that is gone does not end the daemon.
+        let watched = open.iter().filter(|listener| listener.protocol != ListenProtocol::Metrics);
         let marks =
-            open.iter().filter_map(|listener| Some(listener.socket.file.as_ref()?.mark().clone())).collect();
+            watched.filter_map(|listener| Some(listener.socket.file.as_ref()?.mark().clone())).collect();
+        let sources = Arc::new(Sources {
+            service: Arc::clone(service),
+            reloads: Arc::clone(reloads),
+            pool: Arc::clone(&mta),
+            seats,
+            started: Timestamp::now(),
+            places: open.iter().map(place).collect(),
+        });
+        let scribe = Arc::new(scribe);
         let (stop, stopped) = watch::channel(false);
         let mut clocks = JoinSet::new();
-        for pool in [&mta, &own] {
+        for pool in [&mta, &own, &collectors] {
             clocks.spawn(Arc::clone(pool).keep_time());
         }
         let mut loops = JoinSet::new();
         for listener in open {
-            let inherited = listener.socket.file.is_none();
-            let (protocol, path) = (listener.protocol, listener.path.display().to_string());
-            tracing::info!(protocol = protocol.word(), path, inherited, "listening");
+            let (protocol, path) = (listener.protocol, listener.place.as_str());
+            tracing::info!(protocol = protocol.word(), path, inherited = listener.is_inherited, "listening");
             let (mta, service, stopped) = (Arc::clone(&mta), Arc::clone(service), stopped.clone());
             match protocol {
                 ListenProtocol::Socketmap => {
@@ -76,23 +87,16 @@ impl Listeners {
                     loops.spawn(accept::serve(listener, Exim(Arc::clone(&service)), mta, service, stopped));
                 }
                 ListenProtocol::Control => {
-                    let sources = Sources {
-                        service: Arc::clone(&service),
-                        reloads: Arc::clone(reloads),
-                        pool: mta,
-                        places: places.clone(),
-                    };
-                    loops.spawn(accept::serve(
-                        listener,
-                        Control(sources),
-                        Arc::clone(&own),
-                        service,
-                        stopped,
-                    ));
+                    let control = Control { sources: Arc::clone(&sources), scribe: Arc::clone(&scribe) };
+                    loops.spawn(accept::serve(listener, control, Arc::clone(&own), service, stopped));
+                }
+                ListenProtocol::Metrics => {
+                    let metrics = Metrics { sources: Arc::clone(&sources), scribe: Arc::clone(&scribe) };
+                    loops.spawn(accept::serve(listener, metrics, Arc::clone(&collectors), service, stopped));
                 }
             }
         }
-        Listeners { loops, clocks, stop, pools: [mta, own], marks }
+        Listeners { loops, clocks, stop, pools: [mta, own, collectors], marks }
     }
 
     /// Waits until serving cannot go on: a listener fails, or a socket of ours is not there any more.
@@ -152,7 +156,7 @@ mod tests {
         let mut loops = JoinSet::new();
         loops.spawn(std::future::pending());
         loops.spawn(work);
-        let pools = [1, 1].map(|seats| Pool::new(seats, &Limits::default()));
+        let pools = [1; 3].map(|seats| Pool::new(seats, &Limits::default()));
         let (stop, _) = watch::channel(false);
         let mut listeners = Listeners { loops, clocks: JoinSet::new(), stop, pools, marks: Vec::new() };
         listeners.fail(Duration::from_secs(3600)).await

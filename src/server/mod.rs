@@ -1,10 +1,10 @@
 //! The daemon: sockets in, answers out.
 //!
 //! [`run`] is the order of start and stop. One thread runs every listener and connection; one loads
-//! ([`reload`]), with a second one while a long list is read; one writes the log ([`log`]). There is one accept loop ([`accept`]), one way
+//! ([`reload`]), with a second one while a long list is read; one writes the log ([`log`]), and one metrics ([`metrics`]). There is one accept loop ([`accept`]), one way
 //! in which connections have their turns ([`hall`], [`connection`]) and one in which bytes are answered
 //! ([`exchange`]) for all protocols; what differs between them is a dialect each ([`socketmap`],
-//! [`policy`], [`exim`], [`control`]).
+//! [`policy`], [`exim`], [`control`], [`metrics`]).
 //!
 //! Promises: no socket is there before there is something to serve, and nobody else's is touched
 //! ([`socket`], [`activation`]). A start whose files do not load serves the last good ones, and says
@@ -25,14 +25,17 @@ mod exchange;
 mod exim;
 mod hall;
 pub mod last_good;
+mod last_reload;
 mod limits;
 mod listeners;
 pub mod loader;
 mod log;
+pub mod metrics;
 mod outcome;
 mod policy;
 mod pool;
 mod publish;
+mod queue;
 mod reload;
 mod repeats;
 mod runtime_dir;
@@ -43,6 +46,7 @@ mod socketmap;
 mod start;
 mod status;
 mod systemd;
+mod traffic;
 
 use std::io;
 use std::path::PathBuf;
@@ -63,12 +67,14 @@ pub use limits::Limits;
 use listeners::Listeners;
 use loader::{Loaded, Loader};
 use log::Journal;
+use metrics::{Results, Scribe};
 use reload::{Loading, Reloads};
 use repeats::Repeats;
 use runtime_dir::RuntimeDir;
 use service::{Current, Service};
 use signals::{Asked, Signals};
 use start::Start;
+use traffic::Traffic;
 
 /// New files are for their owner alone, sockets too, until their mode is set.
 const UMASK: Mode = Mode::S_IXUSR.union(Mode::S_IRWXG).union(Mode::S_IRWXO);
@@ -87,6 +93,8 @@ pub struct Options {
     pub loader: Loader,
     /// What is served when that fails, and compared with when it does not.
     pub last_good: LastGood,
+    /// How the results of validations are read, for metrics.
+    pub results: Results,
     /// How long anybody may take.
     pub limits: Limits,
 }
@@ -104,8 +112,10 @@ pub fn run(options: Options) -> Result<(), Error> {
     let loading = Loading::start(options.loader, options.last_good);
     let (loading, start) = loading.map_err(|source| Error::process("start the loading thread", source))?;
     let start = start.map_err(Error::Configuration)?;
+    let scribe = Scribe::start(options.results);
+    let scribe = scribe.map_err(|source| Error::process("start the thread for metrics", source))?;
     let journal = open_log(&start.loaded.settings)?;
-    let outcome = serve(&journal, inherited, &directory, loading, start, options.limits, signals);
+    let outcome = serve(&journal, inherited, &directory, (loading, start), scribe, options.limits, signals);
     match &outcome {
         Ok(()) => tracing::info!("stopped"),
         Err(error) => tracing::error!(%error, "stopped"),
@@ -137,8 +147,8 @@ fn serve(
     journal: &Arc<Journal>,
     inherited: Inherited,
     directory: &RuntimeDir,
-    loading: Loading,
-    start: Start,
+    (loading, start): (Loading, Start),
+    scribe: Scribe,
     limits: Limits,
     signals: Signals,
 ) -> Result<(), Error> {
@@ -175,6 +185,7 @@ fn serve(
         current: ArcSwap::from_pointee(Current::new(snapshot, settings)),
         journal: Arc::clone(journal),
         counters: Counters::default(),
+        traffic: Traffic::default(),
         repeats: Repeats::default(),
         limits,
     });
@@ -184,7 +195,7 @@ fn serve(
         let (hangups, stops) =
             signals.listen().map_err(|source| Error::process("listen to signals", source))?;
         let watch = service.limits.watch;
-        let mut listeners = Listeners::start(listeners, &service, &reloads, seats);
+        let mut listeners = Listeners::start(listeners, &service, &reloads, scribe, seats);
         systemd::ready(&status_line);
         reloads.finish();
         let outcome = tokio::select! {

@@ -31,6 +31,7 @@ impl Dialect for Policy {
         };
         let certificate = Certificate::of(&request);
         let mail = certificate.mail(&request);
+        self.0.traffic.of(Self::PROTOCOL).requests.add();
         let current = self.0.current.load();
         let decided = answer::inbound(&current.snapshot, &mail, Timestamp::now);
         policy::encode_action(decided.action(), output);

@@ -21,11 +21,11 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::last_good::{LastGood, State};
-use super::loader::{Failure, Loaded, Loader, Problem};
+use super::last_reload::LastReload;
+use super::loader::{Failure, Loaded, Loader};
 use super::outcome::{
     self, Outcome, failed, is_refused, log_changes, told, warn_of, weakened, weakening, what_waits,
 };
@@ -41,14 +41,6 @@ use crate::snapshot::diff::Change;
 /// How long the loading thread waits for requests that still use the old generation, so that it is
 /// this thread that frees it. A request takes microseconds.
 const RELEASE: Duration = Duration::from_secs(1);
-
-/// What `status` says of the last load.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct LastReload {
-    at: String,
-    ok: bool,
-    problems: Vec<Problem>,
-}
 
 /// What the loading thread is asked.
 enum Ask {
@@ -152,7 +144,7 @@ impl Loading {
         let reloads = Arc::new(Reloads {
             asks: Mutex::new(self.asks),
             signalled: AtomicBool::new(false),
-            last: Mutex::new(LastReload { at: now.to_string(), ok: problems.is_empty(), problems }),
+            last: Mutex::new(LastReload { at: now, ok: problems.is_empty(), problems }),
             loaded_at: Mutex::new(now),
             last_good: Mutex::new(last_good),
         });
@@ -205,10 +197,18 @@ impl Reloads {
     }
 }
 
-impl LastReload {
-    /// Whether the files could not be served as they are.
-    pub(super) fn failed(&self) -> bool {
-        !self.ok
+#[cfg(test)]
+impl Reloads {
+    /// For tests: nobody ever reloads.
+    pub(super) fn idle() -> Reloads {
+        let now = Timestamp::UNIX_EPOCH;
+        Reloads {
+            asks: Mutex::new(mpsc::channel().0),
+            signalled: AtomicBool::new(false),
+            last: Mutex::new(LastReload { at: now, ok: true, problems: Vec::new() }),
+            loaded_at: Mutex::new(now),
+            last_good: Mutex::default(),
+        }
     }
 }
 
@@ -263,11 +263,7 @@ impl Reloader {
     fn reload(&mut self, accept_weaker: bool) -> Outcome {
         systemd::reloading();
         let outcome = self.attempt(accept_weaker);
-        let last = LastReload {
-            at: Timestamp::now().to_string(),
-            ok: outcome.ok,
-            problems: outcome.problems.clone(),
-        };
+        let last = LastReload { at: Timestamp::now(), ok: outcome.ok, problems: outcome.problems.clone() };
         *self.reloads.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
         let note = match (outcome.ok, &self.unaccepted) {
             (false, Some(_)) => IS_UNACCEPTED,

@@ -8,6 +8,7 @@ use super::counters::{Counters, Tally};
 use super::limits::Limits;
 use super::log::Journal;
 use super::repeats::Repeats;
+use super::traffic::Traffic;
 use crate::config::{Decisions, LogLevel, ServerSettings};
 use crate::snapshot::Snapshot;
 
@@ -19,8 +20,10 @@ pub(super) struct Service {
     pub(super) journal: Arc<Journal>,
     /// The level of the log, which only a restart changes.
     pub(super) log: LogLevel,
-    /// What is counted.
+    /// What is counted of answers.
     pub(super) counters: Counters,
+    /// What is counted of connections.
+    pub(super) traffic: Traffic,
     /// What was said of peers lately.
     pub(super) repeats: Repeats,
     /// How long anybody may take.
@@ -79,6 +82,7 @@ impl Service {
             journal: Journal::start(style, std::io::sink()).expect("a thread can be started"),
             log: LogLevel::Info,
             counters: Counters::default(),
+            traffic: Traffic::default(),
             repeats: Repeats::default(),
             limits: Limits::default(),
         }

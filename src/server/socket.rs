@@ -8,9 +8,12 @@
 //! which is what a daemon that was killed leaves behind. A live socket, a file, a directory, a
 //! symbolic link is never touched. At the end the path is removed if the socket there is still
 //! ours.
+//!
+//! One at an address has no file: nobody can take its place, and it is gone when we are.
 
 use std::fs;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -20,14 +23,15 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use nix::unistd::{Gid, Group};
 
 use super::error::Error;
+use super::queue::Queue;
 use crate::config::Listen;
 
 /// A listening socket and what is ours of it.
 #[derive(Debug)]
 pub(super) struct Socket {
     /// What is accepted from.
-    pub(super) listener: UnixListener,
-    /// Its file; none for a socket that we inherited, which is not ours to watch or remove.
+    pub(super) queue: Queue,
+    /// Its file; none at an address, nor for a socket that we inherited, which is not ours to watch or remove.
     pub(super) file: Option<SocketFile>,
 }
 
@@ -68,12 +72,27 @@ impl Socket {
             Ok(identity)
         });
         match dressed {
-            Ok(identity) => Ok(Socket { listener, file: Some(SocketFile(Mark { path, identity })) }),
+            Ok(identity) => {
+                let file = Some(SocketFile(Mark { path, identity }));
+                Ok(Socket { queue: Queue::Unix(listener), file })
+            }
             Err(error) => {
                 // Best effort: the error is what matters.
                 let _ = fs::remove_file(&temporary);
                 Err(error)
             }
+        }
+    }
+
+    /// Opens a socket at an address.
+    pub(super) fn at(address: SocketAddr) -> Result<Socket, Error> {
+        let listener = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        match listener {
+            Ok(listener) => Ok(Socket { queue: Queue::Tcp(listener), file: None }),
+            Err(source) => Err(Error::Address { address, source }),
         }
     }
 }
@@ -141,14 +160,15 @@ fn temporary_name(path: &Path) -> PathBuf {
 
 /// Group first: the mode may only widen when it is the right group that gains.
 fn dress(path: &Path, listen: &Listen) -> Result<(), Error> {
+    let written = listen.path().unwrap_or(path);
     if let Some(group) = &listen.group {
         let gid = gid(group)
-            .ok_or_else(|| Error::UnknownGroup { path: listen.path.clone(), group: group.clone() })?;
+            .ok_or_else(|| Error::UnknownGroup { path: written.to_owned(), group: group.clone() })?;
         std::os::unix::fs::lchown(path, None, Some(gid.as_raw()))
-            .map_err(|source| Error::system("give the socket to its group", &listen.path, source))?;
+            .map_err(|source| Error::system("give the socket to its group", written, source))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(listen.mode))
-        .map_err(|source| Error::system("set the mode of the socket", &listen.path, source))
+        .map_err(|source| Error::system("set the mode of the socket", written, source))
 }
 
 /// A group by name or number; a name of digits that exists comes first, as for chgrp(1).
@@ -165,12 +185,12 @@ mod tests {
     use std::os::unix::net::{UnixDatagram, UnixStream};
 
     use super::*;
-    use crate::config::ListenProtocol;
+    use crate::config::{At, ListenProtocol};
 
     fn listen(path: &Path, mode: u32) -> Listen {
         Listen {
             protocol: ListenProtocol::Socketmap,
-            path: path.to_owned(),
+            at: At::Path(path.to_owned()),
             group: None,
             mode,
             is_written: true,

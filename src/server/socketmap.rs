@@ -34,6 +34,7 @@ impl Dialect for Socketmap {
             return Ok(Answer::More);
         };
         let request = Request::parse(frame.payload);
+        self.0.traffic.of(Self::PROTOCOL).requests.add();
         let current = self.0.current.load();
         let lookup = answer::socketmap(&current.snapshot, request.map, request.key);
         let asked = (request.map, request.key.unwrap_or_default());

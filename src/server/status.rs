@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::counters::Count;
 use super::last_good;
+use super::last_reload::LastReload;
 use super::pool::Pool;
-use super::reload::{LastReload, Reloads};
+use super::reload::Reloads;
 use super::service::Service;
 use crate::snapshot::Snapshot;
 
@@ -28,6 +30,10 @@ pub(super) struct Sources {
     pub(super) reloads: Arc<Reloads>,
     /// The connections of MTAs.
     pub(super) pool: Arc<Pool>,
+    /// How many there can be.
+    pub(super) seats: usize,
+    /// When the daemon began to serve.
+    pub(super) started: Timestamp,
     /// The sockets.
     pub(super) places: Vec<Place>,
 }
@@ -51,6 +57,16 @@ pub(super) struct Status {
     panics: u64,
 }
 
+#[cfg(test)]
+impl Sources {
+    /// For tests: of a daemon that nobody asks.
+    pub(super) fn of(service: Service) -> Sources {
+        let pool = Pool::new(1, &service.limits);
+        let (service, reloads) = (Arc::new(service), Arc::new(Reloads::idle()));
+        Sources { service, reloads, pool, seats: 1, started: Timestamp::UNIX_EPOCH, places: Vec::new() }
+    }
+}
+
 impl Sources {
     /// The state of things now.
     pub(super) fn status(&self) -> Status {
@@ -63,7 +79,7 @@ impl Sources {
             sha256: current.snapshot.sha256().to_owned(),
             loaded_at: self.reloads.loaded_at().to_string(),
             // What is served is not what the files say.
-            degraded: last_reload.failed(),
+            degraded: !last_reload.ok,
             connectors: connectors(&current.snapshot),
             last_reload,
             last_good: self.reloads.last_good(),

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::bench::{Bench, CONFIGURATION, Ended, ended};
 use crate::daemon::Daemon;
+use crate::prometheus_reader::read;
 
 /// Prints files of the directory that it is in.
 const POSTCONF: &str = r#"
@@ -159,4 +160,21 @@ fn without_the_settings_there_is_no_result() {
     let mut command = bench.command(&["doctor", "postfix"]);
     let ended = ended(command.env("PATH", bench.path("run"))).expect(69);
     assert!(ended.stderr.contains("is Postfix installed, and /usr/sbin in PATH?"), "{ended:?}");
+}
+
+#[test]
+fn prometheus_is_told_how_many_there_are_of_each_severity() {
+    let found = |main: &str, code: i32| {
+        let ended = doctor(&bench(main), &["--prometheus"]).expect(code);
+        let page = read(&ended.stdout);
+        assert!(page.number("connectord_doctor_timestamp_seconds", &[("mta", "postfix")]) > 1.7e9);
+        ["bypass", "outage", "evidence", "advice"].map(|severity| {
+            page.number("connectord_doctor_findings", &[("mta", "postfix"), ("severity", severity)])
+        })
+    };
+    assert_eq!(found(RIGHT, 0), [0.0; 4]);
+    let relay = RIGHT.replace("smtp_fallback_relay =", "smtp_fallback_relay = [relay.example]");
+    assert_eq!(found(&relay, 1), [1.0, 0.0, 0.0, 0.0]);
+    let ended = doctor(&bench(RIGHT), &["--prometheus", "--json"]).expect(64);
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("two formats"), "{ended:?}");
 }

@@ -13,6 +13,10 @@ mod explain;
 mod export;
 mod kept;
 mod list;
+mod monitoring;
+mod prometheus;
+#[path = "../server/prometheus_reader.rs"]
+mod prometheus_reader;
 mod serve;
 mod two_programs;
 mod usage;

@@ -78,6 +78,7 @@ mod inbound;
 mod keys;
 mod lab;
 mod machine;
+mod monitored;
 mod network;
 mod newcomer;
 mod outbound;

@@ -12,6 +12,7 @@ use std::thread;
 
 use crate::booted::Booted;
 use crate::condition::{DEADLINE, wait_for};
+use crate::monitored::monitored;
 use crate::newcomer::{Newcomer, World};
 use crate::root::{EXIM_HOST_12, EXIM_HOST_13, POSTFIX_HOST_12, POSTFIX_HOST_13, Release, possible};
 
@@ -276,6 +277,7 @@ fn from_install_to_purge(beside: &Beside) {
     machine.good(&["systemctl", "start", "connectord-validate.service"]);
 
     dies_and_hangs(&machine, beside);
+    monitored(&machine);
 
     // An upgrade keeps the configuration, and loses no question.
     let configuration = fs::read_to_string(path("etc/connectord/connectord.toml")).unwrap();

@@ -15,12 +15,16 @@ mod kept_file;
 mod last_good;
 mod logging;
 mod memory;
+mod metrics;
+mod metrics_faults;
 mod not_kept;
 mod policy;
 #[path = "../../src/snapshot/postfix_reader.rs"]
 mod postfix_reader;
+mod prometheus_reader;
 mod reload;
 mod replaced;
+mod scraper;
 mod shutdown;
 mod socketmap;
 mod start;

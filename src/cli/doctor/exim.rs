@@ -17,6 +17,11 @@ pub(in crate::cli) struct Options {
     /// The configuration file; for root alone [default: the one that Exim was built with]
     #[arg(long, value_name = "FILE")]
     config_file: Option<PathBuf>,
+    /// Write how many findings there are of each severity, as Prometheus reads it
+    ///
+    /// The exit status is the same; connectord-monitoring(7).
+    #[arg(long)]
+    pub(super) prometheus: bool,
 }
 
 /// Where the unit has the socket of Exim.

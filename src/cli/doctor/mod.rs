@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::check::OFF_LINE;
-use super::{Exit, Failure, Output, Settings};
+use super::{Exit, Failure, Output, Settings, doctor_metrics, status};
 use crate::config::{Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
 use crate::model::Agreements;
@@ -36,6 +36,15 @@ pub(super) enum Mta {
     /// name, the place where it is set, the connectors that it is about, and the commands that mend it, where there are
     /// such. It ends with 0 when nothing is worse than advice, and with 1 otherwise.
     Exim(exim::Options),
+}
+
+impl Mta {
+    fn prometheus(&self) -> bool {
+        match self {
+            Mta::Postfix(options) => options.prometheus,
+            Mta::Exim(options) => options.prometheus,
+        }
+    }
 }
 
 /// What `doctor --json` prints.
@@ -64,6 +73,10 @@ impl<'f> Told<'f> {
 }
 
 pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    let is_for_prometheus = mta.prometheus();
+    if is_for_prometheus && settings.json {
+        return Err(Failure::Argument(status::TWO_FORMATS.to_owned()));
+    }
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let Ready { listen, snapshot, .. } = result.map_err(Failure::Configuration)?;
     let agreed = Agreed { listen: &listen, agreements: &agreements, snapshot: &snapshot, settings };
@@ -71,7 +84,9 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
         Mta::Postfix(options) => postfix::examined(options, &agreed)?,
         Mta::Exim(options) => exim::examined(options, &agreed)?,
     };
-    if settings.json {
+    if is_for_prometheus {
+        out.write_all(doctor_metrics::of(mta, &findings, Timestamp::now()).as_bytes())?;
+    } else if settings.json {
         let findings = findings.iter().map(Told::of).collect();
         out.json(&Report { mta, version: &version, findings })?;
     } else {
@@ -138,13 +153,13 @@ impl Agreed<'_> {
             .iter()
             .filter(|one| one.is_written)
             .filter(of)
-            .map(|one| runtime.join(&one.path))
+            .filter_map(|one| Some(runtime.join(one.path()?)))
             .collect();
         if !written.is_empty() {
             return written;
         }
         let defaults = Listen::defaults();
-        let name = defaults.iter().find(of).map_or(Path::new(""), |one| &one.path);
+        let name = defaults.iter().find(of).and_then(Listen::path).unwrap_or(Path::new(""));
         let mut paths = [Path::new(usual), &runtime].map(|directory| directory.join(name)).to_vec();
         paths.sort_by_key(|path| !path.exists());
         paths.dedup();

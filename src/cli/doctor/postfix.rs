@@ -20,6 +20,11 @@ pub(in crate::cli) struct Options {
     /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
     #[arg(long, value_name = "DIR")]
     config_dir: Option<PathBuf>,
+    /// Write how many findings there are of each severity, as Prometheus reads it
+    ///
+    /// The exit status is the same; connectord-monitoring(7).
+    #[arg(long)]
+    pub(super) prometheus: bool,
 }
 
 /// Where the units have the sockets of Postfix.

@@ -71,8 +71,9 @@ pub(super) const MAIN: &[Key] = &[
         Some(
             "those of systemd, else socketmap.sock, policy.sock, exim.sock and control.sock in the runtime directory",
         ),
-        "The sockets, a table [[listen]] each. The one of `control` is there without being \
-         written. Under systemd the socket units have the sockets: leave this out, or write all of theirs.",
+        "The sockets, a table [[listen]] each. The one of `control` is there without being written. Under systemd the \
+         socket units have the sockets: leave this out, or write all of theirs. One for `metrics` is there only if it is \
+         written, and changes nothing about the others.",
         "[[listen]]",
     ),
     key("mta", "table", Some("its defaults"), "What the MTA is and does without us.", "[mta]"),
@@ -94,20 +95,30 @@ pub(super) const INCLUDED: &[Key] = &[VERSION, OUTBOUND_TABLES, INBOUND_TABLES];
 pub(super) const LISTEN: &[Key] = &[
     key(
         "protocol",
-        "`socketmap`, `policy`, `exim` or `control`",
+        "`socketmap`, `policy`, `exim`, `control` or `metrics`",
         None,
         "What is spoken: `socketmap` to smtp_tls_policy_maps and transport_maps of Postfix, `policy` to its \
          check_policy_service, `exim` to the configuration in contrib/exim, `control` to the commands `status` and \
-         `reload`.",
+         `reload`, `metrics` to Prometheus, which asks for /metrics over HTTP; connectord-monitoring(7). A socket for \
+         metrics that cannot be opened is told in the log, and the daemon serves without it.",
         "protocol = \"socketmap\"",
     ),
     key(
         "path",
         "path",
-        None,
+        Some("none; this or, of `metrics`, `address` is mandatory"),
         "The socket, 107 octets at most; a relative path is one in the runtime directory. Debian's smtp(8) and smtpd(8) \
          are chrooted in Postfix's queue directory and reach nothing outside of it.",
         "path = \"/var/spool/postfix/connectord/socketmap.sock\"",
+    ),
+    key(
+        "address",
+        "loopback address and port",
+        NONE,
+        "The address of `metrics` instead, without `group` and `mode`: in 127.0.0.0/8, or [::1]. Every user of this host \
+         can read what is served there: the names of the connectors, and what became of them. The unit allows no \
+         address; connectord-monitoring(7) says how to have one.",
+        "address = \"127.0.0.1:9899\"",
     ),
     key(
         "group",
