@@ -78,6 +78,7 @@ mod policy_host;
 mod postfix;
 mod postmap;
 mod practice;
+mod prove;
 mod requirement;
 mod resolver;
 mod root;

@@ -14,6 +14,9 @@ use crate::partner::Host;
 use crate::resolver::Zone;
 use crate::root::Release;
 
+/// What `prove` becomes.
+const VALIDATE: &str = env!("CARGO_BIN_EXE_connectord-validate");
+
 pub struct Practice {
     pub lab: Lab,
 }
@@ -24,9 +27,11 @@ impl Practice {
         let directory = lab.machine.directory();
         fs::write(directory.join("certificates/ca-certificates.crt"), authority.pem()).unwrap();
         let practice = Practice { lab };
-        let program = practice.path("connectord");
-        fs::copy(CONNECTORD, &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, built) in [("connectord", CONNECTORD), ("connectord-validate", VALIDATE)] {
+            let program = practice.path(name);
+            fs::copy(built, &program).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
         practice
     }
 

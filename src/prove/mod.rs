@@ -1,0 +1,272 @@
+//! Showing by experiment that connectors fail closed.
+//!
+//! Promises: a copy of this machine's MTA, with the settings that it has, and a daemon of the configuration as it is in
+//! the files, send mail of each connector to servers that do everything wrong; what came is judged by
+//! what the connector demands ([`judge`]), and never by what was answered. The MTA that runs, its queue, its log and the
+//! network are not touched: everything is in namespaces that nobody else sees ([`enclosure`], [`network`]), and ends with
+//! this process, however that ends.
+//!
+//! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), tables that are asked
+//! for over the network, and what milters and content filters do. `doctor` reads what it can of that.
+//!
+//! It takes root, ip(8), and the file system for processes at /proc.
+
+mod atlas;
+mod authority;
+mod closing;
+mod copy;
+mod dns;
+mod enclosure;
+mod judge;
+mod log;
+mod network;
+mod partner;
+pub mod proof;
+mod round;
+mod server;
+mod subject;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use openssl::error::ErrorStack;
+use sha2::{Digest as _, Sha256};
+
+pub use copy::Original;
+pub use subject::Subject;
+
+use authority::Credentials;
+use partner::Authorities;
+use proof::{ConnectorProof, Described, End, Proof, Try, Verdict};
+use round::Round;
+use server::Server;
+
+/// What is tried, and with what.
+pub struct Plan {
+    /// The MTA.
+    pub original: Original,
+    /// The connectors.
+    pub subjects: Vec<Subject>,
+    /// Their own files of authorities.
+    pub anchors: BTreeSet<PathBuf>,
+    /// The program of the daemon.
+    pub program: PathBuf,
+    /// Its configuration, absolute.
+    pub config: PathBuf,
+    /// The directory of its sockets whose path is not absolute.
+    pub runtime: PathBuf,
+    /// The sockets that an MTA asks at: relative ones are in the runtime directory.
+    pub listen: Vec<PathBuf>,
+    /// The directories of the absolute ones.
+    pub sockets: BTreeSet<PathBuf>,
+    /// The envelope sender of probes.
+    pub sender: String,
+    /// The addresses of this machine.
+    pub own: BTreeSet<Ipv4Addr>,
+    /// The ports that servers listen at.
+    pub ports: Vec<u16>,
+}
+
+impl Plan {
+    fn asked(&self, runtime: &Path) -> Vec<PathBuf> {
+        self.listen.iter().map(|path| runtime.join(path)).collect()
+    }
+
+    fn listens(&self, runtime: &Path) -> bool {
+        self.asked(runtime).iter().all(|path| round::listens(path))
+    }
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refuses something.
+    #[error("cannot {what}: {error}")]
+    System {
+        /// What was wanted.
+        what: String,
+        /// What it says.
+        error: std::io::Error,
+    },
+    /// The network of the proof.
+    #[error(transparent)]
+    Network(#[from] network::Trouble),
+    /// A certificate.
+    #[error("cannot make the certificates of the proof: {0}")]
+    Certificates(#[from] ErrorStack),
+    /// A program failed.
+    #[error("{program}: {}", said.escape_debug())]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// The daemon of the proof does not answer.
+    #[error("the daemon of the proof {said}; see what `connectord serve` says with this configuration")]
+    Daemon {
+        /// In words.
+        said: String,
+    },
+    /// A mistake of ours.
+    #[error("a thread of the proof has failed")]
+    Panicked,
+}
+
+impl Error {
+    fn system(what: impl Into<String>, error: impl Into<std::io::Error>) -> Error {
+        Error::System { what: what.into(), error: error.into() }
+    }
+
+    fn place(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
+        Error::system(format!("{what} {}", path.display()), error)
+    }
+
+    /// The same with the last lines of the log.
+    fn beside(self, log: &str) -> Error {
+        match self {
+            Error::Program { program, said } => {
+                Error::Program { program, said: format!("{said} {}", log.lines().collect::<Vec<_>>().join(" ")) }
+            }
+            Error::System { .. }
+            | Error::Network(_)
+            | Error::Certificates(_)
+            | Error::Daemon { .. }
+            | Error::Panicked => self,
+        }
+    }
+}
+
+/// The first words of what a program said.
+fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines().take(5).collect::<Vec<_>>().join(" ").chars().take(600).collect()
+}
+
+/// Servers that are tried with the daemon stopped too: who takes plaintext, and who would be taken for the partner.
+const STOPPED: [Server; 2] = [Server::NoStarttls, Server::WrongName];
+
+/// Rounds of a proof, in their order.
+fn rounds() -> impl Iterator<Item = Round> {
+    let answered = Server::ALL.into_iter().map(|server| Round { server, daemon: true });
+    answered.chain(STOPPED.into_iter().map(|server| Round { server, daemon: false }))
+}
+
+/// What is told of a proof beside its rounds.
+pub struct Around {
+    /// When it began.
+    pub at: Timestamp,
+    /// The name of this machine.
+    pub machine: String,
+    /// The MTA's version.
+    pub mta_version: String,
+    /// The files.
+    pub files: Vec<proof::File>,
+}
+
+/// The addresses of this machine, which the copy has too.
+///
+/// # Errors
+/// What the system says.
+pub fn own_addresses() -> Result<BTreeSet<Ipv4Addr>, Error> {
+    network::own_addresses().map_err(|error| Error::system("read the addresses of this machine", error))
+}
+
+/// Runs all rounds. `told` hears what is tried next.
+///
+/// # Errors
+/// A round could not be run: there is no proof then.
+pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(&str, bool)) -> Result<Proof, Error> {
+    let right = authority::key()?;
+    let key: [u8; 32] = Sha256::digest(right.public_key_to_der()?).into();
+    let authorities = Arc::new(Authorities {
+        trusted: Credentials::authority("connectord prove")?,
+        unknown: Credentials::authority("connectord prove, unknown")?,
+        right,
+    });
+    let mut tries: HashMap<usize, Vec<Try>> = HashMap::new();
+    for round in rounds() {
+        told(round.server.id(), round.daemon);
+        for (subject, tried) in round::run(plan, round, &authorities, key)? {
+            tries.entry(subject).or_default().push(tried);
+        }
+    }
+    let connectors: Vec<ConnectorProof> = plan
+        .subjects
+        .iter()
+        .enumerate()
+        .map(|(number, subject)| shown(subject, tries.remove(&number).unwrap_or_default()))
+        .collect();
+    let seconds = Timestamp::now().duration_since(around.at).as_secs();
+    Ok(Proof {
+        verdict: connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::NotShown),
+        at: around.at,
+        seconds: u64::try_from(seconds).unwrap_or_default(),
+        machine: around.machine,
+        connectord: env!("CARGO_PKG_VERSION"),
+        mta: "postfix",
+        mta_version: around.mta_version,
+        files: around.files,
+        differences: plan.original.differences().iter().map(ToString::to_string).collect(),
+        servers: Server::ALL.map(|server| Described { server: server.id(), about: server.about() }).to_vec(),
+        connectors,
+    })
+}
+
+/// What the tries of a connector show.
+fn shown(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut tell = |reason: String| {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    };
+    let mut verdict = Verdict::Holds;
+    for tried in &tries {
+        if let Some(weaker) = &tried.weaker {
+            verdict = Verdict::Fails;
+            tell(format!("{}: mail arrived {weaker}", circumstances(tried)));
+        }
+    }
+    let mut not_shown = |reason: String| {
+        verdict = verdict.max(Verdict::NotShown);
+        tell(reason);
+    };
+    if tries.is_empty() {
+        not_shown("no domain of its own: others are narrower, or all are excepted".to_owned());
+    }
+    for tried in &tries {
+        match tried.end {
+            End::Unknown => not_shown(format!("{}: nothing was heard of the mail", circumstances(tried))),
+            End::Elsewhere => {
+                not_shown(format!("{}: the mail went elsewhere: {}", circumstances(tried), tried.reason));
+            }
+            // Nobody but the partner has the key that is pinned.
+            End::Waits | End::Returned
+                if tried.server == Server::Right.id() && tried.daemon && !subject.is_pinned() =>
+            {
+                not_shown(format!("{}: the mail did not arrive: {}", circumstances(tried), tried.reason));
+            }
+            End::Waits | End::Returned | End::Arrived => {}
+        }
+    }
+    ConnectorProof {
+        connector: subject.name.clone(),
+        mode: subject.mode.word(),
+        demands: subject.requirement.to_string(),
+        verdict,
+        reasons,
+        tries,
+    }
+}
+
+/// A try in few words.
+fn circumstances(tried: &Try) -> String {
+    let header = if tried.header { ", with the header `TLS-Required: no`" } else { "" };
+    let daemon = if tried.daemon { "" } else { ", the daemon stopped" };
+    format!("server {}{header}{daemon}", tried.server)
+}
