@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use super::Error;
 use super::enclosure::{Enclosure, copy};
@@ -33,12 +34,8 @@ pub struct Original {
     pub config_directory: PathBuf,
 }
 
-/// What is done to the copy, and said of it.
-pub struct Difference {
-    /// The command and its arguments.
-    program: &'static str,
-    arguments: Vec<String>,
-}
+/// What is changed in the copy: options of postconf(1), each with what it is given.
+pub type Differences = Vec<(&'static str, Vec<String>)>;
 
 impl Original {
     /// The queue directory.
@@ -47,46 +44,39 @@ impl Original {
     }
 
     /// What is changed in the copy's main.cf and master.cf.
-    pub fn differences(&self) -> Vec<Difference> {
-        let set = |name: &str, value: &str| Difference {
-            program: "postconf",
-            arguments: vec!["-e".to_owned(), format!("{name} = {value}")],
-        };
-        let mut all = vec![
-            // Its lines come to us by syslog(3).
-            set("maillog_file", ""),
-            set("smtpd_milters", ""),
-            set("non_smtpd_milters", ""),
-            set("content_filter", ""),
-            set("authorized_submit_users", "static:anyone"),
-        ];
+    pub fn differences(&self) -> Differences {
+        // Its lines come to us by syslog(3).
+        let mut set: Vec<String> = vec!["maillog_file=".to_owned()];
+        for name in ["smtpd_milters", "non_smtpd_milters", "content_filter"] {
+            set.push(format!("{name}="));
+        }
+        set.push("authorized_submit_users=static:anyone".to_owned());
         for (name, value) in self.settings.all() {
+            let is_delay =
+                name.ends_with("_destination_rate_delay") || name.ends_with("_transport_rate_delay");
             if name.ends_with("_destination_concurrency_failed_cohort_limit") && value != "0" {
-                all.push(set(name, "0"));
-            }
-            if name.ends_with("_destination_rate_delay") || name.ends_with("_transport_rate_delay") {
-                all.push(set(name, "0s"));
+                set.push(format!("{name}=0"));
+            } else if is_delay && !value.starts_with('0') && !value.starts_with('$') {
+                set.push(format!("{name}=0s"));
             }
         }
+        let (mut without, mut unset, mut discard) = (Vec::new(), Vec::new(), Vec::new());
         for service in self.settings.services() {
-            let edit = |option: &str, what: String| Difference {
-                program: "postconf",
-                arguments: vec![option.to_owned(), what],
-            };
-            if service.name.ends_with("/inet") || service.name.ends_with("/pass") && service.program == "postscreen" {
-                all.push(edit("-MX", service.name.clone()));
+            if service.name.ends_with("/inet") {
+                without.push(service.name.clone());
                 continue;
             }
             for name in ["content_filter", "maillog_file"] {
                 if service.own(name).is_some() {
-                    all.push(edit("-PX", format!("{}/{name}", service.name)));
+                    unset.push(format!("{}/{name}", service.name));
                 }
             }
             if LOCAL.contains(&service.program.as_str()) {
-                all.push(edit("-F", format!("{}/command=discard", service.name)));
+                discard.push(format!("{}/command=discard", service.name));
             }
         }
-        all
+        let all = [("-e", set), ("-MX", without), ("-PX", unset), ("-F", discard)];
+        all.into_iter().filter(|(_, what)| !what.is_empty()).collect()
     }
 
     /// A command of Postfix for the copy.
@@ -139,7 +129,10 @@ impl Original {
         match fs::read_link(place).map(|target| Path::new("/etc").join(target)) {
             // It leads into the new /run, where nothing is yet: systemd-resolved(8).
             Ok(target) if !target.exists() => {
-                let made = target.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::copy(&ours, &target));
+                let made = target
+                    .parent()
+                    .map_or(Ok(()), fs::create_dir_all)
+                    .and_then(|()| fs::copy(&ours, &target));
                 made.map(drop).map_err(|error| Error::place("write", &target, error))
             }
             _ => enclosure.replace(place, &ours),
@@ -164,18 +157,32 @@ impl Original {
     /// # Errors
     /// What Postfix says.
     pub fn start(&self, authority: &Path) -> Result<(), Error> {
-        for difference in self.differences() {
-            self.run(difference.program, &difference.arguments)?;
+        for (option, what) in self.differences() {
+            self.run("postconf", option, &what)?;
         }
         if self.has_only_a_directory() {
-            let file = format!("smtp_tls_CAfile = {}", authority.display());
-            self.run("postconf", &["-e".to_owned(), file])?;
+            self.run("postconf", "-e", &[format!("smtp_tls_CAfile={}", authority.display())])?;
         }
-        self.run("postfix", &["start".to_owned()])
+        self.age()?;
+        self.run("postfix", "start", &[])
     }
 
-    fn run(&self, program: &'static str, arguments: &[String]) -> Result<(), Error> {
-        let output = self.command(program).args(arguments).output();
+    /// Every process of Postfix waits while main.cf is younger than two seconds: somebody could be writing it
+    /// (dict_load_file_xt in dict.c).
+    fn age(&self) -> Result<(), Error> {
+        for name in ["main.cf", "master.cf"] {
+            let path = self.config_directory.join(name);
+            let aged = fs::File::options()
+                .append(true)
+                .open(&path)
+                .and_then(|file| file.set_modified(SystemTime::now() - Duration::from_secs(60)));
+            aged.map_err(|error| Error::place("change the time of", &path, error))?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, program: &'static str, command: &str, arguments: &[String]) -> Result<(), Error> {
+        let output = self.command(program).arg(command).args(arguments).output();
         let output = output.map_err(|error| Error::system(program, error))?;
         if output.status.success() {
             return Ok(());
@@ -196,7 +203,8 @@ impl Original {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| Error::system("start sendmail", error))?;
-        let message = format!("From: <{sender}>\nTo: <{recipient}>\n{headers}\nA probe of connectord prove.\n");
+        let message =
+            format!("From: <{sender}>\nTo: <{recipient}>\n{headers}\nA probe of connectord prove.\n");
         let written = child.stdin.take().map(|mut stdin| stdin.write_all(message.as_bytes()));
         let output = child.wait_with_output().map_err(|error| Error::system("wait for sendmail", error))?;
         match written {
@@ -206,17 +214,12 @@ impl Original {
     }
 }
 
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.program, self.arguments.join(" "))
-    }
-}
-
 /// A new directory with the owner and mode of one of this machine.
 fn alike(enclosure: &Enclosure, place: &Path, name: &str) -> Result<PathBuf, Error> {
     let about = fs::metadata(place).map_err(|error| Error::place("read", place, error))?;
     let ours = enclosure.directory(Path::new(name), about.permissions().mode() & 0o7777)?;
-    chown(&ours, Some(about.uid()), Some(about.gid())).map_err(|error| Error::place("give away", &ours, error))?;
+    chown(&ours, Some(about.uid()), Some(about.gid()))
+        .map_err(|error| Error::place("give away", &ours, error))?;
     Ok(ours)
 }
 

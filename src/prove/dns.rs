@@ -56,8 +56,8 @@ fn reply(question: &[u8], atlas: &Atlas, key: [u8; 32]) -> Option<Vec<u8>> {
     reply.add_query(query.clone());
     reply.metadata.recursion_available = true;
     reply.metadata.recursion_desired = question.metadata.recursion_desired;
-    reply.metadata.authentic_data = question.metadata.authentic_data
-        || question.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+    reply.metadata.authentic_data =
+        question.metadata.authentic_data || question.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
     match data(&name, query.query_type(), atlas, key) {
         Ok(data) => {
             let record = |data| Record::from_rdata(query.name().clone(), TTL, data);
@@ -86,8 +86,7 @@ fn data(name: &str, kind: RecordType, atlas: &Atlas, key: [u8; 32]) -> Result<Op
         return Ok(Some(RData::A(A::from(address))));
     }
     if kind == RecordType::MX {
-        let host =
-            Name::from_ascii(format!("{}.", exchange(name))).map_err(|_| ResponseCode::ServFail)?;
+        let host = Name::from_ascii(format!("{}.", exchange(name))).map_err(|_| ResponseCode::ServFail)?;
         return Ok(Some(RData::MX(MX::new(10, host))));
     }
     Ok(None)

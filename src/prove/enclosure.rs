@@ -23,8 +23,18 @@ const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 /// File systems that are no files: they cannot be written in a way that stays, or not be made read-only.
 const PSEUDO: [&str; 12] = [
-    "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "autofs", "debugfs", "tracefs", "securityfs",
-    "bpf", "binfmt_misc",
+    "proc",
+    "sysfs",
+    "cgroup",
+    "cgroup2",
+    "devpts",
+    "mqueue",
+    "autofs",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "bpf",
+    "binfmt_misc",
 ];
 
 /// The enclosure of this thread.
@@ -68,7 +78,8 @@ impl Enclosure {
         let path = self.path(name);
         let made = DirBuilder::new().recursive(true).mode(mode).create(&path);
         // Whatever the umask is.
-        let made = made.and_then(|()| fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)));
+        let made = made
+            .and_then(|()| fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)));
         made.map_err(|error| Error::place("make", &path, error))?;
         Ok(path)
     }
@@ -110,7 +121,9 @@ impl Enclosure {
             mount(Some(&real), &ours, None::<&str>, MsFlags::MS_BIND, None::<&str>)
                 .map_err(|errno| Error::place("copy", &real, errno))?;
         }
-        for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+        for (name, target) in
+            [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
+        {
             let ours = directory.join(name);
             symlink(target, &ours).map_err(|error| Error::place("make", &ours, error))?;
         }
@@ -137,7 +150,8 @@ impl Enclosure {
             let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
             match mount(None::<&str>, &place, None::<&str>, flags, None::<&str>) {
                 // What is below a newer mount cannot be reached, by nobody.
-                Ok(()) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::EINVAL) if place != Path::new("/") => {}
+                Ok(()) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::EINVAL)
+                    if place != Path::new("/") => {}
                 Ok(()) => {}
                 Err(errno) => return Err(Error::place("make read-only", &place, errno)),
             }

@@ -21,7 +21,9 @@ pub fn weaker(requirement: &Requirement, server: Server, came: Came) -> Option<S
     let level = requirement.level();
     let version = match came {
         // Every domain of a proof has TLSA records, so that `dane` is not `may` there (RFC 7672 section 2.2).
-        Came::Plain if level != Level::May => return Some(format!("in plaintext, where {level} is demanded")),
+        Came::Plain if level != Level::May => {
+            return Some(format!("in plaintext, where {level} is demanded"));
+        }
         Came::Plain => return None,
         Came::Tls(version) => version,
     };
@@ -31,7 +33,7 @@ pub fn weaker(requirement: &Requirement, server: Server, came: Came) -> Option<S
         return Some(format!("over a version of TLS before {least}"));
     }
     (!accepts(level, server))
-        .then(|| format!("to a server that {}, where {level} is demanded", server.about()))
+        .then(|| format!("at a server that {}, where {level} is demanded", server.about()))
 }
 
 /// Whether a level takes what the server shows of itself.

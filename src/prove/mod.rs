@@ -68,7 +68,7 @@ pub struct Plan {
     /// The addresses of this machine.
     pub own: BTreeSet<Ipv4Addr>,
     /// The ports that servers listen at.
-    pub ports: Vec<u16>,
+    pub ports: BTreeSet<u16>,
 }
 
 impl Plan {
@@ -129,9 +129,10 @@ impl Error {
     /// The same with the last lines of the log.
     fn beside(self, log: &str) -> Error {
         match self {
-            Error::Program { program, said } => {
-                Error::Program { program, said: format!("{said} {}", log.lines().collect::<Vec<_>>().join(" ")) }
-            }
+            Error::Program { program, said } => Error::Program {
+                program,
+                said: format!("{said} {}", log.lines().collect::<Vec<_>>().join(" ")),
+            },
             Error::System { .. }
             | Error::Network(_)
             | Error::Certificates(_)
@@ -188,10 +189,11 @@ pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(&str, bool)) -> Result<P
         unknown: Credentials::authority("connectord prove, unknown")?,
         right,
     });
+    let mut ports = plan.ports.clone();
     let mut tries: HashMap<usize, Vec<Try>> = HashMap::new();
     for round in rounds() {
         told(round.server.id(), round.daemon);
-        for (subject, tried) in round::run(plan, round, &authorities, key)? {
+        for (subject, tried) in run(plan, round, &mut ports, &authorities, key)? {
             tries.entry(subject).or_default().push(tried);
         }
     }
@@ -211,48 +213,85 @@ pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(&str, bool)) -> Result<P
         mta: "postfix",
         mta_version: around.mta_version,
         files: around.files,
-        differences: plan.original.differences().iter().map(ToString::to_string).collect(),
+        differences: differences(plan),
         servers: Server::ALL.map(|server| Described { server: server.id(), about: server.about() }).to_vec(),
         connectors,
     })
 }
 
+/// Runs a round. Mail that goes to a port where nobody is shows nothing: the round is run again with a server there.
+fn run(
+    plan: &Plan,
+    round: Round,
+    ports: &mut BTreeSet<u16>,
+    authorities: &Arc<Authorities>,
+    key: [u8; 32],
+) -> Result<Vec<(usize, Try)>, Error> {
+    loop {
+        let tries = round::run(plan, round, ports, authorities, key)?;
+        let known = ports.len();
+        ports.extend(tries.iter().filter_map(|(_, tried)| unserved(&tried.reason)).take(MORE_PORTS));
+        if ports.len() == known || known > plan.ports.len() + MORE_PORTS {
+            return Ok(tries);
+        }
+    }
+}
+
+/// Ports that settings of the MTA lead to and nobody foresaw; more than anybody has.
+const MORE_PORTS: usize = 16;
+
+/// `connect to relay.example[198.18.1.1]:2525: Connection refused` (smtp_connect.c:smtp_connect_sock)
+fn unserved(reason: &str) -> Option<u16> {
+    let (place, _) = reason.split_once(": Connection refused")?;
+    place.rsplit_once("]:")?.1.parse().ok()
+}
+
+/// Whether mail waits for nothing but a server: then it shows nothing.
+fn met_nobody(tried: &Try) -> bool {
+    tried.end == End::Waits && tried.reason.starts_with("connect to ")
+}
+
+fn differences(plan: &Plan) -> Vec<String> {
+    let all = plan.original.differences().into_iter();
+    all.map(|(option, what)| format!("postconf {option} {}", what.join(" "))).collect()
+}
+
 /// What the tries of a connector show.
 fn shown(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
     let mut reasons: Vec<String> = Vec::new();
-    let mut tell = |reason: String| {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    };
     let mut verdict = Verdict::Holds;
-    for tried in &tries {
-        if let Some(weaker) = &tried.weaker {
-            verdict = Verdict::Fails;
-            tell(format!("{}: mail arrived {weaker}", circumstances(tried)));
+    let mut tell = |worse: Verdict, tried: &Try, what: &str| {
+        verdict = verdict.max(worse);
+        let without_header = format!("{}: {what}", circumstances(&Try { header: false, ..tried.clone() }));
+        // The header is the reason only where there is none without it.
+        if !reasons.contains(&without_header) {
+            let reason = format!("{}: {what}", circumstances(tried));
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
         }
-    }
-    let mut not_shown = |reason: String| {
-        verdict = verdict.max(Verdict::NotShown);
-        tell(reason);
     };
-    if tries.is_empty() {
-        not_shown("no domain of its own: others are narrower, or all are excepted".to_owned());
-    }
     for tried in &tries {
-        match tried.end {
-            End::Unknown => not_shown(format!("{}: nothing was heard of the mail", circumstances(tried))),
-            End::Elsewhere => {
-                not_shown(format!("{}: the mail went elsewhere: {}", circumstances(tried), tried.reason));
+        let is_right = tried.server == Server::Right.id() && tried.daemon;
+        match (&tried.weaker, tried.end) {
+            (Some(weaker), _) => tell(Verdict::Fails, tried, &format!("mail arrived {weaker}")),
+            (None, End::Unknown) => tell(Verdict::NotShown, tried, "nothing was heard of the mail"),
+            (None, End::Elsewhere) => {
+                tell(Verdict::NotShown, tried, &format!("the mail went elsewhere: {}", tried.reason));
+            }
+            (None, _) if met_nobody(tried) => {
+                tell(Verdict::NotShown, tried, &format!("the mail met no server: {}", tried.reason));
             }
             // Nobody but the partner has the key that is pinned.
-            End::Waits | End::Returned
-                if tried.server == Server::Right.id() && tried.daemon && !subject.is_pinned() =>
-            {
-                not_shown(format!("{}: the mail did not arrive: {}", circumstances(tried), tried.reason));
+            (None, End::Waits | End::Returned) if is_right && !subject.is_pinned() => {
+                tell(Verdict::NotShown, tried, &format!("the mail did not arrive: {}", tried.reason));
             }
-            End::Waits | End::Returned | End::Arrived => {}
+            (None, End::Waits | End::Returned | End::Arrived) => {}
         }
+    }
+    if tries.is_empty() {
+        verdict = Verdict::NotShown;
+        reasons.push("no domain of its own: others are narrower there, or all are excepted".to_owned());
     }
     ConnectorProof {
         connector: subject.name.clone(),
@@ -269,4 +308,22 @@ fn circumstances(tried: &Try) -> String {
     let header = if tried.header { ", with the header `TLS-Required: no`" } else { "" };
     let daemon = if tried.daemon { "" } else { ", the daemon stopped" };
     format!("server {}{header}{daemon}", tried.server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_where_nobody_is_is_read() {
+        for (reason, expected) in [
+            ("connect to relay.example[198.18.1.1]:2525: Connection refused", Some(2525)),
+            ("connect to relay.example[198.18.1.1]:25: Connection timed out", None),
+            ("host mx.example[198.18.1.1] said: 450 connect to [x]:99: Connection refused", Some(99)),
+            ("Connection refused", None),
+            ("", None),
+        ] {
+            assert_eq!(unserved(reason), expected, "{reason}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! They serve the copy of the MTA and nobody else, in a network of their own; their bounds are against a mistake of
 //! ours. What they take is kept without its text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
@@ -73,7 +73,7 @@ impl Partner {
     /// What the system says.
     pub fn start(
         network: &Namespace,
-        ports: &[u16],
+        ports: &BTreeSet<u16>,
         server: Server,
         atlas: Arc<Atlas>,
         authorities: Arc<Authorities>,
@@ -142,8 +142,7 @@ impl Shared {
                 "EHLO" => {
                     client.say(&format!("250-{host}"))?;
                     // As a device on the way does it that wants to read along.
-                    let offer =
-                        if self.server == Server::Stripped { "250-XXXXXXXA" } else { "250-STARTTLS" };
+                    let offer = if self.server == Server::Stripped { "250-XXXXXXXA" } else { "250-STARTTLS" };
                     if tls.is_none() && self.server != Server::NoStarttls {
                         client.say(offer)?;
                     }

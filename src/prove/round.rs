@@ -3,6 +3,7 @@
 //! Each round has a network, a copy of the MTA and a daemon of its own, so that nothing that one leaves behind (an open
 //! connection, a session, a host that is not tried for a while) is seen by the next.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::UdpSocket;
@@ -61,12 +62,14 @@ struct Probe {
 pub fn run(
     plan: &Plan,
     round: Round,
+    ports: &BTreeSet<u16>,
     authorities: &Arc<Authorities>,
     key: [u8; 32],
 ) -> Result<Vec<(usize, Try)>, Error> {
     // Namespaces are of a thread, and for good.
     thread::scope(|scope| {
-        let thread = thread::Builder::new().spawn_scoped(scope, || enclosed(plan, round, authorities, key));
+        let thread =
+            thread::Builder::new().spawn_scoped(scope, || enclosed(plan, round, ports, authorities, key));
         let thread = thread.map_err(|error| Error::system("start a thread", error))?;
         thread.join().unwrap_or(Err(Error::Panicked))
     })
@@ -75,6 +78,7 @@ pub fn run(
 fn enclosed(
     plan: &Plan,
     round: Round,
+    ports: &BTreeSet<u16>,
     authorities: &Arc<Authorities>,
     key: [u8; 32],
 ) -> Result<Vec<(usize, Try)>, Error> {
@@ -86,9 +90,10 @@ fn enclosed(
 
     let atlas = Arc::new(Atlas::of(&plan.subjects));
     let socket = world.enter(|| UdpSocket::bind((WORLD, DNS))).and_then(|socket| socket);
-    let served = socket.and_then(|socket| super::dns::serve(socket, Arc::clone(&atlas), key, closing.clone()));
+    let served =
+        socket.and_then(|socket| super::dns::serve(socket, Arc::clone(&atlas), key, closing.clone()));
     served.map_err(|error| Error::system("serve the DNS of the proof", error))?;
-    let partner = Partner::start(&world, &plan.ports, round.server, atlas, Arc::clone(authorities))
+    let partner = Partner::start(&world, ports, round.server, atlas, Arc::clone(authorities))
         .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
 
     plan.original.copy_into(&mut enclosure)?;

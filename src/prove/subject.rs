@@ -154,6 +154,7 @@ fn stranger(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use crate::model::sample::{agreements, connectors};
 
@@ -192,10 +193,7 @@ mod tests {
 
     #[test]
     fn hosts_are_those_that_the_mta_goes_to() {
-        let found = subjects(&[
-            "encrypt of a.b c.d",
-            "encrypt of e.f, through [h.i]:587 j.k [192.0.2.1]",
-        ]);
+        let found = subjects(&["encrypt of a.b c.d", "encrypt of e.f, through [h.i]:587 j.k [192.0.2.1]"]);
         assert_eq!(hosts(&found[0]), ["mx.a.b", "mx.c.d"]);
         assert_eq!(hosts(&found[1]), ["h.i", "j.k", "mx.j.k", "192.0.2.1"]);
         assert_eq!((&found[0].ports, &found[1].ports), (&vec![], &vec!["587".to_owned()]));

@@ -1,6 +1,9 @@
 //! `prove`: on a correct installation every connector holds; each way round a connector is found, with the connector's
 //! name and the server's.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use serde_json::Value;
 
 use crate::certificates::Authority;
@@ -9,22 +12,29 @@ use crate::practice::Practice;
 use crate::resolver::Zone;
 use crate::root::Release;
 
-on_each_postfix!(a_correct_installation_holds);
+on_each_postfix!(what_holds_and_what_goes_round);
 
-const CONNECTORS: &str = r#"
+/// What is tried: the connector `good` with this mode and these names, and beside it one that demands less.
+fn connectors(mode: &str, names: &str) -> String {
+    format!(
+        r#"
 [[outbound]]
 name = "good"
-mode = "enforce"
-domains = ["*.good.example"]
+mode = "{mode}"
+domains = ["*.good.co.uk"]
 tls = "secure"
-match = ["mx.good.example", "*.filter.example"]
+match = [{names}]
 
 [[outbound]]
 name = "open"
 mode = "enforce"
 domains = ["open.example"]
 tls = "encrypt"
-"#;
+"#
+    )
+}
+
+const NAMES: &str = r#""mx.good.co.uk", "*.filter.example""#;
 
 impl Practice {
     /// What `prove` says; its exit code says the same.
@@ -37,12 +47,104 @@ impl Practice {
         assert_eq!(output.status.code(), Some(i32::from(proof["verdict"] != "holds")), "{proof}");
         proof
     }
+
+    /// The proof fails, for this connector and these servers, and for no others.
+    #[track_caller]
+    fn fails(&self, what: &str, expected: &[(&str, &[&str])]) {
+        let proof = self.proof(&[]);
+        let found: BTreeSet<(String, String)> = each(&proof)
+            .filter(|(_, tried)| !tried["weaker"].is_null())
+            .map(|(name, tried)| (name, text(&tried["server"])))
+            .collect();
+        let expected: BTreeSet<(String, String)> = expected
+            .iter()
+            .flat_map(|(name, servers)| {
+                servers.iter().map(|server| ((*name).to_owned(), (*server).to_owned()))
+            })
+            .collect();
+        assert_eq!(found, expected, "{what}: {proof:#}");
+        assert_eq!(proof["verdict"], "fails");
+    }
 }
 
-fn a_correct_installation_holds(release: Release) {
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Every try, with its connector.
+fn each(proof: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let connectors = proof["connectors"].as_array().unwrap();
+    connectors.iter().flat_map(|connector| {
+        let name = text(&connector["connector"]);
+        connector["tries"].as_array().unwrap().iter().map(move |tried| (name.clone(), tried))
+    })
+}
+
+/// Without TLS, and with one that no agreement means. After a handshake that broke Postfix waits before it tries without.
+const NO_TLS: [&str; 3] = ["no-starttls", "stripped", "refused"];
+const ALL_WRONG: [&str; 7] =
+    ["no-starttls", "stripped", "refused", "self-signed", "unknown-authority", "expired", "wrong-name"];
+
+const ALL: [&str; 10] = [
+    "right",
+    "no-starttls",
+    "stripped",
+    "refused",
+    "broken",
+    "self-signed",
+    "unknown-authority",
+    "expired",
+    "wrong-name",
+    "old-tls",
+];
+
+fn what_holds_and_what_goes_round(release: Release) {
     let authority = Authority::new("Lab CA");
     let practice = Practice::open(release, &authority, &[], Zone::default());
-    practice.agree(CONNECTORS);
-    let proof = practice.proof(&[]);
+    practice.agree(&connectors("enforce", NAMES));
+    holds(&practice);
+
+    practice.agree(&connectors("report", NAMES));
+    practice.fails("in report mode", &[("good", &ALL_WRONG)]);
+    practice.agree(&connectors("enforce", r#""mx.good.co.uk", "*.co.uk""#));
+    practice.fails("a weakened match", &[("good", &["wrong-name"])]);
+    practice.agree(&connectors("enforce", NAMES));
+
+    let both: [(&str, &[&str]); 2] = [("good", &ALL_WRONG), ("open", &NO_TLS)];
+    for (what, setting, expected) in [
+        ("a fallback relay", "smtp_fallback_relay=[relay.lab.example]", &both[..]),
+        ("a relayhost", "relayhost=[relay.lab.example]:2525", &both[..]),
+        (
+            "a table before the daemon's",
+            "smtp_tls_policy_maps=inline:{good.co.uk=none}, socketmap:unix:connectord/socketmap.sock:tls",
+            // Nobody tries TLS then.
+            &[("good", &ALL)],
+        ),
+        (
+            "a weaker match before the daemon's",
+            "smtp_tls_policy_maps=inline:{{good.co.uk=secure match=.co.uk}}, socketmap:unix:connectord/socketmap.sock:tls",
+            &[("good", &["wrong-name"])],
+        ),
+    ] {
+        practice.with_settings_restored(|| {
+            practice.postconf(&["-e", setting]);
+            practice.fails(what, expected);
+        });
+    }
+    if release.version == "3.10" {
+        practice.with_settings_restored(|| {
+            practice.postconf(&["-e", "tls_required_enable=yes"]);
+            practice.fails("the header TLS-Required", &both);
+        });
+    }
+}
+
+fn holds(practice: &Practice) {
+    let log = || practice.lab.mta.log(&practice.lab.machine);
+    let before = log();
+    let proof = practice.proof(&["--report", "/var/log/proof.html"]);
     assert_eq!(proof["verdict"], "holds", "{proof:#}");
+    let page = fs::read_to_string(practice.lab.machine.directory().join("log/proof.html")).unwrap();
+    assert!(page.contains("mx.good.co.uk or *.filter.example") && page.contains("wrong-name"), "{page}");
+    assert_eq!(log(), before, "the Postfix that runs has heard of it");
 }

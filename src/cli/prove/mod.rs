@@ -83,8 +83,11 @@ pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<E
     };
     let proof = prove::prove(&plan, around, &told).map_err(failure)?;
     if let Some(path) = &options.report {
-        fs::write(path, html::page(&proof))
-            .map_err(|error| Failure::OptionFile { option: "--report", path: path.clone(), error })?;
+        fs::write(path, html::page(&proof)).map_err(|error| Failure::OptionFile {
+            option: "--report",
+            path: path.clone(),
+            error,
+        })?;
     }
     if settings.json {
         out.json(&proof)?;
@@ -126,8 +129,7 @@ fn plan(
     listen: &[Listen],
     original: Original,
 ) -> Result<Plan, Failure> {
-    let subjects: Vec<Subject> =
-        chosen.iter().map(|connector| Subject::of(connector, agreements)).collect();
+    let subjects: Vec<Subject> = chosen.iter().map(|connector| Subject::of(connector, agreements)).collect();
     let asked = |listen: &&Listen| listen.protocol == ListenProtocol::Socketmap;
     let is_written = listen.iter().any(|listen| listen.is_written);
     let runtime = if is_written { settings.runtime_dir() } else { unwritten(settings, &original) };
@@ -148,7 +150,7 @@ fn plan(
         config: config::absolute(&settings.config),
         listen: listen.iter().filter(asked).map(|listen| listen.path.clone()).collect(),
         own: prove::own_addresses().map_err(failure)?,
-        ports: ports.into_iter().collect(),
+        ports,
         runtime,
         sockets,
         subjects,
