@@ -55,7 +55,8 @@ impl Practice {
             format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\n")
         };
         let sockets = listen("socketmap") + &listen("policy");
-        let text = format!("version = 1\n{sockets}[mta]\nown_domains = [\"ours.example\"]\n{connectors}");
+        let mta = "[mta]\nown_domains = [\"ours.example\"]\nqueue_directory = \"/var/spool/postfix\"\n";
+        let text = format!("version = 1\n{sockets}{mta}{connectors}");
         fs::write(self.path("connectord.toml"), text).unwrap();
     }
 

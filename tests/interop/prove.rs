@@ -12,7 +12,7 @@ use crate::practice::Practice;
 use crate::resolver::Zone;
 use crate::root::Release;
 
-on_each_postfix!(what_holds_and_what_goes_round);
+on_each_postfix!(what_holds_and_what_goes_round, every_level_holds);
 
 /// What is tried: the connector `good` with this mode and these names, and beside it one that demands less.
 fn connectors(mode: &str, names: &str) -> String {
@@ -54,7 +54,7 @@ impl Practice {
         let proof = self.proof(&[]);
         let found: BTreeSet<(String, String)> = each(&proof)
             .filter(|(_, tried)| !tried["weaker"].is_null())
-            .map(|(name, tried)| (name, text(&tried["server"])))
+            .map(|(name, tried)| (name, text_of(&tried["server"])))
             .collect();
         let expected: BTreeSet<(String, String)> = expected
             .iter()
@@ -67,7 +67,7 @@ impl Practice {
     }
 }
 
-fn text(value: &Value) -> String {
+fn text_of(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -75,7 +75,7 @@ fn text(value: &Value) -> String {
 fn each(proof: &Value) -> impl Iterator<Item = (String, &Value)> {
     let connectors = proof["connectors"].as_array().unwrap();
     connectors.iter().flat_map(|connector| {
-        let name = text(&connector["connector"]);
+        let name = text_of(&connector["connector"]);
         connector["tries"].as_array().unwrap().iter().map(move |tried| (name.clone(), tried))
     })
 }
@@ -147,4 +147,53 @@ fn holds(practice: &Practice) {
     let page = fs::read_to_string(practice.lab.machine.directory().join("log/proof.html")).unwrap();
     assert!(page.contains("mx.good.co.uk or *.filter.example") && page.contains("wrong-name"), "{page}");
     assert_eq!(log(), before, "the Postfix that runs has heard of it");
+}
+
+/// A connector for each level, and what only a route or a version makes.
+const LEVELS: [(&str, &str); 9] = [
+    ("names", "tls = \"secure\"\nmatch = [\"*.names.example\"]"),
+    ("encrypted", "tls = \"encrypt\""),
+    ("verified", "tls = \"verify\""),
+    ("domain", "tls = \"secure\"\nmatch = \"domain\""),
+    ("dane", "tls = \"dane\""),
+    ("dane-only", "tls = \"dane-only\""),
+    ("modern", "tls = \"encrypt\"\nprotocols = \">=TLSv1.2\""),
+    (
+        "routed",
+        "tls = \"secure\"\nmatch = [\"mail.filter.example\"]\nroute = [\"[mail.filter.example]:2525\"]",
+    ),
+    ("authority", "tls = \"secure\"\nmatch = \"domain\"\nca_file = \"own.pem\""),
+];
+
+fn every_level_holds(release: Release) {
+    let authority = Authority::new("Lab CA");
+    let practice = Practice::open(release, &authority, &[], Zone::default());
+    practice.write("own.pem", &Authority::new("a partner's own").pem());
+    let connector = |(name, tls): &(&str, &str)| {
+        format!(
+            "[[outbound]]\nname = \"{name}\"\nmode = \"enforce\"\ndomains = [\"{name}.example\"]\n{tls}\n"
+        )
+    };
+    let pinned = format!("tls = \"fingerprint\"\nfingerprints = [\"sha256:{}\"]", vec!["AA"; 32].join(":"));
+    let text: String = LEVELS.iter().map(connector).chain([connector(&("pinned", &pinned))]).collect();
+    practice.agree(&text);
+    let routes = "transport_maps=socketmap:unix:connectord/socketmap.sock:transport";
+    practice.postconf(&["-e", "smtp_dns_support_level=dnssec", routes]);
+    let proof = practice.proof(&[]);
+    assert_eq!(proof["verdict"], "holds", "{proof:#}");
+    let arrived = |name: &str| -> BTreeSet<String> {
+        let here = each(&proof).filter(|(connector, tried)| connector == name && tried["end"] == "arrived");
+        here.map(|(_, tried)| text_of(&tried["server"])).collect()
+    };
+    let set = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect::<BTreeSet<_>>();
+    const ANY: [&str; 5] = ["right", "self-signed", "unknown-authority", "expired", "wrong-name"];
+    for (name, _) in &LEVELS {
+        let expected = match *name {
+            "encrypted" => set(&[&ANY[..], &["old-tls"]].concat()),
+            "modern" => set(&ANY),
+            _ => set(&["right"]),
+        };
+        assert_eq!(arrived(name), expected, "{name}");
+    }
+    assert_eq!(arrived("pinned"), set(&[]));
 }

@@ -9,15 +9,20 @@ use crate::prove::proof::{ConnectorProof, Described, End, Proof, Try, Verdict};
 const STYLE: &str = "
 @page { size: A4; margin: 14mm 12mm }
 body { font: 10pt/1.35 'DejaVu Sans', Verdana, sans-serif; color: #111; max-width: 62em; margin: 2em auto; padding: 0 1em }
-h1 { font-size: 16pt; margin: 0 0 .2em } h2 { font-size: 11pt; margin: 1.2em 0 .4em }
+h1 { font-size: 16pt; margin: 0 0 .2em } h2 { font-size: 11pt; margin: 1.2em 0 .4em; break-after: avoid }
 p { margin: .3em 0 } code { font: .92em 'DejaVu Sans Mono', monospace; overflow-wrap: anywhere }
-table { border-collapse: collapse; width: 100% } th, td { border: 1px solid #bbb; padding: .15em .3em; text-align: left; vertical-align: top }
-th { background: #f2f2f2; font-weight: 600 } .tries th, .tries td { font-size: 7.5pt; text-align: center } .tries td:first-child, .tries th:first-child { text-align: left }
+table { border-collapse: collapse; width: 100% } tr, li { break-inside: avoid }
+th, td { border: 1px solid #bbb; padding: .15em .3em; text-align: left; vertical-align: top }
+th { background: #f2f2f2; font-weight: 600 } thead { display: table-header-group }
+.tries { table-layout: fixed } .tries th, .tries td { font-size: 7pt; text-align: center; padding: .15em .1em; overflow-wrap: anywhere }
+.tries th:first-child, .tries td:first-child { width: 25%; text-align: left; padding: .15em .3em }
+.tries th:nth-child(2) { width: 6% } .tries thead th:nth-child(n+3) { height: 8.5em; vertical-align: bottom }
+.tries th span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap }
 .holds { color: #075e1f; font-weight: 600 } .fails { color: #a40000; font-weight: 700 } .not-shown { color: #7a5200; font-weight: 600 }
-td.weak { background: #a40000; color: #fff; font-weight: 700 } td.odd { background: #fbe9c0 }
-.facts td:first-child { width: 11em; white-space: nowrap } .small { font-size: 8pt }
-ul { margin: .2em 0; padding-left: 1.3em } tr, li { break-inside: avoid }
-@media print { body { margin: 0; padding: 0; max-width: none; font-size: 8.5pt } }
+td.weak { background: #a40000; color: #fff; font-weight: 700; print-color-adjust: exact; -webkit-print-color-adjust: exact }
+td.odd { background: #fbe9c0 } .facts td:first-child { width: 11em; overflow-wrap: anywhere } .small { font-size: 8pt }
+ul { margin: .2em 0; padding-left: 1.3em }
+@media print { body { margin: 0; padding: 0; max-width: none; font-size: 8.5pt } .tries th, .tries td { font-size: 6.5pt } }
 ";
 
 /// Columns of the table: a server, and whether the daemon answered.
@@ -51,9 +56,10 @@ pub(super) fn page(proof: &Proof) -> String {
                     "A copy of this machine's Postfix, with its settings, and a daemon of the connectors as they are in the files sent "
                     "mail of each connector to mail servers of these kinds, in a network of their own. Each mail was sent as it is, "
                     "and with the header " code { "TLS-Required: no" } "; two kinds were tried with the daemon stopped too. A connector "
-                    "holds when nothing arrived weaker than it demands, and what was right arrived."
+                    "holds when nothing arrived weaker than it demands, and what was right arrived. Not seen: what only the "
+                    "Postfix that runs has, such as open connections and TLS sessions that are resumed, and the ways of inbound mail."
                 }
-                (servers(&proof.servers))
+                (servers(proof))
                 h2 { "With what" }
                 (facts(proof))
                 h2 { "In what the copy differs from this machine" }
@@ -92,7 +98,7 @@ fn sum(proof: &Proof) -> String {
     let of = |found| proof.connectors.iter().filter(|connector| connector.verdict == found).count();
     let tries: usize = proof.connectors.iter().map(|connector| connector.tries.len()).sum();
     format!(
-        "Of {} connectors {} hold, {} fail, of {} it could not be shown; {tries} mails in {} seconds.",
+        "{} connectors: {} hold, {} fail, {} not shown; {tries} mails in {} seconds.",
         proof.connectors.len(),
         of(Verdict::Holds),
         of(Verdict::Fails),
@@ -120,14 +126,14 @@ fn table(proof: &Proof, columns: &[Column]) -> Markup {
                     th { "Connector" }
                     th { "Verdict" }
                     @for (server, is_answered) in columns {
-                        th { (server) @if !is_answered { br; "(daemon stopped)" } }
+                        th { span { (server) @if !is_answered { br; "daemon stopped" } } }
                     }
                 }
             }
             tbody {
                 @for connector in &proof.connectors {
                     tr {
-                        td { (connector.connector) br; span class="small" { (connector.mode) "; " (connector.demands) } }
+                        td { strong { (connector.connector) } br; (connector.mode) "; " (connector.demands) }
                         td class=(class(connector.verdict)) { (verdict(connector.verdict)) }
                         @for column in columns { (cell(connector, *column)) }
                     }
@@ -156,7 +162,7 @@ fn cell(connector: &ConnectorProof, (server, is_answered): Column) -> Markup {
 
 fn short(tried: &Try) -> String {
     match (tried.end, &tried.tls) {
-        (End::Arrived, None) => "PLAINTEXT".to_owned(),
+        (End::Arrived, None) => "plain".to_owned(),
         (End::Arrived, Some(version)) => version.clone(),
         (End::Waits | End::Returned | End::Elsewhere | End::Unknown, _) => end(tried),
     }
@@ -165,8 +171,8 @@ fn short(tried: &Try) -> String {
 fn legend() -> Markup {
     html! {
         p class="small" {
-            "“waits”: the mail stayed in the queue. “TLSv1.3” and the like: it arrived over that. Red: it arrived weaker than the "
-            "connector demands."
+            "“waits”: the mail stayed in the queue. “plain”: it arrived in plaintext; “TLSv1.3” and the like: over that. Red: weaker "
+            "than the connector demands."
         }
     }
 }
@@ -188,11 +194,24 @@ fn remarks(proof: &Proof) -> Markup {
     }
 }
 
-fn servers(servers: &[Described]) -> Markup {
+/// What the servers did, and what the MTA said of one mail that stayed.
+fn servers(proof: &Proof) -> Markup {
+    let said = |server| {
+        let tries = proof.connectors.iter().flat_map(|connector| &connector.tries);
+        tries
+            .filter(|tried| tried.end == End::Waits && tried.daemon && tried.server == server)
+            .map(|tried| &tried.reason)
+            .next()
+    };
     html! {
         table class="facts small" {
-            @for described in servers {
-                tr { td { code { (described.server) } } td { (described.about) } }
+            thead { tr { th { "Server" } th { "What it does" } th { "What Postfix said of a mail that waits" } } }
+            @for Described { server, about } in &proof.servers {
+                tr {
+                    td { code { (server) } }
+                    td { (about) }
+                    td { @if let Some(reason) = said(*server) { (reason) } @else { "–" } }
+                }
             }
         }
     }
