@@ -6,6 +6,7 @@ use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use connectord::cli::{CommandLine, Exit};
 use connectord::mta::postfix::doctor::KINDS;
+use connectord::prove::server::Server;
 use roff::{bold, roman};
 
 use crate::markdown;
@@ -55,6 +56,9 @@ fn page(command: &Command, name: &str) -> String {
         if name == "connectord-doctor-postfix" {
             findings(&mut behind);
         }
+        if name == "connectord-prove" {
+            servers(&mut behind);
+        }
         behind.section("exit status");
         behind.paragraph("As all commands: connectord(8).");
         behind.section("see also");
@@ -68,6 +72,14 @@ fn findings(page: &mut Page) {
     page.section("findings");
     for kind in KINDS {
         page.item(vec![bold(kind.id), roman(format!(" ({})", kind.severity.word()))], marked(kind.about));
+    }
+}
+
+/// What mail is sent to, by the names in its output.
+fn servers(page: &mut Page) {
+    page.section("servers");
+    for server in Server::ALL {
+        page.item(vec![bold(server.id())], marked(server.about()));
     }
 }
 

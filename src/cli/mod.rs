@@ -109,8 +109,13 @@ enum Command {
     /// also while the daemon is stopped; and what is right must arrive. It ends with 0 when all of that is so, and with 1
     /// otherwise.
     ///
-    /// It takes root. All of it is in namespaces of its own: the Postfix that runs, its queue, its log and the network are
-    /// not touched. What only a running Postfix has is not seen: open connections, TLS sessions that are resumed.
+    /// It takes root and ip(8), and some seconds for ten connectors. All of it is in namespaces of its own: the Postfix that
+    /// runs, its queue, its log and the network are not touched.
+    ///
+    /// Not seen is what only the Postfix that runs has, such as open connections and TLS sessions that are resumed; what
+    /// is behind milters and content filters, which the copy has not; and inbound connectors. The file system is seen
+    /// read-only, and without /run: tables that are asked for over the network or at a socket there are not found, and
+    /// mail that needs them waits.
     Prove(prove::Options),
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]

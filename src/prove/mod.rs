@@ -23,7 +23,7 @@ mod network;
 mod partner;
 pub mod proof;
 mod round;
-mod server;
+pub mod server;
 mod subject;
 
 use std::collections::{BTreeSet, HashMap};
@@ -57,11 +57,11 @@ pub struct Plan {
     pub program: PathBuf,
     /// Its configuration, absolute.
     pub config: PathBuf,
-    /// The directory of its sockets whose path is not absolute.
+    /// The directory of its sockets whose path is not absolute; itself absolute.
     pub runtime: PathBuf,
     /// The sockets that an MTA asks at: relative ones are in the runtime directory.
     pub listen: Vec<PathBuf>,
-    /// The directories of the absolute ones.
+    /// Every directory of a socket of the daemon.
     pub sockets: BTreeSet<PathBuf>,
     /// The envelope sender of probes.
     pub sender: String,
@@ -72,12 +72,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn asked(&self, runtime: &Path) -> Vec<PathBuf> {
-        self.listen.iter().map(|path| runtime.join(path)).collect()
+    fn asked(&self) -> impl Iterator<Item = PathBuf> {
+        self.listen.iter().map(|path| self.runtime.join(path))
     }
 
-    fn listens(&self, runtime: &Path) -> bool {
-        self.asked(runtime).iter().all(|path| round::listens(path))
+    fn listens(&self) -> bool {
+        self.asked().all(|path| round::listens(&path))
     }
 }
 

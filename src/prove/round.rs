@@ -98,14 +98,14 @@ fn enclosed(
 
     plan.original.copy_into(&mut enclosure)?;
     let authority = trust(plan, &mut enclosure, authorities)?;
-    let sockets = directories_of_sockets(plan, &mut enclosure)?;
+    directories_of_sockets(plan, &mut enclosure)?;
     let state = enclosure.directory(Path::new("state"), 0o700)?;
     enclosure.seal()?;
     let log = Log::listen(Path::new("/dev/log"), closing.clone())
         .map_err(|error| Error::system("listen to the log", error))?;
 
     let _processes = Processes::begin()?;
-    let _daemon = if round.daemon { Some(Daemon::start(plan, &sockets, &state)?) } else { None };
+    let _daemon = if round.daemon { Some(Daemon::start(plan, &state)?) } else { None };
     plan.original.start(&authority).map_err(|error| error.beside(&log.last()))?;
     let probes = send(plan)?;
     await_ends(&probes, &log, &partner);
@@ -135,33 +135,30 @@ fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> R
     Ok(ours)
 }
 
-/// Makes the directories of the daemon's sockets, with none of this machine's in them; where it has its own.
-fn directories_of_sockets(plan: &Plan, enclosure: &mut Enclosure) -> Result<PathBuf, Error> {
+/// Makes the directories of the daemon's sockets, with none of this machine's in them.
+fn directories_of_sockets(plan: &Plan, enclosure: &mut Enclosure) -> Result<(), Error> {
     for (number, directory) in plan.sockets.iter().enumerate() {
-        let is_new = directory.starts_with("/run") || directory.starts_with(plan.original.queue_directory());
-        if is_new {
+        if directory.starts_with("/run") || directory.starts_with(plan.original.queue_directory()) {
             fs::create_dir_all(directory).map_err(|error| Error::place("make", directory, error))?;
             continue;
         }
         let ours = enclosure.directory(Path::new(&format!("sockets-{number}")), 0o755)?;
         enclosure.replace(directory, &ours)?;
     }
-    let runtime = plan.runtime.clone();
-    fs::create_dir_all(&runtime).map_err(|error| Error::place("make", &runtime, error))?;
-    Ok(runtime)
+    Ok(())
 }
 
 /// A daemon of the configuration as it is in the files now.
 struct Daemon(Child);
 
 impl Daemon {
-    fn start(plan: &Plan, runtime: &Path, state: &Path) -> Result<Daemon, Error> {
+    fn start(plan: &Plan, state: &Path) -> Result<Daemon, Error> {
         let child = Command::new(&plan.program)
             .arg("serve")
             .arg("--config")
             .arg(&plan.config)
             .arg("--runtime-dir")
-            .arg(runtime)
+            .arg(&plan.runtime)
             .arg("--state-dir")
             .arg(state)
             .env_remove("NOTIFY_SOCKET")
@@ -174,7 +171,7 @@ impl Daemon {
         let child = child.map_err(|error| Error::place("run", &plan.program, error))?;
         let mut daemon = Daemon(child);
         let until = Instant::now() + START;
-        while !plan.listens(runtime) {
+        while !plan.listens() {
             if let Ok(Some(status)) = daemon.0.try_wait() {
                 return Err(Error::Daemon { said: format!("ended with {status}") });
             }
@@ -184,7 +181,7 @@ impl Daemon {
             thread::sleep(PAUSE);
         }
         // Who may ask is the matter of the units that make them, and of `doctor`.
-        for socket in plan.asked(runtime) {
+        for socket in plan.asked() {
             let opened = fs::set_permissions(&socket, fs::Permissions::from_mode(0o666));
             opened.map_err(|error| Error::place("open", &socket, error))?;
         }

@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod kept;
 mod list;
+mod prove;
 mod serve;
 mod two_programs;
 mod usage;

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::certificates::Authority;
+use crate::condition::wait_for;
 use crate::on_each_postfix;
 use crate::practice::Practice;
 use crate::resolver::Zone;
 use crate::root::Release;
 
-on_each_postfix!(what_holds_and_what_goes_round, every_level_holds);
+on_each_postfix!(what_holds_and_what_goes_round, every_level_holds, killed_it_leaves_nothing);
 
 /// What is tried: the connector `good` with this mode and these names, and beside it one that demands less.
 fn connectors(mode: &str, names: &str) -> String {
@@ -147,6 +149,7 @@ fn holds(practice: &Practice) {
     let page = fs::read_to_string(practice.lab.machine.directory().join("log/proof.html")).unwrap();
     assert!(page.contains("mx.good.co.uk or *.filter.example") && page.contains("wrong-name"), "{page}");
     assert_eq!(log(), before, "the Postfix that runs has heard of it");
+    assert_eq!(practice.lab.machine.run("postqueue", &["-j"]), "");
 }
 
 /// A connector for each level, and what only a route or a version makes.
@@ -196,4 +199,40 @@ fn every_level_holds(release: Release) {
         assert_eq!(arrived(name), expected, "{name}");
     }
     assert_eq!(arrived("pinned"), set(&[]));
+}
+
+fn killed_it_leaves_nothing(release: Release) {
+    const PROGRAM: &str = "connectord-vali";
+    let authority = Authority::new("Lab CA");
+    let practice = Practice::open(release, &authority, &[], Zone::default());
+    practice.agree(&connectors("enforce", NAMES));
+    let machine = &practice.lab.machine;
+    // By the names of the processes, which the kernel cuts at 15 octets; those that have ended and that nobody asks
+    // about do not count.
+    let running = |name: &str| -> Vec<String> {
+        let script = format!(
+            "cd /proc; for p in $(grep -lx {name} [0-9]*/comm); do p=${{p%/comm}}; \
+             grep -q '^State:.Z' $p/status || echo $p; done; true"
+        );
+        machine.run("sh", &["-c", &script]).lines().map(str::to_owned).collect()
+    };
+    assert_eq!(running("master").len(), 1);
+    let mut proof = machine.command("/etc/postfix/connectord");
+    proof.args(["prove", "--config", "/etc/postfix/connectord.toml"]).stdout(Stdio::null());
+    let mut proof = proof.spawn().unwrap();
+    wait_for("a second Postfix", || {
+        let masters = running("master");
+        if masters.len() == 2 { Ok(()) } else { Err(format!("{masters:?}")) }
+    });
+    for process in running(PROGRAM) {
+        machine.run("sh", &["-c", &format!("kill -9 {process}")]);
+    }
+    proof.wait().unwrap();
+    wait_for("the end of all that it had started", || {
+        let left = [running("master").len() - 1, running("connectord").len(), running(PROGRAM).len()];
+        if left == [0, 0, 0] { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    let mounts = machine.run("cat", &["/proc/self/mounts"]);
+    assert!(!mounts.contains("connectord-prove"), "{mounts}");
+    assert_eq!(machine.run("postqueue", &["-j"]), "");
 }

@@ -133,9 +133,10 @@ fn plan(
     let asked = |listen: &&Listen| listen.protocol == ListenProtocol::Socketmap;
     let is_written = listen.iter().any(|listen| listen.is_written);
     let runtime = if is_written { settings.runtime_dir() } else { unwritten(settings, &original) };
-    let written: Vec<PathBuf> = listen.iter().map(|listen| listen.path.clone()).collect();
-    let absolute = written.iter().filter(|path| path.is_absolute());
-    let sockets: BTreeSet<PathBuf> = absolute.filter_map(|path| Some(path.parent()?.to_owned())).collect();
+    let runtime = config::absolute(&runtime);
+    let directories =
+        listen.iter().filter_map(|listen| Some(runtime.join(&listen.path).parent()?.to_owned()));
+    let sockets: BTreeSet<PathBuf> = directories.chain([runtime.clone()]).collect();
     let ports = subjects.iter().flat_map(|subject| &subject.ports).filter_map(|port| number(port));
     let ports: BTreeSet<u16> = ports.chain(PORTS).collect();
     let anchors = agreements.outbound.iter().filter_map(|connector| match connector.requirement.anchors() {
