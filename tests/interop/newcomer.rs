@@ -22,6 +22,9 @@ const CONTRIB: &str = "usr/share/doc/connectord/contrib";
 /// Silent when everything was done as it is written.
 const DOCTOR: &str = "connectord doctor postfix";
 
+/// Fails when anything goes round a connector.
+const PROVE: &str = "connectord prove";
+
 const CONNECTOR: &str = "etc/connectord/connectors.d/contoso.toml";
 
 /// The blocks of a page in this language below this heading.
@@ -199,8 +202,9 @@ impl<'w> Newcomer<'w> {
         let said = self.run(&commands(block)[0]);
         assert!(said.contains("contoso-bank"), "{said}");
         let rest = &commands(block)[1..];
-        assert!(rest.iter().any(|command| command == DOCTOR));
-        for command in rest.iter().filter(|command| !(self.world.is_exim && *command == DOCTOR)) {
+        let of_postfix = |command: &&String| [DOCTOR, PROVE].contains(&command.as_str());
+        assert_eq!(rest.iter().filter(of_postfix).count(), 2);
+        for command in rest.iter().filter(|command| !(self.world.is_exim && of_postfix(command))) {
             self.run(command);
         }
         self.obeyed("enforced");

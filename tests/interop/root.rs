@@ -76,7 +76,7 @@ impl Software {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils,iproute2",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
             Software::PostfixHost => {
-                "--include=systemd,systemd-sysv,dbus,apt,rpm,ca-certificates,nsd,postfix"
+                "--include=systemd,systemd-sysv,dbus,apt,rpm,ca-certificates,nsd,postfix,iproute2"
             }
             Software::EximHost => {
                 "--include=systemd,systemd-sysv,dbus,apt,procps,ca-certificates,nsd,exim4-daemon-light"
