@@ -7,22 +7,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 
-use super::subject::Subject;
+use super::subject::{Shown, Subject, nobody};
 
 /// Names that have addresses; what is asked for behind them does not exist.
 const MAX_NAMES: u32 = 100_000;
 
 /// Where the addresses begin: those before are of the cable.
 const FIRST: u32 = u32::from_be_bytes([198, 18, 1, 1]);
-
-/// What the certificates of a host show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// Where all is right.
-    pub right: Vec<String>,
-    /// Where it is somebody else's.
-    pub strange: Vec<String>,
-}
 
 /// The names, their addresses, and what is shown there.
 #[derive(Debug, Default)]
@@ -43,9 +34,7 @@ impl Atlas {
     pub fn of(subjects: &[Subject]) -> Atlas {
         let mut shown: HashMap<String, Shown> = HashMap::new();
         for host in subjects.iter().flat_map(|subject| &subject.hosts) {
-            let entry = shown.entry(host.host.to_string()).or_default();
-            entry.right.extend(host.right.iter().cloned());
-            entry.strange.extend(host.strange.iter().cloned());
+            shown.entry(host.host.to_string()).or_default().merge(&host.shown);
         }
         Atlas { places: Mutex::default(), shown }
     }
@@ -72,11 +61,35 @@ impl Atlas {
         number.and_then(|number| places.names.get(number)).cloned().unwrap_or_else(|| v4.to_string())
     }
 
-    /// What is shown at a host; of one that nobody's connector names, its own name, and a stranger's.
+    /// What is shown at a host; at one that nobody's connector names, its own name, and a stranger's.
     pub fn shown(&self, host: &str) -> Shown {
         self.shown.get(host).cloned().unwrap_or_else(|| Shown {
-            right: vec![host.to_owned()],
-            strange: vec!["connectord-prove-stranger.invalid".to_owned()],
+            right: [host.to_owned()].into(),
+            own: [host.to_owned()].into(),
+            strange: [nobody()].into(),
+            has_own_authority: false,
         })
+    }
+
+    /// Whether it is a host of one of the connectors.
+    pub fn is_partners(&self, host: &str) -> bool {
+        self.shown.contains_key(host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_its_address_and_an_address_its_name() {
+        let atlas = Atlas::default();
+        let (one, two) = (atlas.address("a.example"), atlas.address("b.example"));
+        assert!(one.is_some() && two.is_some() && one != two);
+        assert_eq!(atlas.address("a.example"), one);
+        let host = |address: Option<Ipv4Addr>| address.map(|address| atlas.host(IpAddr::V4(address)));
+        assert_eq!(host(one).as_deref(), Some("a.example"));
+        assert_eq!(host(two).as_deref(), Some("b.example"));
+        assert_eq!(atlas.host(IpAddr::V4(Ipv4Addr::LOCALHOST)), "127.0.0.1");
     }
 }

@@ -1,5 +1,7 @@
 //! The certificates of a proof: made for it, of an authority that no other machine has heard of.
 
+use std::collections::BTreeSet;
+
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
@@ -10,8 +12,8 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509Name, X509NameRef};
 
-/// Names of one certificate; a connector with more has others than its first ones left out.
-pub const MAX_NAMES: usize = 100;
+/// Names of one certificate: with more, OpenSSL would refuse the chain (`SSL_MAX_CERT_LIST_DEFAULT`).
+const MAX_NAMES: usize = 1000;
 
 /// Who vouches for itself.
 const ITSELF: &str = "nobody's authority";
@@ -65,7 +67,7 @@ impl Credentials {
     /// What OpenSSL says, of a name too.
     pub fn issue(
         &self,
-        names: &[String],
+        names: &BTreeSet<String>,
         validity: Validity,
         key: PKey<Private>,
     ) -> Result<Credentials, ErrorStack> {
@@ -76,7 +78,7 @@ impl Credentials {
     ///
     /// # Errors
     /// As [`Credentials::issue`].
-    pub fn self_signed(names: &[String]) -> Result<Credentials, ErrorStack> {
+    pub fn self_signed(names: &BTreeSet<String>) -> Result<Credentials, ErrorStack> {
         let key = key()?;
         // What vouches for itself is known by its two names being one.
         let issuer = named(ITSELF)?;
@@ -93,7 +95,7 @@ impl Credentials {
 }
 
 fn server(
-    names: &[String],
+    names: &BTreeSet<String>,
     subject: &str,
     issuer: &X509NameRef,
     signer: &PKey<Private>,

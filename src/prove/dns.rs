@@ -17,7 +17,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::atlas::Atlas;
 use super::closing::Closing;
-use super::subject::exchange;
+use super::subject::{exchange, nobody};
 
 /// Seconds that an answer may be kept.
 const TTL: u32 = 60;
@@ -28,17 +28,26 @@ const LONGEST: usize = 4096;
 /// How long it takes at most to see that nobody is to be answered any more.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Answers on this socket until it is closing. `key` is the SHA-256 of a right server's public key.
+/// What it says beside addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Says {
+    /// The SHA-256 of a right server's public key; `None`: no TLSA records.
+    pub key: Option<[u8; 32]>,
+    /// Whether mail is led to a stranger.
+    pub misleads: bool,
+}
+
+/// Answers on this socket until it is closing.
 ///
 /// # Errors
 /// The socket cannot be set up.
-pub fn serve(socket: UdpSocket, atlas: Arc<Atlas>, key: [u8; 32], closing: Closing) -> io::Result<()> {
+pub fn serve(socket: UdpSocket, atlas: Arc<Atlas>, says: Says, closing: Closing) -> io::Result<()> {
     socket.set_read_timeout(Some(LOOK))?;
     thread::spawn(move || {
         let mut buffer = [0; LONGEST];
         while !closing.is_set() {
             let Ok((length, peer)) = socket.recv_from(&mut buffer) else { continue };
-            if let Some(reply) = buffer.get(..length).and_then(|question| reply(question, &atlas, key)) {
+            if let Some(reply) = buffer.get(..length).and_then(|question| reply(question, &atlas, says)) {
                 // Who has gone asks no more.
                 let _ = socket.send_to(&reply, peer);
             }
@@ -48,7 +57,7 @@ pub fn serve(socket: UdpSocket, atlas: Arc<Atlas>, key: [u8; 32], closing: Closi
 }
 
 /// The reply to a question; none to what is no question.
-fn reply(question: &[u8], atlas: &Atlas, key: [u8; 32]) -> Option<Vec<u8>> {
+fn reply(question: &[u8], atlas: &Atlas, says: Says) -> Option<Vec<u8>> {
     let question = Message::from_vec(question).ok()?;
     let query = question.queries.first()?;
     let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
@@ -58,7 +67,7 @@ fn reply(question: &[u8], atlas: &Atlas, key: [u8; 32]) -> Option<Vec<u8>> {
     reply.metadata.recursion_desired = question.metadata.recursion_desired;
     reply.metadata.authentic_data =
         question.metadata.authentic_data || question.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
-    match data(&name, query.query_type(), atlas, key) {
+    match data(&name, query.query_type(), atlas, says) {
         Ok(data) => {
             let record = |data| Record::from_rdata(query.name().clone(), TTL, data);
             reply.add_answers(data.map(record));
@@ -69,14 +78,15 @@ fn reply(question: &[u8], atlas: &Atlas, key: [u8; 32]) -> Option<Vec<u8>> {
 }
 
 /// What there is; no record of a kind that a proof has not.
-fn data(name: &str, kind: RecordType, atlas: &Atlas, key: [u8; 32]) -> Result<Option<RData>, ResponseCode> {
+fn data(name: &str, kind: RecordType, atlas: &Atlas, says: Says) -> Result<Option<RData>, ResponseCode> {
     if name.is_empty() || name.ends_with(".arpa") {
         return Err(ResponseCode::NXDomain);
     }
     let is_of_a_port = name.starts_with('_');
     if kind == RecordType::TLSA && is_of_a_port {
-        let key = TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, key.to_vec());
-        return Ok(Some(RData::TLSA(key)));
+        let record =
+            |key: [u8; 32]| TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, key.to_vec());
+        return Ok(says.key.map(record).map(RData::TLSA));
     }
     if is_of_a_port {
         return Err(ResponseCode::NXDomain);
@@ -86,7 +96,8 @@ fn data(name: &str, kind: RecordType, atlas: &Atlas, key: [u8; 32]) -> Result<Op
         return Ok(Some(RData::A(A::from(address))));
     }
     if kind == RecordType::MX {
-        let host = Name::from_ascii(format!("{}.", exchange(name))).map_err(|_| ResponseCode::ServFail)?;
+        let host = if says.misleads { nobody() } else { exchange(name) };
+        let host = Name::from_ascii(format!("{host}.")).map_err(|_| ResponseCode::ServFail)?;
         return Ok(Some(RData::MX(MX::new(10, host))));
     }
     Ok(None)
@@ -99,10 +110,16 @@ mod tests {
 
     use super::*;
 
+    const SAYS: Says = Says { key: Some([7; 32]), misleads: false };
+
     fn answer(name: &str, kind: RecordType) -> (ResponseCode, Vec<String>) {
+        answer_of(SAYS, name, kind)
+    }
+
+    fn answer_of(says: Says, name: &str, kind: RecordType) -> (ResponseCode, Vec<String>) {
         let mut question = Message::query();
         question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-        let said = reply(&question.to_vec().unwrap(), &Atlas::default(), [7; 32]).unwrap();
+        let said = reply(&question.to_vec().unwrap(), &Atlas::default(), says).unwrap();
         let said = Message::from_vec(&said).unwrap();
         assert_eq!(said.metadata.id, question.metadata.id);
         (said.metadata.response_code, said.answers.iter().map(|record| record.data.to_string()).collect())
@@ -120,9 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn it_can_mislead_and_have_no_tlsa() {
+        let says = Says { key: None, misleads: true };
+        let stranger = vec!["10 mx.connectord-prove-stranger.invalid.".to_owned()];
+        assert_eq!(answer_of(says, "contoso.com.", RecordType::MX).1, stranger);
+        assert_eq!(
+            answer_of(says, "_25._tcp.mx.contoso.com.", RecordType::TLSA),
+            (ResponseCode::NoError, vec![])
+        );
+    }
+
+    #[test]
     fn what_is_no_question_has_no_answer() {
         for bytes in [&b""[..], b"\0", &[0xff; 40]] {
-            assert_eq!(reply(bytes, &Atlas::default(), [0; 32]), None);
+            assert_eq!(reply(bytes, &Atlas::default(), SAYS), None);
         }
     }
 }

@@ -15,8 +15,14 @@ use super::closing::Closing;
 /// Lines that are kept for whoever asks why nothing works.
 const LINES: usize = 20;
 
-/// Fates that are kept: more probes than a proof has.
-const FATES: usize = 100_000;
+/// Recipients whose fates are kept: more than a round has probes.
+const RECIPIENTS: usize = 100_000;
+
+/// Fates of one recipient, which may be an alias of several.
+const FATES: usize = 10;
+
+/// Characters of a reason that are kept: enough to know it again.
+const WORDS: usize = 300;
 
 /// How long it takes at most to see that it is over.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,7 +42,7 @@ pub struct Log(Arc<Mutex<Heard>>);
 
 #[derive(Default)]
 struct Heard {
-    fates: HashMap<String, Fate>,
+    fates: HashMap<String, Vec<Fate>>,
     last: VecDeque<String>,
 }
 
@@ -65,10 +71,13 @@ impl Log {
     fn add(&self, line: &str) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((recipients, fate)) = fate(line)
-            && heard.fates.len() < FATES
+            && heard.fates.len() < RECIPIENTS
         {
             for recipient in recipients {
-                heard.fates.insert(recipient.to_ascii_lowercase(), fate.clone());
+                let fates = heard.fates.entry(recipient.to_ascii_lowercase()).or_default();
+                if fates.len() < FATES {
+                    fates.push(fate.clone());
+                }
             }
         }
         if heard.last.len() == LINES {
@@ -77,9 +86,15 @@ impl Log {
         heard.last.push_back(line.to_owned());
     }
 
-    /// What became of the mail to this address at its last try.
-    pub fn fate(&self, recipient: &str) -> Option<Fate> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fates.get(recipient).cloned()
+    /// What became of the mail to this address, and to those that it stands for.
+    pub fn fates(&self, recipient: &str) -> Vec<Fate> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fates
+            .get(recipient)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The last lines.
@@ -97,7 +112,7 @@ fn fate(line: &str) -> Option<(Vec<&str>, Fate)> {
         let (_, rest) = head.split_once(word)?;
         rest.split_once('>').map(|(address, _)| address)
     });
-    let reason = reason.trim_end().trim_end_matches(')').to_owned();
+    let reason = reason.trim_end().trim_end_matches(')').chars().take(WORDS).collect();
     Some((recipients.collect(), Fate { status: status.trim_end().to_owned(), reason }))
 }
 
@@ -111,7 +126,7 @@ mod tests {
         log.add("<22>Nov 26 08:00:00 postfix/smtp[7]: 4F: to=<A@x.example>, relay=mx.x.example[198.18.1.1]:25, delay=1, dsn=4.7.5, status=deferred (Server certificate not verified (again))\n");
         log.add("<22>Nov 26 08:00:00 postfix/local[7]: 4F: to=<root@y.example>, orig_to=<b@x.example>, relay=discard, status=sent (y.example)");
         log.add("<22>Nov 26 08:00:00 postfix/qmgr[7]: 4F: removed");
-        let fate = |recipient| log.fate(recipient).map(|fate| (fate.status, fate.reason));
+        let fate = |recipient| log.fates(recipient).pop().map(|fate| (fate.status, fate.reason));
         let deferred = ("deferred".to_owned(), "Server certificate not verified (again".to_owned());
         assert_eq!(fate("a@x.example"), Some(deferred));
         assert_eq!(fate("b@x.example"), Some(("sent".to_owned(), "y.example".to_owned())));

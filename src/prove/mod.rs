@@ -7,7 +7,8 @@
 //! this process, however that ends.
 //!
 //! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), tables that are asked
-//! for over the network, and what milters and content filters do. `doctor` reads what it can of that.
+//! for over the network, what milters and content filters do, whether the real resolver validates, and demands on ciphers
+//! and on the name that is sent (SNI). `doctor` reads what it can of that.
 //!
 //! It takes root, ip(8), and the file system for processes at /proc.
 
@@ -21,14 +22,15 @@ mod judge;
 mod log;
 mod network;
 mod partner;
+mod plan;
 pub mod proof;
 mod round;
 pub mod server;
 mod subject;
+mod verdict;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 
@@ -37,49 +39,13 @@ use openssl::error::ErrorStack;
 use sha2::{Digest as _, Sha256};
 
 pub use copy::Original;
-pub use subject::Subject;
+pub use plan::{Plan, Wanted};
+pub use round::Round;
 
 use authority::Credentials;
 use partner::Authorities;
-use proof::{ConnectorProof, Described, End, Proof, Try, Verdict};
-use round::Round;
+use proof::{ConnectorProof, Described, Proof, Try, Verdict};
 use server::Server;
-
-/// What is tried, and with what.
-pub struct Plan {
-    /// The MTA.
-    pub original: Original,
-    /// The connectors.
-    pub subjects: Vec<Subject>,
-    /// Their own files of authorities.
-    pub anchors: BTreeSet<PathBuf>,
-    /// The program of the daemon.
-    pub program: PathBuf,
-    /// Its configuration, absolute.
-    pub config: PathBuf,
-    /// The directory of its sockets whose path is not absolute; itself absolute.
-    pub runtime: PathBuf,
-    /// The sockets that an MTA asks at: relative ones are in the runtime directory.
-    pub listen: Vec<PathBuf>,
-    /// Every directory of a socket of the daemon.
-    pub sockets: BTreeSet<PathBuf>,
-    /// The envelope sender of probes.
-    pub sender: String,
-    /// The addresses of this machine.
-    pub own: BTreeSet<Ipv4Addr>,
-    /// The ports that servers listen at.
-    pub ports: BTreeSet<u16>,
-}
-
-impl Plan {
-    fn asked(&self) -> impl Iterator<Item = PathBuf> {
-        self.listen.iter().map(|path| self.runtime.join(path))
-    }
-
-    fn listens(&self) -> bool {
-        self.asked().all(|path| round::listens(&path))
-    }
-}
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +78,12 @@ pub enum Error {
         /// In words.
         said: String,
     },
+    /// Too many mails.
+    #[error("{count} mails for each of the servers are more than can be tried at once: name connectors")]
+    Large {
+        /// How many.
+        count: usize,
+    },
     /// A mistake of ours.
     #[error("a thread of the proof has failed")]
     Panicked,
@@ -137,6 +109,7 @@ impl Error {
             | Error::Network(_)
             | Error::Certificates(_)
             | Error::Daemon { .. }
+            | Error::Large { .. }
             | Error::Panicked => self,
         }
     }
@@ -169,30 +142,23 @@ pub struct Around {
     pub files: Vec<proof::File>,
 }
 
-/// The addresses of this machine, which the copy has too.
-///
-/// # Errors
-/// What the system says.
-pub fn own_addresses() -> Result<BTreeSet<Ipv4Addr>, Error> {
-    network::own_addresses().map_err(|error| Error::system("read the addresses of this machine", error))
-}
-
 /// Runs all rounds. `told` hears what is tried next.
 ///
 /// # Errors
 /// A round could not be run: there is no proof then.
-pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(&str, bool)) -> Result<Proof, Error> {
+pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(Round)) -> Result<Proof, Error> {
     let right = authority::key()?;
     let key: [u8; 32] = Sha256::digest(right.public_key_to_der()?).into();
     let authorities = Arc::new(Authorities {
-        trusted: Credentials::authority("connectord prove")?,
+        system: Credentials::authority("connectord prove")?,
+        own: Credentials::authority("connectord prove, of connectors")?,
         unknown: Credentials::authority("connectord prove, unknown")?,
         right,
     });
     let mut ports = plan.ports.clone();
     let mut tries: HashMap<usize, Vec<Try>> = HashMap::new();
     for round in rounds() {
-        told(round.server.id(), round.daemon);
+        told(round);
         for (subject, tried) in run(plan, round, &mut ports, &authorities, key)? {
             tries.entry(subject).or_default().push(tried);
         }
@@ -201,7 +167,7 @@ pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(&str, bool)) -> Result<P
         .subjects
         .iter()
         .enumerate()
-        .map(|(number, subject)| shown(subject, tries.remove(&number).unwrap_or_default()))
+        .map(|(number, subject)| verdict::verdict(subject, tries.remove(&number).unwrap_or_default()))
         .collect();
     let seconds = Timestamp::now().duration_since(around.at).as_secs();
     Ok(Proof {
@@ -246,70 +212,9 @@ fn unserved(reason: &str) -> Option<u16> {
     place.rsplit_once("]:")?.1.parse().ok()
 }
 
-/// Whether mail waits for nothing but a server: then it shows nothing.
-fn met_nobody(tried: &Try) -> bool {
-    tried.end == End::Waits && tried.reason.starts_with("connect to ")
-}
-
 fn differences(plan: &Plan) -> Vec<String> {
     let all = plan.original.differences().into_iter();
     all.map(|(option, what)| format!("postconf {option} {}", what.join(" "))).collect()
-}
-
-/// What the tries of a connector show.
-fn shown(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
-    let mut reasons: Vec<String> = Vec::new();
-    let mut verdict = Verdict::Holds;
-    let mut tell = |worse: Verdict, tried: &Try, what: &str| {
-        verdict = verdict.max(worse);
-        let without_header = format!("{}: {what}", circumstances(&Try { header: false, ..tried.clone() }));
-        // The header is the reason only where there is none without it.
-        if !reasons.contains(&without_header) {
-            let reason = format!("{}: {what}", circumstances(tried));
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
-            }
-        }
-    };
-    for tried in &tries {
-        let is_right = tried.server == Server::Right.id() && tried.daemon;
-        match (&tried.weaker, tried.end) {
-            (Some(weaker), _) => tell(Verdict::Fails, tried, &format!("mail arrived {weaker}")),
-            (None, End::Unknown) => tell(Verdict::NotShown, tried, "nothing was heard of the mail"),
-            (None, End::Elsewhere) => {
-                tell(Verdict::NotShown, tried, &format!("the mail went elsewhere: {}", tried.reason));
-            }
-            (None, _) if met_nobody(tried) => {
-                tell(Verdict::NotShown, tried, &format!("the mail met no server: {}", tried.reason));
-            }
-            // Nobody but the partner has the key that is pinned: what can be seen is that the certificate was judged.
-            (None, End::Waits)
-                if is_right && subject.is_pinned() && tried.reason.contains("certificate not verified") => {}
-            (None, End::Waits | End::Returned) if is_right => {
-                tell(Verdict::NotShown, tried, &format!("the mail did not arrive: {}", tried.reason));
-            }
-            (None, End::Waits | End::Returned | End::Arrived) => {}
-        }
-    }
-    if tries.is_empty() {
-        verdict = Verdict::NotShown;
-        reasons.push("no domain of its own: others are narrower there, or all are excepted".to_owned());
-    }
-    ConnectorProof {
-        connector: subject.name.clone(),
-        mode: subject.mode.word(),
-        demands: subject.requirement.to_string(),
-        verdict,
-        reasons,
-        tries,
-    }
-}
-
-/// A try in few words.
-fn circumstances(tried: &Try) -> String {
-    let header = if tried.header { ", with the header `TLS-Required: no`" } else { "" };
-    let daemon = if tried.daemon { "" } else { ", the daemon stopped" };
-    format!("server {}{header}{daemon}", tried.server)
 }
 
 #[cfg(test)]

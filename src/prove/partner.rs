@@ -23,8 +23,10 @@ use super::server::Server;
 
 /// Who vouches for whom in a proof.
 pub struct Authorities {
-    /// The one that the MTA trusts.
-    pub trusted: Credentials,
+    /// The one that is trusted beside those of the system.
+    pub system: Credentials,
+    /// The one that is trusted beside a connector's own.
+    pub own: Credentials,
     /// One that it does not.
     pub unknown: Credentials,
     /// The key of every right server.
@@ -38,9 +40,12 @@ pub struct Mail {
     pub host: String,
     /// In the words of OpenSSL; `None`: in plaintext.
     pub tls: Option<String>,
-    /// As in RCPT TO.
-    pub recipient: String,
+    /// The number of the probe.
+    pub probe: usize,
 }
+
+/// The header that has the number of a probe: recipients may be rewritten on the way.
+pub const HEADER: &str = "X-Connectord-Probe";
 
 /// Longer lines end a connection (RFC 5321 section 4.5.3.1.6 allows 1 000).
 const LONGEST: u64 = 4096;
@@ -58,6 +63,7 @@ struct Shared {
     authorities: Arc<Authorities>,
     contexts: Mutex<HashMap<String, SslContext>>,
     mail: Mutex<Vec<Mail>>,
+    asked: Mutex<BTreeSet<String>>,
 }
 
 /// The servers of a round. They end when this is dropped.
@@ -78,8 +84,8 @@ impl Partner {
         atlas: Arc<Atlas>,
         authorities: Arc<Authorities>,
     ) -> io::Result<Partner> {
-        let (contexts, mail) = Default::default();
-        let shared = Arc::new(Shared { server, atlas, authorities, contexts, mail });
+        let (contexts, mail, asked) = Default::default();
+        let shared = Arc::new(Shared { server, atlas, authorities, contexts, mail, asked });
         let mut partner = Partner { listeners: Vec::new(), shared };
         for port in ports {
             // One socket for both families would need neither to be switched off on this machine.
@@ -111,6 +117,11 @@ impl Partner {
         Ok(())
     }
 
+    /// Hosts that were spoken to so far.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// All mail so far.
     pub fn mail(&self) -> Vec<Mail> {
         self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -133,13 +144,13 @@ impl Shared {
         let host = self.atlas.host(stream.local_addr()?.ip());
         let mut client = Conversation::new(Wire::Plain(stream));
         let mut tls = None;
-        let mut recipients = Vec::new();
         client.say(&format!("220 {host} ESMTP"))?;
         loop {
             let line = client.line()?;
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" => {
+                    self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
                     client.say(&format!("250-{host}"))?;
                     // As a device on the way does it that wants to read along.
                     let offer = if self.server == Server::Stripped { "250-XXXXXXXA" } else { "250-STARTTLS" };
@@ -160,8 +171,13 @@ impl Shared {
                     Server::Right
                     | Server::SelfSigned
                     | Server::UnknownAuthority
+                    | Server::SystemAuthority
                     | Server::Expired
                     | Server::WrongName
+                    | Server::OwnName
+                    | Server::Misled
+                    | Server::NoTlsa
+                    | Server::Tls12
                     | Server::OldTls => {
                         client.say("220 2.0.0 go ahead")?;
                         let (encrypted, version) = client.accept(&self.context(&host)?)?;
@@ -169,24 +185,13 @@ impl Shared {
                         tls = Some(version);
                     }
                 },
-                "MAIL" => {
-                    recipients.clear();
-                    client.say("250 2.1.0 ok")?;
-                }
-                "RCPT" => {
-                    recipients.push(address(&line));
-                    client.say("250 2.1.5 ok")?;
-                }
+                "MAIL" | "RCPT" => client.say("250 2.1.0 ok")?,
                 "DATA" => {
                     client.say("354 go ahead")?;
-                    client.skip_message()?;
-                    let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
-                    mail.extend(recipients.drain(..).map(|recipient| Mail {
-                        host: host.clone(),
-                        tls: tls.clone(),
-                        recipient,
-                    }));
-                    drop(mail);
+                    if let Some(probe) = client.message()? {
+                        let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
+                        mail.push(Mail { host: host.clone(), tls: tls.clone(), probe });
+                    }
                     client.say("250 2.0.0 taken")?;
                 }
                 "QUIT" => return client.say("221 2.0.0 bye"),
@@ -208,14 +213,22 @@ impl Shared {
     }
 
     fn new_context(&self, host: &str) -> Result<SslContext, ErrorStack> {
-        let Authorities { trusted, unknown, right } = &*self.authorities;
+        let Authorities { system, own, unknown, right } = &*self.authorities;
         let shown = self.atlas.shown(host);
+        let trusted = if shown.has_own_authority { own } else { system };
+        let is_partners = self.atlas.is_partners(host);
         let shows = match self.server {
             Server::SelfSigned => Credentials::self_signed(&shown.right)?,
             Server::UnknownAuthority => unknown.issue(&shown.right, Validity::Now, key()?)?,
+            Server::SystemAuthority => system.issue(&shown.right, Validity::Now, key()?)?,
             Server::Expired => trusted.issue(&shown.right, Validity::Past, key()?)?,
-            Server::WrongName => trusted.issue(&shown.strange, Validity::Now, key()?)?,
+            Server::OwnName => trusted.issue(&shown.own, Validity::Now, key()?)?,
+            // Where the records lead; a smart host that was not led to shows what a stranger does.
+            Server::Misled if !is_partners => trusted.issue(&shown.own, Validity::Now, key()?)?,
+            Server::WrongName | Server::Misled => trusted.issue(&shown.strange, Validity::Now, key()?)?,
             Server::Right
+            | Server::NoTlsa
+            | Server::Tls12
             | Server::OldTls
             | Server::NoStarttls
             | Server::Stripped
@@ -227,6 +240,9 @@ impl Shared {
             context.set_security_level(0);
             context.set_min_proto_version(Some(SslVersion::TLS1))?;
             context.set_max_proto_version(Some(SslVersion::TLS1_1))?;
+        }
+        if self.server == Server::Tls12 {
+            context.set_max_proto_version(Some(SslVersion::TLS1_2))?;
         }
         context.set_certificate(&shows.certificate)?;
         context.set_private_key(&shows.key)?;
@@ -291,17 +307,23 @@ impl Conversation {
         wire.flush()
     }
 
-    /// All lines to the dot.
-    fn skip_message(&mut self) -> io::Result<()> {
-        let mut size = 0;
+    /// All lines to the dot; the number of the probe that it is.
+    fn message(&mut self) -> io::Result<Option<usize>> {
+        let (mut size, mut probe) = (0, None);
         loop {
             let line = self.line()?;
             size += line.len();
             if line == "." {
-                return Ok(());
+                return Ok(probe);
             }
             if size > LARGEST {
                 return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            if let Some((name, value)) = line.split_once(": ")
+                && probe.is_none()
+                && name.eq_ignore_ascii_case(HEADER)
+            {
+                probe = value.trim().parse().ok();
             }
         }
     }
@@ -327,10 +349,4 @@ impl Conversation {
         stream.write_all(b"500 what did you say?\r\n")?;
         stream.shutdown(std::net::Shutdown::Write)
     }
-}
-
-/// What is between the first < and the last >, without the part that tells letters of one domain apart.
-fn address(line: &str) -> String {
-    let address = line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
-    address.map(|(address, _)| address.to_ascii_lowercase()).unwrap_or_default()
 }

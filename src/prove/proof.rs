@@ -71,6 +71,10 @@ pub struct ConnectorProof {
     pub demands: String,
     /// What is to be said of it.
     pub verdict: Verdict,
+    /// How many of its domains were tried, and of how many.
+    pub domains_tried: usize,
+    /// Those that it has, where its patterns name one each.
+    pub domains_known: usize,
     /// Why it is not that it holds, in words; empty otherwise.
     pub reasons: Vec<String>,
     /// Each probe.
@@ -102,6 +106,8 @@ pub struct Try {
     pub daemon: bool,
     /// Whether the message had the header `TLS-Required: no` (RFC 8689).
     pub header: bool,
+    /// From whom; empty: the null sender of a bounce.
+    pub sender: String,
     /// To whom.
     pub recipient: String,
     /// How it ended.
@@ -112,6 +118,8 @@ pub struct Try {
     pub tls: Option<String>,
     /// What the MTA said.
     pub reason: String,
+    /// Whether a server of the partner was spoken to in this round.
+    pub asked: bool,
     /// In what it came weaker than demanded.
     pub weaker: Option<String>,
 }

@@ -3,27 +3,31 @@
 //! Each round has a network, a copy of the MTA and a daemon of its own, so that nothing that one leaves behind (an open
 //! connection, a session, a host that is not tried for a while) is seen by the next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Error;
 use super::atlas::Atlas;
 use super::closing::{Closes, Closing};
+use super::dns::Says;
 use super::enclosure::{Enclosure, Processes};
 use super::judge::{Came, weaker};
-use super::log::Log;
+use super::log::{Fate, Log};
 use super::network::{Namespace, WORLD, connect};
-use super::partner::{Authorities, Mail, Partner};
+use super::partner::{Authorities, HEADER, Mail, Partner};
+use super::plan::{self as planned, Plan};
 use super::proof::{End, Try};
 use super::server::Server;
-use super::{Error, Plan};
+use super::subject::nobody;
+use crate::model::Host;
 use crate::model::requirement::TlsVersion;
 
 /// What is tried in a round.
@@ -48,10 +52,12 @@ const START: Duration = Duration::from_secs(30);
 /// The DNS's port (RFC 1035 section 4.2).
 const DNS: u16 = 53;
 
-/// A probe on its way.
-struct Probe {
-    subject: usize,
-    header: bool,
+/// How long is waited for what an alias makes of a mail beside.
+const REST: Duration = Duration::from_millis(300);
+
+/// A probe on its way; its number is its place.
+struct Probe<'p> {
+    mail: planned::Mail<'p>,
     recipient: String,
 }
 
@@ -89,9 +95,13 @@ fn enclosed(
     connect(&world, &plan.own)?;
 
     let atlas = Arc::new(Atlas::of(&plan.subjects));
+    let says = Says {
+        key: (round.server != Server::NoTlsa).then_some(key),
+        misleads: round.server == Server::Misled,
+    };
     let socket = world.enter(|| UdpSocket::bind((WORLD, DNS))).and_then(|socket| socket);
     let served =
-        socket.and_then(|socket| super::dns::serve(socket, Arc::clone(&atlas), key, closing.clone()));
+        socket.and_then(|socket| super::dns::serve(socket, Arc::clone(&atlas), says, closing.clone()));
     served.map_err(|error| Error::system("serve the DNS of the proof", error))?;
     let partner = Partner::start(&world, ports, round.server, atlas, Arc::clone(authorities))
         .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
@@ -105,34 +115,42 @@ fn enclosed(
         .map_err(|error| Error::system("listen to the log", error))?;
 
     let _processes = Processes::begin()?;
-    let _daemon = if round.daemon { Some(Daemon::start(plan, &state)?) } else { None };
+    let mut daemon = if round.daemon { Some(Daemon::start(plan, &state)?) } else { None };
     plan.original.start(&authority).map_err(|error| error.beside(&log.last()))?;
     let probes = send(plan)?;
-    await_ends(&probes, &log, &partner);
-    let mail = partner.mail();
-    Ok(probes.into_iter().map(|probe| (probe.subject, tried(plan, round, &probe, &log, &mail))).collect())
+    await_ends(&probes, &log);
+    let (mail, asked) = (partner.mail(), partner.asked());
+    if let Some(daemon) = &mut daemon {
+        daemon.is_well()?;
+    }
+    let tries = probes.iter().enumerate().map(|(number, probe)| {
+        let mail: Vec<&Mail> = mail.iter().filter(|mail| mail.probe == number).collect();
+        (probe.mail.subject, tried(plan, round, probe, &log.fates(&probe.recipient), &mail, &asked))
+    });
+    Ok(tries.collect())
 }
 
-/// Lets our authority be trusted wherever one is: by the MTA, and by connectors with their own files.
+/// Lets our authorities be trusted where one is: the one by the MTA, the other by connectors with their own files. Returns
+/// the file of the former.
 fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> Result<PathBuf, Error> {
-    let pem = authorities.trusted.pem()?;
-    let ours = enclosure.write("authority.pem", &pem)?;
-    let files = plan.original.authorities().into_iter().chain(plan.anchors.iter().cloned());
-    let mut done: Vec<PathBuf> = Vec::new();
-    for file in files {
+    let mut trusting: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    for (files, authority) in
+        [(plan.original.authorities(), &authorities.system), (plan.anchors.clone(), &authorities.own)]
+    {
         // A file that is not there is trusted by nobody, and stays so.
-        let Ok(file) = fs::canonicalize(&file) else { continue };
-        if done.contains(&file) {
-            continue;
+        for file in files.into_iter().filter_map(|file| fs::canonicalize(file).ok()) {
+            let ours = trusting.entry(file).or_default();
+            ours.push(b'\n');
+            ours.extend(authority.pem()?);
         }
-        let mut bytes = fs::read(&file).map_err(|error| Error::place("read", &file, error))?;
-        bytes.push(b'\n');
-        bytes.extend(&pem);
-        let with_ours = enclosure.write(&format!("authorities-{}.pem", done.len()), &bytes)?;
-        enclosure.replace(&file, &with_ours)?;
-        done.push(file);
     }
-    Ok(ours)
+    for (number, (file, ours)) in trusting.into_iter().enumerate() {
+        let mut bytes = fs::read(&file).map_err(|error| Error::place("read", &file, error))?;
+        bytes.extend(ours);
+        let with_ours = enclosure.write(&format!("authorities-{number}.pem"), &bytes)?;
+        enclosure.replace(&file, &with_ours)?;
+    }
+    enclosure.write("authority.pem", &authorities.system.pem()?)
 }
 
 /// Makes the directories of the daemon's sockets, with none of this machine's in them.
@@ -171,7 +189,7 @@ impl Daemon {
         let child = child.map_err(|error| Error::place("run", &plan.program, error))?;
         let mut daemon = Daemon(child);
         let until = Instant::now() + START;
-        while !plan.listens() {
+        while !plan.asked().all(|socket| UnixStream::connect(socket).is_ok()) {
             if let Ok(Some(status)) = daemon.0.try_wait() {
                 return Err(Error::Daemon { said: format!("ended with {status}") });
             }
@@ -189,6 +207,16 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// It has not ended meanwhile.
+    fn is_well(&mut self) -> Result<(), Error> {
+        match self.0.try_wait() {
+            Ok(Some(status)) => Err(Error::Daemon { said: format!("ended with {status}") }),
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -197,72 +225,78 @@ impl Drop for Daemon {
 }
 
 /// Gives every probe to the copy.
-fn send(plan: &Plan) -> Result<Vec<Probe>, Error> {
+fn send(plan: &Plan) -> Result<Vec<Probe<'_>>, Error> {
     let mut probes = Vec::new();
-    for (subject, connector) in plan.subjects.iter().enumerate() {
-        for domain in &connector.domains {
-            for header in [false, true] {
-                let recipient = format!("connectord-prove-{}@{domain}", probes.len());
-                let headers = if header { "TLS-Required: no\n" } else { "" };
-                plan.original.submit(&plan.sender, &recipient, headers)?;
-                probes.push(Probe { subject, header, recipient });
-            }
-        }
+    for mail in plan.mails() {
+        let recipient = format!("connectord-prove-{}@{}", probes.len(), mail.domain);
+        let required = if mail.header { "TLS-Required: no\n" } else { "" };
+        let headers = format!("{HEADER}: {}\n{required}", probes.len());
+        plan.original.submit(&mail.sender, &recipient, &headers)?;
+        probes.push(Probe { mail, recipient });
     }
     Ok(probes)
 }
 
 /// Waits until something is known of each.
-fn await_ends(probes: &[Probe], log: &Log, partner: &Partner) {
+fn await_ends(probes: &[Probe<'_>], log: &Log) {
     let more = u32::try_from(probes.len()).unwrap_or(u32::MAX);
     let until = Instant::now() + PATIENCE + MORE.saturating_mul(more);
-    while Instant::now() < until && probes.iter().any(|probe| log.fate(&probe.recipient).is_none()) {
+    while Instant::now() < until && probes.iter().any(|probe| log.fates(&probe.recipient).is_empty()) {
         thread::sleep(PAUSE);
     }
-    // What a server has taken is in its book before it says so.
-    let _ = partner;
+    thread::sleep(REST);
 }
 
-fn tried(plan: &Plan, round: Round, probe: &Probe, log: &Log, mail: &[Mail]) -> Try {
-    let fate = log.fate(&probe.recipient);
-    let reason = fate.as_ref().map(|fate| fate.reason.clone()).unwrap_or_default();
-    let arrived: Vec<&Mail> = mail.iter().filter(|mail| mail.recipient == probe.recipient).collect();
+fn tried(
+    plan: &Plan,
+    round: Round,
+    probe: &Probe<'_>,
+    fates: &[Fate],
+    arrived: &[&Mail],
+    asked: &BTreeSet<String>,
+) -> Try {
+    let subject = plan.subjects.get(probe.mail.subject);
     let weak = |mail: &Mail| {
         let came = match &mail.tls {
             None => Came::Plain,
             Some(version) => Came::Tls(TlsVersion::from_word(version)),
         };
-        let subject = plan.subjects.get(probe.subject)?;
-        weaker(&subject.requirement, round.server, came)
+        weaker(&subject?.requirement, probe.mail.domain, &mail.host, round.server, came)
     };
     // Of a message that came twice the weaker one counts.
-    let found = arrived.iter().find_map(|mail| Some((*mail, weak(mail)?)));
-    let (arrived, weaker) = match found {
+    let (arrived, weaker) = match arrived.iter().find_map(|mail| Some((*mail, weak(mail)?))) {
         Some((mail, weaker)) => (Some(mail), Some(weaker)),
         None => (arrived.first().copied(), None),
     };
-    let end = match (arrived, fate.as_ref().map(|fate| fate.status.as_str())) {
-        (Some(_), _) => End::Arrived,
-        (None, Some("deferred")) => End::Waits,
-        (None, Some("bounced" | "expired")) => End::Returned,
-        (None, Some(_)) => End::Elsewhere,
-        (None, None) => End::Unknown,
+    // Of what an alias made of it, what is furthest from showing anything.
+    let with = |words: &[&str]| fates.iter().find(|fate| words.contains(&fate.status.as_str()));
+    let (end, fate) = if arrived.is_some() {
+        (End::Arrived, fates.first())
+    } else if let Some(fate) = with(&["sent"]) {
+        (End::Elsewhere, Some(fate))
+    } else if let Some(fate) = with(&["bounced", "expired"]) {
+        (End::Returned, Some(fate))
+    } else if let Some(fate) = with(&["deferred"]) {
+        (End::Waits, Some(fate))
+    } else {
+        (End::Unknown, fates.first())
+    };
+    let is_asked = |host: &Host| match (round.server, host) {
+        // Forged records lead to nobody of the partner.
+        (Server::Misled, _) => asked.contains(&nobody()) || asked.contains(&host.to_string()),
+        _ => asked.contains(&host.to_string()),
     };
     Try {
         server: round.server.id(),
         daemon: round.daemon,
-        header: probe.header,
+        header: probe.mail.header,
+        sender: probe.mail.sender.clone(),
         recipient: probe.recipient.clone(),
         end,
         host: arrived.map(|mail| mail.host.clone()),
         tls: arrived.and_then(|mail| mail.tls.clone()),
-        reason,
+        reason: fate.map(|fate| fate.reason.clone()).unwrap_or_default(),
+        asked: subject.is_some_and(|subject| subject.hosts.iter().any(|host| is_asked(&host.host))),
         weaker,
     }
-}
-
-/// Whether somebody listens at a socket.
-pub fn listens(path: &Path) -> bool {
-    let connected: io::Result<_> = std::os::unix::net::UnixStream::connect(path);
-    connected.is_ok()
 }

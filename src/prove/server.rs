@@ -17,17 +17,27 @@ pub enum Server {
     SelfSigned,
     /// The right names, from an authority that nobody trusts.
     UnknownAuthority,
+    /// The right names, from an authority of the system.
+    SystemAuthority,
     /// The right names from a trusted authority, until yesterday.
     Expired,
     /// Names of somebody else, from a trusted authority.
     WrongName,
+    /// The names of the domain and of its host, from a trusted authority.
+    OwnName,
+    /// MX records that lead to a host of somebody else, which shows its own name.
+    Misled,
+    /// Right, and no TLSA records.
+    NoTlsa,
+    /// Right, but for TLS 1.2, and no newer version.
+    Tls12,
     /// Right, but for TLS 1.1, and no newer version.
     OldTls,
 }
 
 impl Server {
     /// Each of them; first the right one.
-    pub const ALL: [Server; 10] = [
+    pub const ALL: [Server; 15] = [
         Server::Right,
         Server::NoStarttls,
         Server::Stripped,
@@ -35,8 +45,13 @@ impl Server {
         Server::Broken,
         Server::SelfSigned,
         Server::UnknownAuthority,
+        Server::SystemAuthority,
         Server::Expired,
         Server::WrongName,
+        Server::OwnName,
+        Server::Misled,
+        Server::NoTlsa,
+        Server::Tls12,
         Server::OldTls,
     ];
 
@@ -50,8 +65,13 @@ impl Server {
             Server::Broken => "broken",
             Server::SelfSigned => "self-signed",
             Server::UnknownAuthority => "unknown-authority",
+            Server::SystemAuthority => "system-authority",
             Server::Expired => "expired",
             Server::WrongName => "wrong-name",
+            Server::OwnName => "own-name",
+            Server::Misled => "misled",
+            Server::NoTlsa => "no-tlsa",
+            Server::Tls12 => "tls-1.2",
             Server::OldTls => "old-tls",
         }
     }
@@ -60,19 +80,38 @@ impl Server {
     pub fn about(self) -> &'static str {
         match self {
             Server::Right => {
-                "does what was agreed: TLS, a certificate with the right name, from a trusted authority"
+                "does what was agreed: TLS, and a certificate with an agreed name, from a trusted authority"
             }
             Server::NoStarttls => "does not offer STARTTLS",
             Server::Stripped => "does not offer STARTTLS, because somebody on the way overwrote the word",
             Server::Refused => "offers STARTTLS, and then refuses it (454)",
-            Server::Broken => "offers STARTTLS, and then breaks the handshake off",
-            Server::SelfSigned => "shows a self-signed certificate with the right name",
-            Server::UnknownAuthority => {
-                "shows a certificate with the right name from an authority that nobody trusts"
+            Server::Broken => {
+                "offers STARTTLS, and then breaks the handshake off; where Postfix may go on in plaintext, it does so minutes later, \
+                 which is not awaited"
             }
-            Server::Expired => "shows a certificate with the right name that has expired",
+            Server::SelfSigned => "shows a self-signed certificate with an agreed name",
+            Server::UnknownAuthority => {
+                "shows a certificate with an agreed name from an authority that nobody trusts"
+            }
+            Server::SystemAuthority => {
+                "shows a certificate with an agreed name from an authority of the system: wrong where the connector names its own"
+            }
+            Server::Expired => "shows a certificate with an agreed name that has expired",
             Server::WrongName => "shows a valid certificate from a trusted authority for somebody else",
-            Server::OldTls => "speaks TLS 1.1 and nothing newer",
+            Server::OwnName => {
+                "shows a valid certificate for the domain and the host: wrong where other names were agreed"
+            }
+            Server::Misled => {
+                "is somebody else's, with a valid certificate for its own name; forged MX records lead there"
+            }
+            Server::NoTlsa => "does what was agreed, and has no TLSA records",
+            Server::Tls12 => "does what was agreed, and speaks TLS 1.2 and nothing newer",
+            Server::OldTls => "does what was agreed, and speaks TLS 1.1 and nothing newer",
         }
+    }
+
+    /// Whether there is TLS at all.
+    pub fn speaks_tls(self) -> bool {
+        !matches!(self, Server::NoStarttls | Server::Stripped | Server::Refused | Server::Broken)
     }
 }

@@ -1,17 +1,20 @@
 //! A connector under proof: the domains that its probes go to, and the names that its partner's servers show. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::model::names::Names;
 use crate::model::outbound::Route;
-use crate::model::{Agreements, Host, Mode, Outbound, Pattern, Requirement};
+use crate::model::requirement::Anchors;
+use crate::model::{Agreements, Domain, Host, Mode, Outbound, Pattern, Requirement};
 
-/// Domains of one connector that get probes; more would say the same again.
+/// Domains of one connector that get probes when none are named. How many there are is told beside.
 pub const MAX_DOMAINS: usize = 3;
 
 /// The label below a domain whose names below are the connector's too.
 const BELOW: &str = "connectord-prove";
 
 /// The label of those who are nobody's partner.
-const STRANGER: &str = "connectord-prove-stranger";
+pub const STRANGER: &str = "connectord-prove-stranger";
 
 /// The domain of a connector for all (RFC 6761 section 6.4: nobody has it).
 const NOBODYS: &str = "connectord-prove.invalid";
@@ -27,6 +30,8 @@ pub struct Subject {
     pub requirement: Requirement,
     /// The domains that get probes; without one of its own it cannot be tried.
     pub domains: Vec<String>,
+    /// Of how many they are.
+    pub known: usize,
     /// The hosts that its mail may go to, by name or address, with what their certificates are to show.
     pub hosts: Vec<PartnerHost>,
     /// The ports of its smart hosts, as written.
@@ -38,15 +43,36 @@ pub struct Subject {
 pub struct PartnerHost {
     /// Its name, or its address.
     pub host: Host,
-    /// Names that a certificate as agreed shows.
-    pub right: Vec<String>,
+    /// What its certificates show.
+    pub shown: Shown,
+}
+
+/// Names that certificates of a host show, and who vouches for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Agreed ones.
+    pub right: BTreeSet<String>,
+    /// Those that the partner has without any agreement: of the domain, and of the host.
+    pub own: BTreeSet<String>,
     /// Names that no agreement with this partner can mean: of others under the same public suffix.
-    pub strange: Vec<String>,
+    pub strange: BTreeSet<String>,
+    /// Whether a connector there has authorities of its own, and not the system's.
+    pub has_own_authority: bool,
+}
+
+impl Shown {
+    /// The same with what another connector has shown there.
+    pub fn merge(&mut self, other: &Shown) {
+        self.right.extend(other.right.iter().cloned());
+        self.own.extend(other.own.iter().cloned());
+        self.strange.extend(other.strange.iter().cloned());
+        self.has_own_authority |= other.has_own_authority;
+    }
 }
 
 impl Subject {
-    /// Of a connector, beside all others.
-    pub fn of(connector: &Outbound, agreements: &Agreements) -> Subject {
+    /// Of a connector, beside all others. `named` are domains that are tried in place of the first ones.
+    pub fn of(connector: &Outbound, agreements: &Agreements, named: &[Domain]) -> Subject {
         let wanted = |domain: &String| {
             let is_excepted = connector.except.covers_name(domain);
             // A narrower connector that says so may be weaker there: that is what was agreed.
@@ -58,13 +84,15 @@ impl Subject {
             });
             !is_excepted && !is_overridden
         };
-        let samples = connector.domains.iter().flat_map(samples);
-        let domains: Vec<String> = samples.filter(wanted).take(MAX_DOMAINS).collect();
-        let names = connector.requirement.names();
+        let all = connector.domains.iter().flat_map(samples).filter(&wanted);
+        let named = named.iter().map(Domain::to_string).filter(|domain| connector.domains.covers(domain));
+        let named: Vec<String> = named.filter(&wanted).collect();
+        let known = connector.domains.iter().flat_map(samples).filter(&wanted).count();
+        let domains = if named.is_empty() { all.take(MAX_DOMAINS).collect() } else { named };
         let mut hosts = Vec::new();
         let mut add = |host: Host, domain: &str| {
-            let (right, strange) = shown(names, &host, domain);
-            hosts.push(PartnerHost { host, right, strange });
+            let shown = shown(&connector.requirement, &host, domain);
+            hosts.push(PartnerHost { host, shown });
         };
         match &connector.route {
             Route::Mx => {
@@ -89,6 +117,7 @@ impl Subject {
             requirement: connector.requirement.clone(),
             ports: ports.collect(),
             domains,
+            known,
             hosts,
         }
     }
@@ -107,7 +136,7 @@ pub fn exchange(name: &str) -> String {
 }
 
 fn hosts_of(domain: &str) -> Option<Host> {
-    crate::model::Domain::parse(&exchange(domain)).ok().map(Host::Name)
+    Domain::parse(&exchange(domain)).ok().map(Host::Name)
 }
 
 /// Domains that a pattern is about.
@@ -120,35 +149,43 @@ fn samples(pattern: Pattern<&str>) -> Vec<String> {
     }
 }
 
-/// What a host for this domain shows when all is right, and what a stranger shows.
-fn shown(names: &Names, host: &Host, domain: &str) -> (Vec<String>, Vec<String>) {
-    let mut right = vec![domain.to_owned()];
-    if let Host::Name(name) = host {
-        right.push(name.to_string());
-    }
-    let mut strange = vec![format!("{STRANGER}.invalid"), stranger(domain)];
-    if let Names::Set(patterns) = names {
-        for pattern in patterns.iter().map(Pattern::names) {
-            right.extend(match pattern {
-                Pattern::Exact(name) => Some(name.to_owned()),
-                Pattern::Tree(name) | Pattern::Below(name) => Some(exchange(name)),
-                Pattern::Any => None,
+/// What a host for this domain shows.
+fn shown(requirement: &Requirement, host: &Host, domain: &str) -> Shown {
+    let host = match host {
+        Host::Name(name) => Some(name.to_string()),
+        Host::Address(_) => None,
+    };
+    let own: BTreeSet<String> = host.iter().cloned().chain([domain.to_owned()]).collect();
+    let mut strange: BTreeSet<String> = [nobody(), stranger(domain)].into();
+    let right = match requirement.names() {
+        Names::Any => own.clone(),
+        Names::MxHost => host.into_iter().collect(),
+        Names::Domain => [exchange(domain)].into(),
+        Names::Set(patterns) => {
+            strange.extend(
+                patterns.iter().filter_map(|pattern| pattern.domain()).map(|name| stranger(name.as_str())),
+            );
+            let right = patterns.iter().map(Pattern::names).map(|pattern| match pattern {
+                Pattern::Exact(name) => name.to_owned(),
+                Pattern::Tree(name) | Pattern::Below(name) => exchange(name),
+                Pattern::Any => nobody(),
             });
-            strange.extend(pattern.domain().map(|name| stranger(name)));
+            right.collect()
         }
-    }
-    for list in [&mut right, &mut strange] {
-        list.sort();
-        list.dedup();
-    }
-    (right, strange)
+    };
+    Shown { right, own, strange, has_own_authority: matches!(requirement.anchors(), Anchors::File(_)) }
+}
+
+/// The host of a stranger that forged records lead to.
+pub fn nobody() -> String {
+    format!("mx.{STRANGER}.invalid")
 }
 
 /// A host of somebody else under the same public suffix: `mx.stranger.example`, `mx.stranger.co.uk`.
 fn stranger(name: &str) -> String {
     match psl::suffix_str(name) {
         Some(suffix) => format!("mx.{STRANGER}.{suffix}"),
-        None => format!("mx.{STRANGER}.invalid"),
+        None => nobody(),
     }
 }
 
@@ -160,7 +197,7 @@ mod tests {
 
     fn subjects(texts: &[&str]) -> Vec<Subject> {
         let agreements = agreements(connectors(texts), Vec::new());
-        agreements.outbound.iter().map(|connector| Subject::of(connector, &agreements)).collect()
+        agreements.outbound.iter().map(|connector| Subject::of(connector, &agreements, &[])).collect()
     }
 
     fn hosts(subject: &Subject) -> Vec<String> {
@@ -200,20 +237,25 @@ mod tests {
     }
 
     #[test]
-    fn a_right_certificate_satisfies_every_pattern_and_a_strange_one_none_that_is_narrow() {
-        let host = |text: &str| subjects(&[text]).remove(0).hosts.remove(0);
-        let narrow = host("secure mail.filter.example *.bank.co.uk of bank.co.uk");
-        for name in ["mail.filter.example", "mx.bank.co.uk", "bank.co.uk"] {
-            assert!(narrow.right.iter().any(|right| right == name), "{name}: {:?}", narrow.right);
-        }
-        let strange: Vec<&str> = narrow.strange.iter().map(String::as_str).collect();
-        assert_eq!(
-            strange,
-            [
-                "connectord-prove-stranger.invalid",
-                "mx.connectord-prove-stranger.co.uk",
-                "mx.connectord-prove-stranger.example"
-            ]
-        );
+    fn named_domains_take_the_place_of_the_first_ones() {
+        let agreements = agreements(connectors(&["encrypt of a.b c.d *.e.f g.h, except i.e.f"]), Vec::new());
+        let named = ["j.e.f", "i.e.f", "k.l"].map(|name| Domain::parse(name).expect("a domain"));
+        let found = Subject::of(&agreements.outbound[0], &agreements, &named);
+        assert_eq!((found.domains, found.known), (vec!["j.e.f".to_owned()], 5));
+    }
+
+    #[test]
+    fn a_right_certificate_shows_agreed_names_and_a_strange_one_none_that_is_narrow() {
+        let shown = |text: &str| subjects(&[text]).remove(0).hosts.remove(0).shown;
+        let names = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>();
+        let narrow = shown("secure mail.filter.example *.bank.co.uk of bank.co.uk");
+        assert_eq!(names(narrow.right), ["mail.filter.example", "mx.bank.co.uk"]);
+        assert_eq!(names(narrow.own), ["bank.co.uk", "mx.bank.co.uk"]);
+        let strange =
+            [".co.uk", ".example", ".invalid"].map(|suffix| format!("mx.connectord-prove-stranger{suffix}"));
+        assert_eq!(names(narrow.strange), strange);
+        assert_eq!(names(shown("verify of a.b").right), ["mx.a.b"]);
+        assert_eq!(names(shown("secure domain of a.b").right), ["mx.a.b"]);
+        assert_eq!(names(shown("encrypt of a.b").right), ["a.b", "mx.a.b"]);
     }
 }

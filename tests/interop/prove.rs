@@ -87,7 +87,7 @@ const NO_TLS: [&str; 3] = ["no-starttls", "stripped", "refused"];
 const ALL_WRONG: [&str; 7] =
     ["no-starttls", "stripped", "refused", "self-signed", "unknown-authority", "expired", "wrong-name"];
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 15] = [
     "right",
     "no-starttls",
     "stripped",
@@ -95,8 +95,13 @@ const ALL: [&str; 10] = [
     "broken",
     "self-signed",
     "unknown-authority",
+    "system-authority",
     "expired",
     "wrong-name",
+    "own-name",
+    "misled",
+    "no-tlsa",
+    "tls-1.2",
     "old-tls",
 ];
 
@@ -160,7 +165,7 @@ const LEVELS: [(&str, &str); 9] = [
     ("domain", "tls = \"secure\"\nmatch = \"domain\""),
     ("dane", "tls = \"dane\""),
     ("dane-only", "tls = \"dane-only\""),
-    ("modern", "tls = \"encrypt\"\nprotocols = \">=TLSv1.2\""),
+    ("modern", "tls = \"encrypt\"\nprotocols = \">=TLSv1.3\""),
     (
         "routed",
         "tls = \"secure\"\nmatch = [\"mail.filter.example\"]\nroute = [\"[mail.filter.example]:2525\"]",
@@ -184,21 +189,60 @@ fn every_level_holds(release: Release) {
     practice.postconf(&["-e", "smtp_dns_support_level=dnssec", routes]);
     let proof = practice.proof(&[]);
     assert_eq!(proof["verdict"], "holds", "{proof:#}");
+    weakened(&practice);
     let arrived = |name: &str| -> BTreeSet<String> {
         let here = each(&proof).filter(|(connector, tried)| connector == name && tried["end"] == "arrived");
         here.map(|(_, tried)| text_of(&tried["server"])).collect()
     };
     let set = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect::<BTreeSet<_>>();
-    const ANY: [&str; 5] = ["right", "self-signed", "unknown-authority", "expired", "wrong-name"];
+    const RIGHT: [&str; 6] = ["right", "system-authority", "own-name", "no-tlsa", "tls-1.2", "old-tls"];
     for (name, _) in &LEVELS {
-        let expected = match *name {
-            "encrypted" => set(&[&ANY[..], &["old-tls"]].concat()),
-            "modern" => set(&ANY),
-            _ => set(&["right"]),
+        let expected: &[&str] = match *name {
+            "encrypted" => {
+                &[&RIGHT[..], &["self-signed", "unknown-authority", "expired", "wrong-name", "misled"]]
+                    .concat()
+            }
+            // Postfix 3.7 and 3.10 speak no version before 1.2 where a certificate is judged.
+            "verified" => &["right", "system-authority", "own-name", "misled", "no-tlsa", "tls-1.2"],
+            "names" | "domain" => &RIGHT[..5],
+            "dane" => &["right", "no-tlsa", "tls-1.2"],
+            "dane-only" => &["right", "tls-1.2"],
+            "modern" => {
+                &[&RIGHT[..4], &["self-signed", "unknown-authority", "expired", "wrong-name", "misled"]]
+                    .concat()
+            }
+            "routed" => &["right", "system-authority", "no-tlsa", "tls-1.2"],
+            "authority" => &["right", "own-name", "no-tlsa", "tls-1.2"],
+            other => panic!("{other}"),
         };
-        assert_eq!(arrived(name), expected, "{name}");
+        assert_eq!(arrived(name), set(expected), "{name}");
     }
     assert_eq!(arrived("pinned"), set(&[]));
+}
+
+/// Every demand is tried: a table before the daemon's takes one thing off each.
+fn weakened(practice: &Practice) {
+    let tables = "{names.example=verify}, {domain.example=secure match=.example}, {dane-only.example=dane}, \
+                  {modern.example=encrypt protocols=>=TLSv1.2}, {[mail.filter.example]:2525=secure match=nexthop}, \
+                  {authority.example=secure match=nexthop:dot-nexthop}, {pinned.example=encrypt}";
+    practice.with_settings_restored(|| {
+        let setting =
+            format!("smtp_tls_policy_maps=inline:{{{tables}}}, socketmap:unix:connectord/socketmap.sock:tls");
+        practice.postconf(&["-e", &setting]);
+        let over_tls = &ALL[5..];
+        let pinned: Vec<&str> = [&["right"], over_tls].concat();
+        practice.fails(
+            "each a little weaker",
+            &[
+                ("names", &["misled"]),
+                ("domain", &["wrong-name"]),
+                ("dane-only", &["no-tlsa"]),
+                ("modern", &["tls-1.2"]),
+                ("authority", &["system-authority"]),
+                ("pinned", &pinned),
+            ],
+        );
+    });
 }
 
 fn killed_it_leaves_nothing(release: Release) {

@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::text::{end, verdict};
+use super::text::{end, part, verdict};
 use crate::prove::proof::{ConnectorProof, Described, End, Proof, Try, Verdict};
 
 const STYLE: &str = "
@@ -54,10 +54,11 @@ pub(super) fn page(proof: &Proof) -> String {
                 h2 { "What was tried" }
                 p {
                     "A copy of this machine's Postfix, with its settings, and a daemon of the connectors as they are in the files sent "
-                    "mail of each connector to mail servers of these kinds, in a network of their own. Each mail was sent as it is, "
-                    "and with the header " code { "TLS-Required: no" } "; two kinds were tried with the daemon stopped too. A connector "
+                    "mail of each connector to mail servers of these kinds, in a network of their own: as it is, with the header "
+                    code { "TLS-Required: no" } ", and as a bounce; to two kinds with the daemon stopped too. A connector "
                     "holds when nothing arrived weaker than it demands, and what was right arrived. Not seen: what only the "
-                    "Postfix that runs has, such as open connections and TLS sessions that are resumed, and the ways of inbound mail."
+                    "Postfix that runs has, such as open connections and TLS sessions that are resumed; whether the resolver validates; "
+                    "demands on ciphers and on the name that is sent; and inbound mail."
                 }
                 (servers(proof))
                 h2 { "With what" }
@@ -133,7 +134,7 @@ fn table(proof: &Proof, columns: &[Column]) -> Markup {
             tbody {
                 @for connector in &proof.connectors {
                     tr {
-                        td { strong { (connector.connector) } br; (connector.mode) "; " (connector.demands) }
+                        td { strong { (connector.connector) } br; (connector.mode) "; " (connector.demands) @if let Some(part) = part(connector) { br; (part) } }
                         td class=(class(connector.verdict)) { (verdict(connector.verdict)) }
                         @for column in columns { (cell(connector, *column)) }
                     }
@@ -150,13 +151,13 @@ fn cell(connector: &ConnectorProof, (server, is_answered): Column) -> Markup {
     if let Some(weak) = here.iter().find(|tried| tried.weaker.is_some()) {
         return html! { td class="weak" { (short(weak)) } };
     }
-    let Some(first) = here.first() else { return html! { td { "–" } } };
-    let ends: Vec<String> = {
-        let mut ends: Vec<String> = here.iter().map(|tried| short(tried)).collect();
-        ends.dedup();
-        ends
-    };
-    let is_odd = matches!(first.end, End::Elsewhere | End::Unknown);
+    if here.is_empty() {
+        return html! { td { "–" } };
+    }
+    let mut ends: Vec<String> = here.iter().map(|tried| short(tried)).collect();
+    ends.sort();
+    ends.dedup();
+    let is_odd = here.iter().any(|tried| matches!(tried.end, End::Elsewhere | End::Unknown | End::Returned));
     html! { td class=[is_odd.then_some("odd")] { (ends.join(", ")) } }
 }
 

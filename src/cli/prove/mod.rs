@@ -3,7 +3,6 @@
 mod html;
 mod text;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -16,14 +15,12 @@ use sha2::{Digest as _, Sha256};
 use super::check::OFF_LINE;
 use super::output::talk;
 use super::{Exit, Failure, Output, Settings};
-use crate::config::{self, Listen, ListenProtocol};
+use crate::config;
 use crate::load::{self, Checked, Ready};
-use crate::model::requirement::Anchors;
-use crate::model::{Agreements, Mode, Outbound, Pattern};
+use crate::model::{Agreements, Domain, Mode, Outbound};
 use crate::mta::postfix::postconf;
-use crate::mta::postfix::settings::Settings as PostfixSettings;
 use crate::prove::proof::{File, Verdict};
-use crate::prove::{self, Around, Error, Original, Plan, Subject};
+use crate::prove::{self, Around, Error, Original, Plan, Round, Wanted};
 
 /// The options of `prove`.
 #[derive(Debug, Args)]
@@ -31,6 +28,10 @@ pub struct Options {
     /// The outbound connectors to try, in any mode [default: all that are not `off`]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// A domain to send to, of those of the connectors; may be given several times [default: the first three of each
+    /// connector]
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<String>,
     /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
     #[arg(long, value_name = "DIR")]
     config_dir: Option<PathBuf>,
@@ -41,12 +42,6 @@ pub struct Options {
 
 /// The daemon's program, beside this one.
 const PROGRAM: &str = "connectord";
-
-/// Ports that mail servers are at (RFC 5321, RFC 6409, RFC 8314).
-const PORTS: [u16; 3] = [25, 465, 587];
-
-/// Services of services(5) that a route may name instead of a port.
-const SERVICES: [(&str, u16); 4] = [("smtp", 25), ("submission", 587), ("submissions", 465), ("smtps", 465)];
 
 /// Tries, and says what came of it.
 ///
@@ -60,6 +55,7 @@ pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<E
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let Ready { listen, snapshot, .. } = result.map_err(Failure::Configuration)?;
     let chosen = chosen(options, &agreements)?;
+    let domains = domains(options, &chosen)?;
     let config_directory = options.config_dir.as_deref().map(config::absolute);
     let postfix = postconf::settings(config_directory.as_deref())?;
     let mta_version = postfix.version().map_err(postconf::Error::from)?.to_owned();
@@ -73,26 +69,39 @@ pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<E
         mta_version,
         files: files(&original, settings, snapshot.sha256()),
     };
-    let plan = plan(settings, &agreements, &chosen, &listen, original)?;
+    let program = std::env::current_exe().map_err(|error| Failure::File { path: PROGRAM.into(), error })?;
+    let wanted = Wanted {
+        agreements: &agreements,
+        chosen: &chosen,
+        domains: &domains,
+        listen: &listen,
+        runtime: &config::absolute(&settings.runtime_dir()),
+        config: &config::absolute(&settings.config),
+        program: &program.with_file_name(PROGRAM),
+    };
+    let plan = Plan::of(&wanted, original).map_err(failure)?;
+    let mails = plan.mails().len();
     let talks = io::stderr().is_terminal();
-    let told = |server: &str, is_answered: bool| {
+    let told = |Round { server, daemon }| {
         if talks {
-            let stopped = if is_answered { "" } else { ", and the daemon stopped" };
-            talk(format_args!("trying {} connectors with server {server}{stopped}", chosen.len()));
+            let stopped = if daemon { "" } else { ", and the daemon stopped" };
+            talk(format_args!("{mails} mails to the server {}{stopped}", server.id()));
         }
     };
     let proof = prove::prove(&plan, around, &told).map_err(failure)?;
+    if settings.json {
+        out.json(&proof)?;
+    } else {
+        text::write(&proof, out)?;
+    }
+    // What came of it is said in any case.
+    out.finish()?;
     if let Some(path) = &options.report {
         fs::write(path, html::page(&proof)).map_err(|error| Failure::OptionFile {
             option: "--report",
             path: path.clone(),
             error,
         })?;
-    }
-    if settings.json {
-        out.json(&proof)?;
-    } else {
-        text::write(&proof, out)?;
     }
     Ok(if proof.verdict == Verdict::Holds { Exit::Good } else { Exit::NotGood })
 }
@@ -122,66 +131,18 @@ fn chosen<'a>(options: &Options, agreements: &'a Agreements) -> Result<Vec<&'a O
     Ok(chosen)
 }
 
-fn plan(
-    settings: &Settings,
-    agreements: &Agreements,
-    chosen: &[&Outbound],
-    listen: &[Listen],
-    original: Original,
-) -> Result<Plan, Failure> {
-    let subjects: Vec<Subject> = chosen.iter().map(|connector| Subject::of(connector, agreements)).collect();
-    let asked = |listen: &&Listen| listen.protocol == ListenProtocol::Socketmap;
-    let is_written = listen.iter().any(|listen| listen.is_written);
-    let runtime = if is_written { settings.runtime_dir() } else { unwritten(settings, &original) };
-    let runtime = config::absolute(&runtime);
-    let directories =
-        listen.iter().filter_map(|listen| Some(runtime.join(&listen.path).parent()?.to_owned()));
-    let sockets: BTreeSet<PathBuf> = directories.chain([runtime.clone()]).collect();
-    let ports = subjects.iter().flat_map(|subject| &subject.ports).filter_map(|port| number(port));
-    let ports: BTreeSet<u16> = ports.chain(PORTS).collect();
-    let anchors = agreements.outbound.iter().filter_map(|connector| match connector.requirement.anchors() {
-        Anchors::File(file) => Some(file.path.clone()),
-        Anchors::Any | Anchors::System => None,
+/// The domains that are named; each is a connector's.
+fn domains(options: &Options, chosen: &[&Outbound]) -> Result<Vec<Domain>, Failure> {
+    let each = options.domains.iter().map(|text| {
+        let shown = text.escape_debug();
+        let domain = Domain::parse(text)
+            .map_err(|problem| Failure::Argument(format!("--domain {shown}: {problem}")))?;
+        if chosen.iter().any(|connector| connector.domains.covers(domain.as_str())) {
+            return Ok(domain);
+        }
+        Err(Failure::Argument(format!("--domain {shown}: no connector that is tried has this domain")))
     });
-    let program = std::env::current_exe().map_err(|error| Failure::File { path: PROGRAM.into(), error })?;
-    Ok(Plan {
-        sender: format!("connectord-prove@{}", own_domain(agreements, &original.settings)),
-        anchors: anchors.collect(),
-        program: program.with_file_name(PROGRAM),
-        config: config::absolute(&settings.config),
-        listen: listen.iter().filter(asked).map(|listen| listen.path.clone()).collect(),
-        own: prove::own_addresses().map_err(failure)?,
-        ports,
-        runtime,
-        sockets,
-        subjects,
-        original,
-    })
-}
-
-/// Where the sockets are that nobody has written: where Postfix looks for them.
-fn unwritten(settings: &Settings, original: &Original) -> PathBuf {
-    let runtime = settings.runtime_dir();
-    let asked = original.settings.main("smtp_tls_policy_maps");
-    if asked.contains(&*runtime.to_string_lossy()) {
-        return runtime;
-    }
-    original.queue_directory().join("connectord")
-}
-
-/// The port of a number or a service's name.
-fn number(port: &str) -> Option<u16> {
-    let named = || SERVICES.iter().find(|(name, _)| *name == port).map(|(_, number)| *number);
-    port.parse().ok().or_else(named)
-}
-
-/// A domain that mail of ours comes from.
-fn own_domain(agreements: &Agreements, postfix: &PostfixSettings) -> String {
-    let own = agreements.mta.own_domains.iter().find_map(|pattern| match pattern {
-        Pattern::Exact(domain) | Pattern::Tree(domain) => Some(domain.to_string()),
-        Pattern::Below(_) | Pattern::Any => None,
-    });
-    own.unwrap_or_else(|| postfix.main("myhostname").to_owned())
+    each.collect()
 }
 
 fn files(original: &Original, settings: &Settings, sha256: &str) -> Vec<File> {
@@ -194,6 +155,5 @@ fn files(original: &Original, settings: &Settings, sha256: &str) -> Vec<File> {
 }
 
 fn digest(path: &Path) -> Option<String> {
-    let hash = Sha256::digest(fs::read(path).ok()?);
-    Some(hash.iter().map(|octet| format!("{octet:02x}")).collect())
+    Some(config::hex(&Sha256::digest(fs::read(path).ok()?)))
 }

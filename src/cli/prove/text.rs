@@ -30,10 +30,19 @@ pub(super) fn end(tried: &Try) -> String {
     }
 }
 
+/// How many of its domains were tried, where that is not all of them.
+pub(super) fn part(connector: &ConnectorProof) -> Option<String> {
+    let ConnectorProof { domains_tried: tried, domains_known: known, .. } = connector;
+    (tried < known).then(|| format!("{tried} of {known} domains were tried; others: --domain"))
+}
+
 /// Writes it.
 pub(super) fn write(proof: &Proof, out: &mut impl Write) -> io::Result<()> {
     for connector in &proof.connectors {
         of_connector(connector, out)?;
+    }
+    if proof.verdict == Verdict::Fails {
+        writeln!(out, "What goes round connectors is found, and mended, with `connectord doctor postfix`.")?;
     }
     writeln!(
         out,
@@ -47,8 +56,11 @@ pub(super) fn write(proof: &Proof, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn of_connector(connector: &ConnectorProof, out: &mut impl Write) -> io::Result<()> {
-    let ConnectorProof { connector: name, mode, demands, verdict: found, reasons, tries } = connector;
+    let ConnectorProof { connector: name, mode, demands, verdict: found, reasons, tries, .. } = connector;
     writeln!(out, "{name}: {} ({mode}; {demands})", verdict(*found))?;
+    if let Some(part) = part(connector) {
+        writeln!(out, "  {part}")?;
+    }
     for reason in reasons {
         writeln!(out, "  {}", printable(reason, WORDS))?;
     }
