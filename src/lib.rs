@@ -24,6 +24,7 @@
 //! | [`state_directory`] | what outlives a run, as files that appear whole or not at all | no connector |
 //! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |
 //! | [`validate`] | testing a partner, and what is kept of it | everything but the server |
+//! | [`prove`] | trying connectors with a copy of the MTA and servers that do everything wrong | everything but the server |
 //! | [`cli`] | one file for each subcommand; the only layer that prints | all of the above |
 //!
 //! Nothing points up, and `model`, `snapshot`, `answer` and `protocol` are pure: they import no
@@ -50,6 +51,7 @@ pub mod load;
 pub mod model;
 pub mod mta;
 pub mod protocol;
+pub mod prove;
 pub mod server;
 pub mod snapshot;
 pub(crate) mod state_directory;

@@ -7,6 +7,7 @@ use clap_mangen::Man;
 use connectord::cli::{CommandLine, Exit};
 use connectord::mta::finding::Kind;
 use connectord::mta::{exim, postfix};
+use connectord::prove::server::Server;
 use roff::{bold, roman};
 
 use crate::markdown;
@@ -56,6 +57,7 @@ fn page(command: &Command, name: &str) -> String {
         match name {
             "connectord-doctor-postfix" => findings(postfix::doctor::KINDS, &mut behind),
             "connectord-doctor-exim" => findings(exim::doctor::KINDS, &mut behind),
+            "connectord-prove" => servers(&mut behind),
             _ => {}
         }
         behind.section("exit status");
@@ -71,6 +73,14 @@ fn findings(kinds: &[&Kind], page: &mut Page) {
     page.section("findings");
     for kind in kinds {
         page.item(vec![bold(kind.id), roman(format!(" ({})", kind.severity.word()))], marked(kind.about));
+    }
+}
+
+/// What mail is sent to, by the names in its output.
+fn servers(page: &mut Page) {
+    page.section("servers");
+    for server in Server::ALL {
+        page.item(vec![bold(server.id())], marked(server.about()));
     }
 }
 

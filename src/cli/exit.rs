@@ -73,7 +73,7 @@ impl Exit {
         match self {
             Exit::Good => "Good. Warnings alone are good.",
             Exit::NotGood => {
-                "What was tested is not good: `validate` fails, `doctor` finds more than advice, or a reload was refused because it weakens a connector."
+                "What was tested is not good: `validate` or `prove` fails, `doctor` finds more than advice, or a reload was refused because it weakens a connector."
             }
             Exit::Usage => "The command line is wrong.",
             Exit::NoInput => "A file that was named is missing.",
@@ -182,6 +182,14 @@ pub enum Failure {
         /// Whether an option has to be another one.
         is_of_an_option: bool,
     },
+    /// There is no proof. In words, as above.
+    #[error("connectord: {message}")]
+    Proof {
+        /// Why.
+        message: String,
+        /// Whether it is for want of a permission.
+        is_forbidden: bool,
+    },
     /// The settings of Postfix are not known.
     #[error("connectord: {0}")]
     Postfix(#[from] postconf::Error),
@@ -229,7 +237,9 @@ impl Failure {
             Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) | Failure::NotHandedOver => {
                 Exit::Usage
             }
+            Failure::Proof { is_forbidden: true, .. } => Exit::Permission,
             Failure::HandOver { .. }
+            | Failure::Proof { .. }
             | Failure::OtherVersion
             | Failure::Ground { .. }
             | Failure::Runtime(_) => Exit::Internal,

@@ -17,6 +17,7 @@ mod monitoring;
 mod prometheus;
 #[path = "../server/prometheus_reader.rs"]
 mod prometheus_reader;
+mod prove;
 mod serve;
 mod two_programs;
 mod usage;

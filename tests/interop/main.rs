@@ -88,6 +88,7 @@ mod policy_host;
 mod postfix;
 mod postmap;
 mod practice;
+mod prove;
 mod requirement;
 mod resolver;
 mod root;

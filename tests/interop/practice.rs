@@ -34,6 +34,8 @@ impl Drop for Served<'_> {
         let _ = self.entered.wait();
     }
 }
+/// What `prove` becomes.
+const VALIDATE: &str = env!("CARGO_BIN_EXE_connectord-validate");
 
 pub struct Practice {
     pub lab: Lab,
@@ -45,9 +47,11 @@ impl Practice {
         let directory = lab.machine.directory();
         fs::write(directory.join("certificates/ca-certificates.crt"), authority.pem()).unwrap();
         let practice = Practice { lab };
-        let program = practice.path("connectord");
-        fs::copy(CONNECTORD, &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, built) in [("connectord", CONNECTORD), ("connectord-validate", VALIDATE)] {
+            let program = practice.path(name);
+            fs::copy(built, &program).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
         practice
     }
 
@@ -78,7 +82,9 @@ impl Practice {
             format!("[[listen]]\nprotocol = {protocol:?}\npath = {path:?}\ngroup = \"postfix\"\n")
         };
         let sockets = listen("socketmap") + &listen("policy");
-        let text = format!("version = 1\n{sockets}[mta]\nown_domains = {own_domains:?}\n{connectors}");
+        let queue = "queue_directory = \"/var/spool/postfix\"";
+        let mta = format!("[mta]\nown_domains = {own_domains:?}\n{queue}\n");
+        let text = format!("version = 1\n{sockets}{mta}{connectors}");
         fs::write(self.path("connectord.toml"), text).unwrap();
     }
 

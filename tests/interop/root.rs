@@ -70,13 +70,13 @@ impl Software {
     }
 
     /// What is installed: the one with all lookups of Exim, for DNS in its routers; for `validate`,
-    /// which is tested beside Postfix, a resolver that validates, and what signs its zone.
+    /// which is tested beside Postfix, a resolver that validates, and what signs its zone; for `prove` ip(8).
     fn packages(self) -> &'static str {
         match self {
-            Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils",
+            Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils,iproute2",
             Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
             Software::PostfixHost => {
-                "--include=systemd,systemd-sysv,dbus,apt,rpm,ca-certificates,nsd,postfix"
+                "--include=systemd,systemd-sysv,dbus,apt,rpm,ca-certificates,nsd,postfix,iproute2"
             }
             Software::EximHost => {
                 "--include=systemd,systemd-sysv,dbus,apt,procps,ca-certificates,nsd,exim4-daemon-light"

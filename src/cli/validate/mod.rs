@@ -12,7 +12,6 @@
 //! Without `--recipient` or `--test-mail` no mail is ever sent.
 
 mod file;
-mod hand_over;
 mod kept;
 mod partners;
 mod selection;
@@ -34,8 +33,6 @@ use crate::validate::options;
 use crate::validate::report::{ConnectorReport, Report, Verdict};
 use crate::validate::run::Error as GroundError;
 use crate::validate::{authorities, bounded, sight, words};
-pub use hand_over::hand_over;
-pub(super) use hand_over::handed_over;
 use selection::Selection;
 
 /// The longest time that a run may be given, in seconds.

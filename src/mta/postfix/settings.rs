@@ -109,6 +109,16 @@ impl Settings {
         service.own(name).unwrap_or_else(|| self.main(name))
     }
 
+    /// Every setting of main.cf, or its default, by its name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.main.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The services of master.cf, in its order.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
+    }
+
     /// The services that run a daemon.
     pub fn running(&self, program: &str) -> impl Iterator<Item = &Service> {
         self.services.iter().filter(move |service| service.program == program)

@@ -14,7 +14,7 @@
 //! Bounds: [`dns`](super::dns) has them for time and numbers.
 
 mod destination;
-mod port;
+pub mod port;
 #[cfg(test)]
 mod tests;
 mod words;

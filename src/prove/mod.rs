@@ -1,0 +1,236 @@
+//! Showing by experiment that connectors fail closed.
+//!
+//! Promises: a copy of this machine's MTA, with the settings that it has, and a daemon of the configuration as it is in
+//! the files, send mail of each connector to servers that do everything wrong; what came is judged by
+//! what the connector demands ([`judge`]), and never by what was answered. The MTA that runs, its queue, its log and the
+//! network are not touched: everything is in namespaces that nobody else sees ([`enclosure`], [`network`]), and ends with
+//! this process, however that ends.
+//!
+//! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), tables that are asked
+//! for over the network, what milters and content filters do, whether the real resolver validates, and demands on ciphers
+//! and on the name that is sent (SNI). `doctor` reads what it can of that.
+//!
+//! It takes root, ip(8), and the file system for processes at /proc.
+
+mod atlas;
+mod authority;
+mod closing;
+mod copy;
+mod dns;
+mod enclosure;
+mod judge;
+mod log;
+mod network;
+mod partner;
+mod plan;
+pub mod proof;
+mod round;
+pub mod server;
+mod subject;
+mod verdict;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::process::Output;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use openssl::error::ErrorStack;
+use sha2::{Digest as _, Sha256};
+
+pub use copy::Original;
+pub use plan::{Plan, Wanted};
+pub use round::Round;
+
+use authority::Credentials;
+use partner::Authorities;
+use proof::{ConnectorProof, Described, Proof, Try, Verdict};
+use server::Server;
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refuses something.
+    #[error("cannot {what}: {error}")]
+    System {
+        /// What was wanted.
+        what: String,
+        /// What it says.
+        error: std::io::Error,
+    },
+    /// The network of the proof.
+    #[error(transparent)]
+    Network(#[from] network::Trouble),
+    /// A certificate.
+    #[error("cannot make the certificates of the proof: {0}")]
+    Certificates(#[from] ErrorStack),
+    /// A program failed.
+    #[error("{program}: {}", said.escape_debug())]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// The daemon of the proof does not answer.
+    #[error("the daemon of the proof {said}; see what `connectord serve` says with this configuration")]
+    Daemon {
+        /// In words.
+        said: String,
+    },
+    /// Too many mails.
+    #[error("{count} mails for each of the servers are more than can be tried at once: name connectors")]
+    Large {
+        /// How many.
+        count: usize,
+    },
+    /// A mistake of ours.
+    #[error("a thread of the proof has failed")]
+    Panicked,
+}
+
+impl Error {
+    fn system(what: impl Into<String>, error: impl Into<std::io::Error>) -> Error {
+        Error::System { what: what.into(), error: error.into() }
+    }
+
+    fn place(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
+        Error::system(format!("{what} {}", path.display()), error)
+    }
+
+    /// The same with the last lines of the log.
+    fn beside(self, log: &str) -> Error {
+        match self {
+            Error::Program { program, said } => Error::Program {
+                program,
+                said: format!("{said} {}", log.lines().collect::<Vec<_>>().join(" ")),
+            },
+            Error::System { .. }
+            | Error::Network(_)
+            | Error::Certificates(_)
+            | Error::Daemon { .. }
+            | Error::Large { .. }
+            | Error::Panicked => self,
+        }
+    }
+}
+
+/// The first words of what a program said.
+fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines().take(5).collect::<Vec<_>>().join(" ").chars().take(600).collect()
+}
+
+/// Servers that are tried with the daemon stopped too: who takes plaintext, and who would be taken for the partner.
+const STOPPED: [Server; 2] = [Server::NoStarttls, Server::WrongName];
+
+/// Rounds of a proof, in their order.
+fn rounds() -> impl Iterator<Item = Round> {
+    let answered = Server::ALL.into_iter().map(|server| Round { server, daemon: true });
+    answered.chain(STOPPED.into_iter().map(|server| Round { server, daemon: false }))
+}
+
+/// What is told of a proof beside its rounds.
+pub struct Around {
+    /// When it began.
+    pub at: Timestamp,
+    /// The name of this machine.
+    pub machine: String,
+    /// The MTA's version.
+    pub mta_version: String,
+    /// The files.
+    pub files: Vec<proof::File>,
+}
+
+/// Runs all rounds. `told` hears what is tried next.
+///
+/// # Errors
+/// A round could not be run: there is no proof then.
+pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(Round)) -> Result<Proof, Error> {
+    let right = authority::key()?;
+    let key: [u8; 32] = Sha256::digest(right.public_key_to_der()?).into();
+    let authorities = Arc::new(Authorities {
+        system: Credentials::authority("connectord prove")?,
+        own: Credentials::authority("connectord prove, of connectors")?,
+        unknown: Credentials::authority("connectord prove, unknown")?,
+        right,
+    });
+    let mut ports = plan.ports.clone();
+    let mut tries: HashMap<usize, Vec<Try>> = HashMap::new();
+    for round in rounds() {
+        told(round);
+        for (subject, tried) in run(plan, round, &mut ports, &authorities, key)? {
+            tries.entry(subject).or_default().push(tried);
+        }
+    }
+    let connectors: Vec<ConnectorProof> = plan
+        .subjects
+        .iter()
+        .enumerate()
+        .map(|(number, subject)| verdict::verdict(subject, tries.remove(&number).unwrap_or_default()))
+        .collect();
+    let seconds = Timestamp::now().duration_since(around.at).as_secs();
+    Ok(Proof {
+        verdict: connectors.iter().map(|connector| connector.verdict).max().unwrap_or(Verdict::NotShown),
+        at: around.at,
+        seconds: u64::try_from(seconds).unwrap_or_default(),
+        machine: around.machine,
+        connectord: env!("CARGO_PKG_VERSION"),
+        mta: "postfix",
+        mta_version: around.mta_version,
+        files: around.files,
+        differences: differences(plan),
+        servers: Server::ALL.map(|server| Described { server: server.id(), about: server.about() }).to_vec(),
+        connectors,
+    })
+}
+
+/// Runs a round. Mail that goes to a port where nobody is shows nothing: the round is run again with a server there.
+fn run(
+    plan: &Plan,
+    round: Round,
+    ports: &mut BTreeSet<u16>,
+    authorities: &Arc<Authorities>,
+    key: [u8; 32],
+) -> Result<Vec<(usize, Try)>, Error> {
+    loop {
+        let tries = round::run(plan, round, ports, authorities, key)?;
+        let known = ports.len();
+        ports.extend(tries.iter().filter_map(|(_, tried)| unserved(&tried.reason)).take(MORE_PORTS));
+        if ports.len() == known || known > plan.ports.len() + MORE_PORTS {
+            return Ok(tries);
+        }
+    }
+}
+
+/// Ports that settings of the MTA lead to and nobody foresaw; more than anybody has.
+const MORE_PORTS: usize = 16;
+
+/// `connect to relay.example[198.18.1.1]:2525: Connection refused` (smtp_connect.c:smtp_connect_sock)
+fn unserved(reason: &str) -> Option<u16> {
+    let (place, _) = reason.split_once(": Connection refused")?;
+    place.rsplit_once("]:")?.1.parse().ok()
+}
+
+fn differences(plan: &Plan) -> Vec<String> {
+    let all = plan.original.differences().into_iter();
+    all.map(|(option, what)| format!("postconf {option} {}", what.join(" "))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_where_nobody_is_is_read() {
+        for (reason, expected) in [
+            ("connect to relay.example[198.18.1.1]:2525: Connection refused", Some(2525)),
+            ("connect to relay.example[198.18.1.1]:25: Connection timed out", None),
+            ("host mx.example[198.18.1.1] said: 450 connect to [x]:99: Connection refused", Some(99)),
+            ("Connection refused", None),
+            ("", None),
+        ] {
+            assert_eq!(unserved(reason), expected, "{reason}");
+        }
+    }
+}

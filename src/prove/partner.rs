@@ -1,0 +1,352 @@
+//! The partner's mail servers: at every address, and all of one behaviour while they stand.
+//!
+//! They serve the copy of the MTA and nobody else, in a network of their own; their bounds are against a mistake of
+//! ours. What they take is kept without its text.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVersion};
+
+use super::atlas::Atlas;
+use super::authority::{Credentials, Validity, key};
+use super::network::Namespace;
+use super::server::Server;
+
+/// Who vouches for whom in a proof.
+pub struct Authorities {
+    /// The one that is trusted beside those of the system.
+    pub system: Credentials,
+    /// The one that is trusted beside a connector's own.
+    pub own: Credentials,
+    /// One that it does not.
+    pub unknown: Credentials,
+    /// The key of every right server.
+    pub right: PKey<Private>,
+}
+
+/// Mail that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The host.
+    pub host: String,
+    /// In the words of OpenSSL; `None`: in plaintext.
+    pub tls: Option<String>,
+    /// The number of the probe.
+    pub probe: usize,
+}
+
+/// The header that has the number of a probe: recipients may be rewritten on the way.
+pub const HEADER: &str = "X-Connectord-Probe";
+
+/// Longer lines end a connection (RFC 5321 section 4.5.3.1.6 allows 1 000).
+const LONGEST: u64 = 4096;
+
+/// A larger message ends a connection.
+const LARGEST: usize = 1 << 20;
+
+/// Nobody waits as long for the copy of an MTA.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What all servers of a round have in common.
+struct Shared {
+    server: Server,
+    atlas: Arc<Atlas>,
+    authorities: Arc<Authorities>,
+    contexts: Mutex<HashMap<String, SslContext>>,
+    mail: Mutex<Vec<Mail>>,
+    asked: Mutex<BTreeSet<String>>,
+}
+
+/// The servers of a round. They end when this is dropped.
+pub struct Partner {
+    listeners: Vec<TcpListener>,
+    shared: Arc<Shared>,
+}
+
+impl Partner {
+    /// Listens at these ports of all addresses of a network.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn start(
+        network: &Namespace,
+        ports: &BTreeSet<u16>,
+        server: Server,
+        atlas: Arc<Atlas>,
+        authorities: Arc<Authorities>,
+    ) -> io::Result<Partner> {
+        let (contexts, mail, asked) = Default::default();
+        let shared = Arc::new(Shared { server, atlas, authorities, contexts, mail, asked });
+        let mut partner = Partner { listeners: Vec::new(), shared };
+        for port in ports {
+            // One socket for both families would need neither to be switched off on this machine.
+            for any in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+                let listener = network.enter(|| TcpListener::bind(SocketAddr::new(any, *port)))?;
+                match listener {
+                    Ok(listener) => partner.listen(listener)?,
+                    // The first of the two may be for both; and IPv6 may be off.
+                    Err(_) if any.is_ipv6() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(partner)
+    }
+
+    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.listeners.push(listener.try_clone()?);
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                // Fails when the listener was shut down.
+                let Ok(stream) = stream else { return };
+                let shared = Arc::clone(&shared);
+                // A client that goes away in the middle is no failure of a proof.
+                thread::spawn(move || drop(shared.converse(stream)));
+            }
+        });
+        Ok(())
+    }
+
+    /// Hosts that were spoken to so far.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All mail so far.
+    pub fn mail(&self) -> Vec<Mail> {
+        self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Partner {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    /// One session, to its end.
+    fn converse(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let host = self.atlas.host(stream.local_addr()?.ip());
+        let mut client = Conversation::new(Wire::Plain(stream));
+        let mut tls = None;
+        client.say(&format!("220 {host} ESMTP"))?;
+        loop {
+            let line = client.line()?;
+            let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            match verb.as_str() {
+                "EHLO" => {
+                    self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
+                    client.say(&format!("250-{host}"))?;
+                    // As a device on the way does it that wants to read along.
+                    let offer = if self.server == Server::Stripped { "250-XXXXXXXA" } else { "250-STARTTLS" };
+                    if tls.is_none() && self.server != Server::NoStarttls {
+                        client.say(offer)?;
+                    }
+                    client.say("250-8BITMIME")?;
+                    client.say("250 SMTPUTF8")?;
+                }
+                "HELO" => client.say(&format!("250 {host}"))?,
+                "STARTTLS" => match self.server {
+                    Server::NoStarttls | Server::Stripped => client.say("502 5.5.1 not implemented")?,
+                    Server::Refused => client.say("454 4.7.0 TLS not available")?,
+                    Server::Broken => {
+                        client.say("220 2.0.0 go ahead")?;
+                        return client.break_off();
+                    }
+                    Server::Right
+                    | Server::SelfSigned
+                    | Server::UnknownAuthority
+                    | Server::SystemAuthority
+                    | Server::Expired
+                    | Server::WrongName
+                    | Server::OwnName
+                    | Server::Misled
+                    | Server::NoTlsa
+                    | Server::Tls12
+                    | Server::OldTls => {
+                        client.say("220 2.0.0 go ahead")?;
+                        let (encrypted, version) = client.accept(&self.context(&host)?)?;
+                        client = encrypted;
+                        tls = Some(version);
+                    }
+                },
+                "MAIL" | "RCPT" => client.say("250 2.1.0 ok")?,
+                "DATA" => {
+                    client.say("354 go ahead")?;
+                    if let Some(probe) = client.message()? {
+                        let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
+                        mail.push(Mail { host: host.clone(), tls: tls.clone(), probe });
+                    }
+                    client.say("250 2.0.0 taken")?;
+                }
+                "QUIT" => return client.say("221 2.0.0 bye"),
+                "RSET" | "NOOP" => client.say("250 2.0.0 ok")?,
+                _ => client.say("500 5.5.2 what?")?,
+            }
+        }
+    }
+
+    /// How TLS is spoken at a host.
+    fn context(&self, host: &str) -> io::Result<SslContext> {
+        let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(context) = contexts.get(host) {
+            return Ok(context.clone());
+        }
+        let context = self.new_context(host).map_err(io::Error::other)?;
+        contexts.insert(host.to_owned(), context.clone());
+        Ok(context)
+    }
+
+    fn new_context(&self, host: &str) -> Result<SslContext, ErrorStack> {
+        let Authorities { system, own, unknown, right } = &*self.authorities;
+        let shown = self.atlas.shown(host);
+        let trusted = if shown.has_own_authority { own } else { system };
+        let is_partners = self.atlas.is_partners(host);
+        let shows = match self.server {
+            Server::SelfSigned => Credentials::self_signed(&shown.right)?,
+            Server::UnknownAuthority => unknown.issue(&shown.right, Validity::Now, key()?)?,
+            Server::SystemAuthority => system.issue(&shown.right, Validity::Now, key()?)?,
+            Server::Expired => trusted.issue(&shown.right, Validity::Past, key()?)?,
+            Server::OwnName => trusted.issue(&shown.own, Validity::Now, key()?)?,
+            // Where the records lead; a smart host that was not led to shows what a stranger does.
+            Server::Misled if !is_partners => trusted.issue(&shown.own, Validity::Now, key()?)?,
+            Server::WrongName | Server::Misled => trusted.issue(&shown.strange, Validity::Now, key()?)?,
+            Server::Right
+            | Server::NoTlsa
+            | Server::Tls12
+            | Server::OldTls
+            | Server::NoStarttls
+            | Server::Stripped
+            | Server::Refused
+            | Server::Broken => trusted.issue(&shown.right, Validity::Now, right.clone())?,
+        };
+        let mut context = SslContext::builder(SslMethod::tls_server())?;
+        if self.server == Server::OldTls {
+            context.set_security_level(0);
+            context.set_min_proto_version(Some(SslVersion::TLS1))?;
+            context.set_max_proto_version(Some(SslVersion::TLS1_1))?;
+        }
+        if self.server == Server::Tls12 {
+            context.set_max_proto_version(Some(SslVersion::TLS1_2))?;
+        }
+        context.set_certificate(&shows.certificate)?;
+        context.set_private_key(&shows.key)?;
+        Ok(context.build())
+    }
+}
+
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<SslStream<TcpStream>>),
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(stream) => stream.read(buffer),
+            Wire::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(stream) => stream.write(buffer),
+            Wire::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Wire::Plain(stream) => stream.flush(),
+            Wire::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A session in lines.
+struct Conversation(BufReader<Wire>);
+
+impl Conversation {
+    fn new(wire: Wire) -> Conversation {
+        Conversation(BufReader::new(wire))
+    }
+
+    /// The next line without its end.
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        self.0.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        let wire = self.0.get_mut();
+        wire.write_all(format!("{line}\r\n").as_bytes())?;
+        wire.flush()
+    }
+
+    /// All lines to the dot; the number of the probe that it is.
+    fn message(&mut self) -> io::Result<Option<usize>> {
+        let (mut size, mut probe) = (0, None);
+        loop {
+            let line = self.line()?;
+            size += line.len();
+            if line == "." {
+                return Ok(probe);
+            }
+            if size > LARGEST {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            if let Some((name, value)) = line.split_once(": ")
+                && probe.is_none()
+                && name.eq_ignore_ascii_case(HEADER)
+            {
+                probe = value.trim().parse().ok();
+            }
+        }
+    }
+
+    fn plain(self) -> io::Result<TcpStream> {
+        match self.0.into_inner() {
+            Wire::Plain(stream) => Ok(stream),
+            Wire::Tls(_) => Err(io::Error::other("TLS in TLS")),
+        }
+    }
+
+    /// Goes on over TLS; its version.
+    fn accept(self, context: &SslContext) -> io::Result<(Conversation, String)> {
+        let stream = Ssl::new(context)?.accept(self.plain()?).map_err(io::Error::other)?;
+        let version = stream.ssl().version_str().to_owned();
+        Ok((Conversation::new(Wire::Tls(Box::new(stream))), version))
+    }
+
+    /// Answers the client's hello with what is no TLS.
+    fn break_off(self) -> io::Result<()> {
+        let mut stream = self.plain()?;
+        let _ = stream.read(&mut [0; 64])?;
+        stream.write_all(b"500 what did you say?\r\n")?;
+        stream.shutdown(std::net::Shutdown::Write)
+    }
+}

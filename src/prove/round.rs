@@ -1,0 +1,302 @@
+//! One round: all mail servers behave in one way, the daemon answers or does not, and every connector gets its probes.
+//!
+//! Each round has a network, a copy of the MTA and a daemon of its own, so that nothing that one leaves behind (an open
+//! connection, a session, a host that is not tried for a while) is seen by the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::atlas::Atlas;
+use super::closing::{Closes, Closing};
+use super::dns::Says;
+use super::enclosure::{Enclosure, Processes};
+use super::judge::{Came, weaker};
+use super::log::{Fate, Log};
+use super::network::{Namespace, WORLD, connect};
+use super::partner::{Authorities, HEADER, Mail, Partner};
+use super::plan::{self as planned, Plan};
+use super::proof::{End, Try};
+use super::server::Server;
+use super::subject::nobody;
+use crate::model::Host;
+use crate::model::requirement::TlsVersion;
+
+/// What is tried in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// What the servers do.
+    pub server: Server,
+    /// Whether the daemon answers.
+    pub daemon: bool,
+}
+
+/// How long it may take until all probes have ended, and so much more for each.
+const PATIENCE: Duration = Duration::from_secs(60);
+const MORE: Duration = Duration::from_millis(200);
+
+/// How often is looked.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Within this time a daemon answers, with a million domains too.
+const START: Duration = Duration::from_secs(30);
+
+/// The DNS's port (RFC 1035 section 4.2).
+const DNS: u16 = 53;
+
+/// How long is waited for what an alias makes of a mail beside.
+const REST: Duration = Duration::from_millis(300);
+
+/// A probe on its way; its number is its place.
+struct Probe<'p> {
+    mail: planned::Mail<'p>,
+    recipient: String,
+}
+
+/// Runs a round; for each probe the number of its connector, and what came of it.
+///
+/// # Errors
+/// It could not be run.
+pub fn run(
+    plan: &Plan,
+    round: Round,
+    ports: &BTreeSet<u16>,
+    authorities: &Arc<Authorities>,
+    key: [u8; 32],
+) -> Result<Vec<(usize, Try)>, Error> {
+    // Namespaces are of a thread, and for good.
+    thread::scope(|scope| {
+        let thread =
+            thread::Builder::new().spawn_scoped(scope, || enclosed(plan, round, ports, authorities, key));
+        let thread = thread.map_err(|error| Error::system("start a thread", error))?;
+        thread.join().unwrap_or(Err(Error::Panicked))
+    })
+}
+
+fn enclosed(
+    plan: &Plan,
+    round: Round,
+    ports: &BTreeSet<u16>,
+    authorities: &Arc<Authorities>,
+    key: [u8; 32],
+) -> Result<Vec<(usize, Try)>, Error> {
+    let closing = Closing::default();
+    let _closes = Closes(closing.clone());
+    let world = Namespace::new().map_err(|error| Error::system("make a network namespace", error))?;
+    let mut enclosure = Enclosure::enter()?;
+    connect(&world, &plan.own)?;
+
+    let atlas = Arc::new(Atlas::of(&plan.subjects));
+    let says = Says {
+        key: (round.server != Server::NoTlsa).then_some(key),
+        misleads: round.server == Server::Misled,
+    };
+    let socket = world.enter(|| UdpSocket::bind((WORLD, DNS))).and_then(|socket| socket);
+    let served =
+        socket.and_then(|socket| super::dns::serve(socket, Arc::clone(&atlas), says, closing.clone()));
+    served.map_err(|error| Error::system("serve the DNS of the proof", error))?;
+    let partner = Partner::start(&world, ports, round.server, atlas, Arc::clone(authorities))
+        .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
+
+    plan.original.copy_into(&mut enclosure)?;
+    let authority = trust(plan, &mut enclosure, authorities)?;
+    directories_of_sockets(plan, &mut enclosure)?;
+    let state = enclosure.directory(Path::new("state"), 0o700)?;
+    enclosure.seal()?;
+    let log = Log::listen(Path::new("/dev/log"), closing.clone())
+        .map_err(|error| Error::system("listen to the log", error))?;
+
+    let _processes = Processes::begin()?;
+    let mut daemon = if round.daemon { Some(Daemon::start(plan, &state)?) } else { None };
+    plan.original.start(&authority).map_err(|error| error.beside(&log.last()))?;
+    let probes = send(plan)?;
+    await_ends(&probes, &log);
+    let (mail, asked) = (partner.mail(), partner.asked());
+    if let Some(daemon) = &mut daemon {
+        daemon.is_well()?;
+    }
+    let tries = probes.iter().enumerate().map(|(number, probe)| {
+        let mail: Vec<&Mail> = mail.iter().filter(|mail| mail.probe == number).collect();
+        (probe.mail.subject, tried(plan, round, probe, &log.fates(&probe.recipient), &mail, &asked))
+    });
+    Ok(tries.collect())
+}
+
+/// Lets our authorities be trusted where one is: the one by the MTA, the other by connectors with their own files. Returns
+/// the file of the former.
+fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> Result<PathBuf, Error> {
+    let mut trusting: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    for (files, authority) in
+        [(plan.original.authorities(), &authorities.system), (plan.anchors.clone(), &authorities.own)]
+    {
+        // A file that is not there is trusted by nobody, and stays so.
+        for file in files.into_iter().filter_map(|file| fs::canonicalize(file).ok()) {
+            let ours = trusting.entry(file).or_default();
+            ours.push(b'\n');
+            ours.extend(authority.pem()?);
+        }
+    }
+    for (number, (file, ours)) in trusting.into_iter().enumerate() {
+        let mut bytes = fs::read(&file).map_err(|error| Error::place("read", &file, error))?;
+        bytes.extend(ours);
+        let with_ours = enclosure.write(&format!("authorities-{number}.pem"), &bytes)?;
+        enclosure.replace(&file, &with_ours)?;
+    }
+    enclosure.write("authority.pem", &authorities.system.pem()?)
+}
+
+/// Makes the directories of the daemon's sockets, with none of this machine's in them.
+fn directories_of_sockets(plan: &Plan, enclosure: &mut Enclosure) -> Result<(), Error> {
+    for (number, directory) in plan.sockets.iter().enumerate() {
+        if directory.starts_with("/run") || directory.starts_with(plan.original.queue_directory()) {
+            fs::create_dir_all(directory).map_err(|error| Error::place("make", directory, error))?;
+            continue;
+        }
+        let ours = enclosure.directory(Path::new(&format!("sockets-{number}")), 0o755)?;
+        enclosure.replace(directory, &ours)?;
+    }
+    Ok(())
+}
+
+/// A daemon of the configuration as it is in the files now.
+struct Daemon(Child);
+
+impl Daemon {
+    fn start(plan: &Plan, state: &Path) -> Result<Daemon, Error> {
+        let child = Command::new(&plan.program)
+            .arg("serve")
+            .arg("--config")
+            .arg(&plan.config)
+            .arg("--runtime-dir")
+            .arg(&plan.runtime)
+            .arg("--state-dir")
+            .arg(state)
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("LISTEN_FDS")
+            .env_remove("WATCHDOG_USEC")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = child.map_err(|error| Error::place("run", &plan.program, error))?;
+        let mut daemon = Daemon(child);
+        let until = Instant::now() + START;
+        while !plan.asked().all(|socket| UnixStream::connect(socket).is_ok()) {
+            if let Ok(Some(status)) = daemon.0.try_wait() {
+                return Err(Error::Daemon { said: format!("ended with {status}") });
+            }
+            if Instant::now() > until {
+                return Err(Error::Daemon { said: "does not listen at its sockets".to_owned() });
+            }
+            thread::sleep(PAUSE);
+        }
+        // Who may ask is the matter of the units that make them, and of `doctor`.
+        for socket in plan.asked() {
+            let opened = fs::set_permissions(&socket, fs::Permissions::from_mode(0o666));
+            opened.map_err(|error| Error::place("open", &socket, error))?;
+        }
+        Ok(daemon)
+    }
+}
+
+impl Daemon {
+    /// It has not ended meanwhile.
+    fn is_well(&mut self) -> Result<(), Error> {
+        match self.0.try_wait() {
+            Ok(Some(status)) => Err(Error::Daemon { said: format!("ended with {status}") }),
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Gives every probe to the copy.
+fn send(plan: &Plan) -> Result<Vec<Probe<'_>>, Error> {
+    let mut probes = Vec::new();
+    for mail in plan.mails() {
+        let recipient = format!("connectord-prove-{}@{}", probes.len(), mail.domain);
+        let required = if mail.header { "TLS-Required: no\n" } else { "" };
+        let headers = format!("{HEADER}: {}\n{required}", probes.len());
+        plan.original.submit(&mail.sender, &recipient, &headers)?;
+        probes.push(Probe { mail, recipient });
+    }
+    Ok(probes)
+}
+
+/// Waits until something is known of each.
+fn await_ends(probes: &[Probe<'_>], log: &Log) {
+    let more = u32::try_from(probes.len()).unwrap_or(u32::MAX);
+    let until = Instant::now() + PATIENCE + MORE.saturating_mul(more);
+    while Instant::now() < until && probes.iter().any(|probe| log.fates(&probe.recipient).is_empty()) {
+        thread::sleep(PAUSE);
+    }
+    thread::sleep(REST);
+}
+
+fn tried(
+    plan: &Plan,
+    round: Round,
+    probe: &Probe<'_>,
+    fates: &[Fate],
+    arrived: &[&Mail],
+    asked: &BTreeSet<String>,
+) -> Try {
+    let subject = plan.subjects.get(probe.mail.subject);
+    let weak = |mail: &Mail| {
+        let came = match &mail.tls {
+            None => Came::Plain,
+            Some(version) => Came::Tls(TlsVersion::from_word(version)),
+        };
+        weaker(&subject?.requirement, probe.mail.domain, &mail.host, round.server, came)
+    };
+    // Of a message that came twice the weaker one counts.
+    let (arrived, weaker) = match arrived.iter().find_map(|mail| Some((*mail, weak(mail)?))) {
+        Some((mail, weaker)) => (Some(mail), Some(weaker)),
+        None => (arrived.first().copied(), None),
+    };
+    // Of what an alias made of it, what is furthest from showing anything.
+    let with = |words: &[&str]| fates.iter().find(|fate| words.contains(&fate.status.as_str()));
+    let (end, fate) = if arrived.is_some() {
+        (End::Arrived, fates.first())
+    } else if let Some(fate) = with(&["sent"]) {
+        (End::Elsewhere, Some(fate))
+    } else if let Some(fate) = with(&["bounced", "expired"]) {
+        (End::Returned, Some(fate))
+    } else if let Some(fate) = with(&["deferred"]) {
+        (End::Waits, Some(fate))
+    } else {
+        (End::Unknown, fates.first())
+    };
+    let is_asked = |host: &Host| match (round.server, host) {
+        // Forged records lead to nobody of the partner.
+        (Server::Misled, _) => asked.contains(&nobody()) || asked.contains(&host.to_string()),
+        _ => asked.contains(&host.to_string()),
+    };
+    Try {
+        server: round.server.id(),
+        daemon: round.daemon,
+        header: probe.mail.header,
+        sender: probe.mail.sender.clone(),
+        recipient: probe.recipient.clone(),
+        end,
+        host: arrived.map(|mail| mail.host.clone()),
+        tls: arrived.and_then(|mail| mail.tls.clone()),
+        reason: fate.map(|fate| fate.reason.clone()).unwrap_or_default(),
+        asked: subject.is_some_and(|subject| subject.hosts.iter().any(|host| is_asked(&host.host))),
+        weaker,
+    }
+}

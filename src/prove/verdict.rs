@@ -1,0 +1,149 @@
+//! What the tries of a connector mean. Pure.
+
+use super::proof::{ConnectorProof, End, Try, Verdict};
+use super::server::Server;
+use super::subject::Subject;
+
+/// The verdict on a connector, with its reasons.
+pub fn verdict(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
+    let mut found = Verdict::Holds;
+    let mut reasons: Vec<String> = Vec::new();
+    // One reason for all mails that met the same: header and sender are named only where they make the difference.
+    let mut told: Vec<(&str, bool, String)> = Vec::new();
+    for tried in &tries {
+        let Some((worse, what)) = meaning(subject, tried) else { continue };
+        found = found.max(worse);
+        let alike = (tried.server, tried.daemon, what);
+        if !told.contains(&alike) {
+            let at = tried.host.as_ref().map(|host| format!(" (at {host})")).unwrap_or_default();
+            reasons.push(format!("{}: {}{at}", circumstances(tried), alike.2));
+            told.push(alike);
+        }
+    }
+    if tries.is_empty() {
+        found = Verdict::NotShown;
+        reasons.push("no domain of its own: others are narrower there, or all are excepted".to_owned());
+    }
+    ConnectorProof {
+        connector: subject.name.clone(),
+        mode: subject.mode.word(),
+        demands: subject.requirement.to_string(),
+        verdict: found,
+        domains_tried: subject.domains.len(),
+        domains_known: subject.known,
+        reasons,
+        tries,
+    }
+}
+
+/// What is wrong with a try, if anything.
+fn meaning(subject: &Subject, tried: &Try) -> Option<(Verdict, String)> {
+    let is_right = tried.server == Server::Right.id() && tried.daemon;
+    if let Some(weaker) = &tried.weaker {
+        return Some((Verdict::Fails, format!("mail arrived {weaker}")));
+    }
+    let not_shown = |what: String| Some((Verdict::NotShown, what));
+    match tried.end {
+        End::Arrived => None,
+        End::Unknown => not_shown("nothing was heard of the mail".to_owned()),
+        End::Elsewhere => not_shown(format!("the mail went elsewhere: {}", tried.reason)),
+        // Nobody but the partner has the key that is pinned: it can be seen that the certificate was judged.
+        End::Waits if is_right && is_pinned(subject) && tried.reason.contains("certificate not verified") => {
+            None
+        }
+        End::Waits | End::Returned if is_right => {
+            not_shown(format!("the mail did not arrive: {}", tried.reason))
+        }
+        // Who asks for records that are not there does not come so far as the server.
+        End::Waits if tried.server == Server::NoTlsa.id() && tried.reason.contains("TLSA") => None,
+        // Without the daemon it does not come so far; with it, mail that waits for something else shows nothing.
+        End::Waits | End::Returned if tried.daemon && !tried.asked => {
+            not_shown(format!("the mail did not come to the server: {}", tried.reason))
+        }
+        End::Waits | End::Returned => None,
+    }
+}
+
+/// Whether only the partner itself can be right.
+fn is_pinned(subject: &Subject) -> bool {
+    subject.requirement.pins().is_some()
+}
+
+/// A try in few words.
+fn circumstances(tried: &Try) -> String {
+    let header = if tried.header { ", with the header `TLS-Required: no`" } else { "" };
+    let daemon = if tried.daemon { "" } else { ", the daemon stopped" };
+    let sender = if tried.sender.is_empty() { ", from the null sender" } else { "" };
+    format!("server {}{header}{sender}{daemon}", tried.server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::{agreements, connectors};
+
+    fn subject() -> Subject {
+        let agreements = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+        let first = agreements.outbound.first().expect("there is one");
+        Subject::of(first, &agreements, &[])
+    }
+
+    fn tried(server: Server, end: End) -> Try {
+        Try {
+            server: server.id(),
+            daemon: true,
+            header: false,
+            sender: "us@ours.example".to_owned(),
+            recipient: "probe@a.example".to_owned(),
+            end,
+            host: (end == End::Arrived).then(|| "mx.a.example".to_owned()),
+            tls: None,
+            reason: "why".to_owned(),
+            asked: true,
+            weaker: None,
+        }
+    }
+
+    fn of(tries: &[Try]) -> (Verdict, Vec<String>) {
+        let ConnectorProof { verdict, reasons, .. } = verdict(&subject(), tries.to_vec());
+        (verdict, reasons)
+    }
+
+    #[test]
+    fn it_holds_when_right_mail_came_and_other_mail_did_not() {
+        let good = [tried(Server::Right, End::Arrived), tried(Server::NoStarttls, End::Waits)];
+        assert_eq!(of(&good), (Verdict::Holds, vec![]));
+        assert_eq!(of(&[]).0, Verdict::NotShown);
+    }
+
+    #[test]
+    fn what_shows_nothing_is_no_success() {
+        for (tried, reason) in [
+            (tried(Server::Right, End::Waits), "server right: the mail did not arrive: why"),
+            (tried(Server::Right, End::Returned), "server right: the mail did not arrive: why"),
+            (tried(Server::Expired, End::Unknown), "server expired: nothing was heard of the mail"),
+            (tried(Server::Expired, End::Elsewhere), "server expired: the mail went elsewhere: why"),
+            (
+                Try { asked: false, ..tried(Server::Expired, End::Waits) },
+                "server expired: the mail did not come to the server: why",
+            ),
+        ] {
+            assert_eq!(of(&[tried]), (Verdict::NotShown, vec![reason.to_owned()]));
+        }
+        let stopped = Try { asked: false, daemon: false, ..tried(Server::NoStarttls, End::Waits) };
+        assert_eq!(of(&[stopped]).0, Verdict::Holds);
+    }
+
+    #[test]
+    fn mail_that_came_weaker_is_named_once() {
+        let weak = |header| Try {
+            header,
+            weaker: Some("in plaintext".to_owned()),
+            ..tried(Server::NoStarttls, End::Arrived)
+        };
+        let plain = "server no-starttls: mail arrived in plaintext (at mx.a.example)".to_owned();
+        assert_eq!(of(&[weak(false), weak(true)]), (Verdict::Fails, vec![plain]));
+        let header = "server no-starttls, with the header `TLS-Required: no`: mail arrived in plaintext (at mx.a.example)";
+        assert_eq!(of(&[weak(true)]), (Verdict::Fails, vec![header.to_owned()]));
+    }
+}

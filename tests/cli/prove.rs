@@ -1,0 +1,35 @@
+//! `prove`, as far as it needs no Postfix: `tests/interop/prove.rs` has one.
+
+use nix::unistd::geteuid;
+
+use crate::bench::{Bench, CONFIGURATION, ended};
+
+#[test]
+fn it_takes_root() {
+    let bench = Bench::new(CONFIGURATION);
+    let mut command = bench.command(&["prove"]);
+    if geteuid().is_root() {
+        command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+        command.args([env!("CARGO_BIN_EXE_connectord"), "prove"]);
+    }
+    let ended = ended(&mut command).expect(77);
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("run it as root"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_cannot_be_tried_is_said() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let bench = Bench::new(CONFIGURATION);
+    let unknown = bench.run(&["prove", "nobody\u{1b}"]).expect(64);
+    assert!(unknown.stderr.contains(r"no outbound connector is called nobody\u{1b}"), "{}", unknown.stderr);
+    let mut command = bench.command(&["prove"]);
+    let without = ended(command.env("PATH", "/nowhere")).expect(69);
+    assert!(without.stderr.contains("is Postfix installed"), "{}", without.stderr);
+    bench.write("connectord.toml", "version = 1\n");
+    let none = bench.run(&["prove"]).expect(64);
+    assert!(none.stderr.contains("there is no outbound connector to try"), "{}", none.stderr);
+}
