@@ -165,7 +165,9 @@ fn without_the_settings_there_is_no_result() {
 #[test]
 fn prometheus_is_told_how_many_there_are_of_each_severity() {
     let found = |main: &str, code: i32| {
-        let ended = doctor(&bench(main), &["--prometheus"]).expect(code);
+        let bench = bench(main);
+        let _daemon = Daemon::start(&bench);
+        let ended = doctor(&bench, &["--prometheus"]).expect(code);
         let page = read(&ended.stdout);
         assert!(page.number("connectord_doctor_timestamp_seconds", &[("mta", "postfix")]) > 1.7e9);
         ["bypass", "outage", "evidence", "advice"].map(|severity| {
