@@ -19,7 +19,7 @@
 //! | [`snapshot`] | one generation compiled for lookup; the difference between two | the model |
 //! | [`answer`] | (snapshot, request) to answer, pure | the snapshot |
 //! | [`protocol`] | bytes to requests and replies to bytes: socketmap, policy delegation, Exim's lines, control | no connector |
-//! | [`mta`] | the answers as static Postfix tables | the snapshot |
+//! | [`mta`] | what the settings of Postfix and Exim mean for the connectors; the answers as static tables | the snapshot |
 //! | [`load`] | files to snapshot, the same for `check`, start and reload | config and snapshot |
 //! | [`state_directory`] | what outlives a run, as files that appear whole or not at all | no connector |
 //! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |
@@ -33,7 +33,7 @@
 //! the same functions as the daemon.
 //!
 //! There are two programs of it: `connectord`, which is the daemon and all commands but one, and
-//! `connectord-validate`, which `connectord` becomes for `validate`: it alone has a TLS library in it.
+//! `connectord-validate`, which `connectord` becomes for `validate` and `prove`: it alone has a TLS library in it.
 //!
 //! # What must never happen
 //!

@@ -1,4 +1,4 @@
-//! The `connectord-validate` program: what `connectord validate` becomes. It has a TLS library in it.
+//! The `connectord-validate` program: what `connectord validate` and `connectord prove` become. It has a TLS library in it.
 
 use std::process::ExitCode;
 
