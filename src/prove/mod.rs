@@ -11,20 +11,28 @@
 //!
 //! It takes root, ip(8), and the file system for processes at /proc.
 
+mod advice;
 mod atlas;
 mod authority;
 mod closing;
 mod copy;
+mod daemon;
+mod differences;
 mod dns;
 mod enclosure;
 mod judge;
 mod log;
+mod mounts;
 mod network;
 mod partner;
+mod place;
+mod program;
 pub mod proof;
 mod round;
 pub mod server;
+mod sockets;
 mod subject;
+mod tree;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
@@ -39,6 +47,7 @@ use sha2::{Digest as _, Sha256};
 pub use copy::Original;
 pub use subject::Subject;
 
+use crate::protocol::escape::printable;
 use authority::Credentials;
 use partner::Authorities;
 use proof::{ConnectorProof, Described, End, Proof, Try, Verdict};
@@ -77,15 +86,18 @@ impl Plan {
     }
 
     fn listens(&self) -> bool {
-        self.asked().all(|path| round::listens(&path))
+        self.asked().all(|path| daemon::listens(&path))
     }
 }
+
+/// What a program said, in an error.
+const WORDS: usize = 600;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refuses something.
-    #[error("cannot {what}: {error}")]
+    #[error("cannot {what}: {error}{}", advice::of(error))]
     System {
         /// What was wanted.
         what: String,
@@ -107,7 +119,7 @@ pub enum Error {
         said: String,
     },
     /// The daemon of the proof does not answer.
-    #[error("the daemon of the proof {said}; see what `connectord serve` says with this configuration")]
+    #[error("the daemon of the proof {}; see what `connectord check` says", printable(said, WORDS))]
     Daemon {
         /// In words.
         said: String,
@@ -252,8 +264,11 @@ fn met_nobody(tried: &Try) -> bool {
 }
 
 fn differences(plan: &Plan) -> Vec<String> {
-    let all = plan.original.differences().into_iter();
-    all.map(|(option, what)| format!("postconf {option} {}", what.join(" "))).collect()
+    let settings = plan.original.differences().into_iter();
+    let settings = settings.map(|(option, what)| format!("postconf {option} {}", what.join(" ")));
+    // The units that make these sockets say who may ask; the daemon of the proof has none.
+    let sockets = plan.asked().map(|socket| format!("chmod 666 {}", socket.display()));
+    settings.chain(sockets).collect()
 }
 
 /// What the tries of a connector show.

@@ -5,25 +5,24 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::Read as _;
 use std::net::UdpSocket;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::atlas::Atlas;
 use super::closing::{Closes, Closing};
-use super::enclosure::{Enclosure, Processes};
+use super::daemon::Daemon;
+use super::enclosure::{AUTHORITY, Enclosure, Processes};
 use super::judge::{Came, weaker};
 use super::log::Log;
 use super::network::{Namespace, WORLD, connect};
 use super::partner::{Authorities, Mail, Partner};
 use super::proof::{End, Try};
 use super::server::Server;
-use super::{Error, Plan};
+use super::{Error, Plan, place};
 use crate::model::requirement::TlsVersion;
 
 /// What is tried in a round.
@@ -42,8 +41,8 @@ const MORE: Duration = Duration::from_millis(200);
 /// How often is looked.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Within this time a daemon answers, with a million domains too.
-const START: Duration = Duration::from_secs(30);
+/// Octets of a file of authorities that are read; all that the system trusts are half a million.
+const MAX_PEM: u64 = 16 << 20;
 
 /// The DNS's port (RFC 1035 section 4.2).
 const DNS: u16 = 53;
@@ -97,16 +96,14 @@ fn enclosed(
         .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
 
     plan.original.copy_into(&mut enclosure)?;
-    let authority = trust(plan, &mut enclosure, authorities)?;
-    directories_of_sockets(plan, &mut enclosure)?;
-    let state = enclosure.directory(Path::new("state"), 0o700)?;
-    enclosure.seal()?;
+    trust(plan, &enclosure, authorities)?;
+    directories_of_sockets(plan, &enclosure)?;
     let log = Log::listen(Path::new("/dev/log"), closing.clone())
         .map_err(|error| Error::system("listen to the log", error))?;
 
     let _processes = Processes::begin()?;
-    let _daemon = if round.daemon { Some(Daemon::start(plan, &state)?) } else { None };
-    plan.original.start(&authority).map_err(|error| error.beside(&log.last()))?;
+    let _daemon = if round.daemon { Some(Daemon::start(plan, &enclosure)?) } else { None };
+    plan.original.start().map_err(|error| error.beside(&log.last()))?;
     let probes = send(plan)?;
     await_ends(&probes, &log, &partner);
     let mail = partner.mail();
@@ -114,9 +111,9 @@ fn enclosed(
 }
 
 /// Lets our authority be trusted wherever one is: by the MTA, and by connectors with their own files.
-fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> Result<PathBuf, Error> {
+fn trust(plan: &Plan, enclosure: &Enclosure, authorities: &Authorities) -> Result<(), Error> {
     let pem = authorities.trusted.pem()?;
-    let ours = enclosure.write("authority.pem", &pem)?;
+    fs::write(AUTHORITY, &pem).map_err(|error| Error::place("write", Path::new(AUTHORITY), error))?;
     let files = plan.original.authorities().into_iter().chain(plan.anchors.iter().cloned());
     let mut done: Vec<PathBuf> = Vec::new();
     for file in files {
@@ -125,75 +122,30 @@ fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> R
         if done.contains(&file) {
             continue;
         }
-        let mut bytes = fs::read(&file).map_err(|error| Error::place("read", &file, error))?;
+        let mut bytes = Vec::new();
+        let read = fs::File::open(&file).and_then(|opened| opened.take(MAX_PEM).read_to_end(&mut bytes));
+        read.map_err(|error| Error::place("read", &file, error))?;
         bytes.push(b'\n');
         bytes.extend(&pem);
         let with_ours = enclosure.write(&format!("authorities-{}.pem", done.len()), &bytes)?;
         enclosure.replace(&file, &with_ours)?;
         done.push(file);
     }
-    Ok(ours)
-}
-
-/// Makes the directories of the daemon's sockets, with none of this machine's in them.
-fn directories_of_sockets(plan: &Plan, enclosure: &mut Enclosure) -> Result<(), Error> {
-    for (number, directory) in plan.sockets.iter().enumerate() {
-        if directory.starts_with("/run") || directory.starts_with(plan.original.queue_directory()) {
-            fs::create_dir_all(directory).map_err(|error| Error::place("make", directory, error))?;
-            continue;
-        }
-        let ours = enclosure.directory(Path::new(&format!("sockets-{number}")), 0o755)?;
-        enclosure.replace(directory, &ours)?;
-    }
     Ok(())
 }
 
-/// A daemon of the configuration as it is in the files now.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(plan: &Plan, state: &Path) -> Result<Daemon, Error> {
-        let child = Command::new(&plan.program)
-            .arg("serve")
-            .arg("--config")
-            .arg(&plan.config)
-            .arg("--runtime-dir")
-            .arg(&plan.runtime)
-            .arg("--state-dir")
-            .arg(state)
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("LISTEN_FDS")
-            .env_remove("WATCHDOG_USEC")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = child.map_err(|error| Error::place("run", &plan.program, error))?;
-        let mut daemon = Daemon(child);
-        let until = Instant::now() + START;
-        while !plan.listens() {
-            if let Ok(Some(status)) = daemon.0.try_wait() {
-                return Err(Error::Daemon { said: format!("ended with {status}") });
-            }
-            if Instant::now() > until {
-                return Err(Error::Daemon { said: "does not listen at its sockets".to_owned() });
-            }
-            thread::sleep(PAUSE);
+/// Makes the directories of the daemon's sockets, with none of this machine's in them.
+fn directories_of_sockets(plan: &Plan, enclosure: &Enclosure) -> Result<(), Error> {
+    for (number, directory) in plan.sockets.iter().enumerate() {
+        let place = place::of(directory).map_err(|error| Error::place("follow", directory, error))?;
+        if enclosure.is_ours(&place) {
+            fs::create_dir_all(&place).map_err(|error| Error::place("make", directory, error))?;
+            continue;
         }
-        // Who may ask is the matter of the units that make them, and of `doctor`.
-        for socket in plan.asked() {
-            let opened = fs::set_permissions(&socket, fs::Permissions::from_mode(0o666));
-            opened.map_err(|error| Error::place("open", &socket, error))?;
-        }
-        Ok(daemon)
+        let ours = enclosure.directory(Path::new(&format!("sockets-{number}")), 0o755)?;
+        enclosure.replace(&place, &ours)?;
     }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    Ok(())
 }
 
 /// Gives every probe to the copy.
@@ -259,10 +211,4 @@ fn tried(plan: &Plan, round: Round, probe: &Probe, log: &Log, mail: &[Mail]) -> 
         reason,
         weaker,
     }
-}
-
-/// Whether somebody listens at a socket.
-pub fn listens(path: &Path) -> bool {
-    let connected: io::Result<_> = std::os::unix::net::UnixStream::connect(path);
-    connected.is_ok()
 }

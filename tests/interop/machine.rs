@@ -126,6 +126,13 @@ impl Machine {
         command
     }
 
+    /// A command of ours in the machine's mount namespace, where all paths are ours.
+    pub fn from_outside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args([&format!("--target={}", self.pid), "--mount", "--", program]).stdin(Stdio::null());
+        command
+    }
+
     /// Runs a command to its end.
     pub fn output(&self, program: &str, arguments: &[&str]) -> Output {
         self.command(program).args(arguments).output().unwrap()

@@ -79,6 +79,7 @@ mod postfix;
 mod postmap;
 mod practice;
 mod prove;
+mod prove_enclosure;
 mod requirement;
 mod resolver;
 mod root;
