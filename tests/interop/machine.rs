@@ -126,8 +126,8 @@ impl Machine {
         command
     }
 
-    /// A command of ours in the machine's mount namespace, where all paths are ours.
-    pub fn from_outside(&self, program: &str) -> Command {
+    /// A command of ours in the mount namespace of the machine: its paths are those that we see.
+    pub fn as_we_see_it(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args([&format!("--target={}", self.pid), "--mount", "--", program]).stdin(Stdio::null());
         command

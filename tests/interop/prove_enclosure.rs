@@ -11,7 +11,12 @@ use crate::practice::Practice;
 use crate::resolver::Zone;
 use crate::root::Release;
 
-on_each_postfix!(links_lead_to_no_change, no_socket_of_the_machine_is_found, a_directory_of_authorities);
+on_each_postfix!(
+    links_lead_to_no_change,
+    no_socket_of_the_machine_is_found,
+    a_directory_of_authorities,
+    a_daemon_that_ends_is_quoted,
+);
 
 const CONNECTORS: &str = r#"
 [[outbound]]
@@ -39,6 +44,15 @@ impl Practice {
             "find /etc /var /run -printf '%p %y %m %U %G %s %T@ %l\\n' | sort; \
              find /etc /var /run -type f -exec sha256sum {} + | sort",
         )
+    }
+
+    /// There is no proof; why not. Not asked by `connectord`, whose place may be taken.
+    fn refusal(&self) -> String {
+        let mut command = self.lab.machine.command("/etc/postfix/connectord-validate");
+        command.args(["prove", "--config", "/etc/postfix/connectord.toml"]);
+        let output = command.env("CONNECTORD_VALIDATE_FOR", env!("CARGO_PKG_VERSION")).output().unwrap();
+        assert!(output.stdout.is_empty() && !output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
     }
 
     /// A proof runs, and the machine is as before.
@@ -70,7 +84,7 @@ fn links_lead_to_no_change(release: Release) {
     let practice = practice(release);
     practice.changes_nothing("as installed", "holds");
     let machine = &practice.lab.machine;
-    let mut new_etc = machine.from_outside("sh");
+    let mut new_etc = machine.as_we_see_it("sh");
     new_etc.args(["-ec", NEW_ETC, "sh"]).arg(release.root());
     assert!(new_etc.status().unwrap().success());
     for (what, script) in [
@@ -88,6 +102,24 @@ fn links_lead_to_no_change(release: Release) {
     ] {
         practice.shell(script);
         practice.changes_nothing(what, "holds");
+    }
+    // What cannot be replaced is not made.
+    practice.shell("rm /etc/resolv.conf");
+    let before = practice.all_files();
+    let said = practice.refusal();
+    assert!(said.contains("there is no file /etc/resolv.conf; make it a file"), "{said}");
+    assert_eq!(practice.all_files(), before);
+}
+
+/// Instead of the daemon.
+const ENDS: &str = "#!/bin/sh\nprintf 'it is \\033[31mbroken\\nreally\\n' >&2\nexit 70\n";
+
+fn a_daemon_that_ends_is_quoted(release: Release) {
+    let practice = practice(release);
+    fs::write(practice.lab.machine.directory().join("etc/connectord"), ENDS).unwrap();
+    let said = practice.refusal();
+    for part in ["ended with exit status: 70: it is \\u{1b}[31mbroken really;", "connectord check"] {
+        assert!(said.contains(part), "{said}");
     }
 }
 
@@ -118,28 +150,26 @@ fn no_socket_of_the_machine_is_found(release: Release) {
     // Their processes see the whole machine.
     practice.shell("postconf -F smtp/unix/chroot=n relay/unix/chroot=n rewrite/unix/chroot=n");
     let lookup = |path: &str| format!("postmap -q x socketmap:unix:{path}:y || true");
-    practice.shell(&lookup("/var/log/x.sock"));
-    assert!(heard() > 0, "the listener hears nobody");
-    let ours = "socketmap:unix:connectord/socketmap.sock:tls";
-    for (what, prepare, path) in [
-        ("by the path that the kernel knows", "true", "/var/log/x.sock"),
-        ("by a link to it", "ln -s x.sock /var/log/link.sock", "/var/log/link.sock"),
-        ("by another path", "mv /var/log/x.sock /var/log/y.sock", "/var/log/y.sock"),
+    let policy = |path: &str| {
+        format!("smtp_tls_policy_maps=socketmap:unix:{path}:y, socketmap:unix:connectord/socketmap.sock:tls")
+    };
+    let transport = |path: &str| format!("transport_maps=socketmap:unix:{path}:y");
+    for (what, prepare, path, setting) in [
+        ("by the path that the kernel knows", "true", "/var/log/x.sock", &policy as &dyn Fn(&str) -> String),
+        ("by a link to it", "ln -s x.sock /var/log/link.sock", "/var/log/link.sock", &transport),
+        ("by another path", "mv /var/log/x.sock /var/log/y.sock", "/var/log/y.sock", &policy),
     ] {
         practice.shell(prepare);
+        let before = heard();
         practice.shell(&lookup(path));
-        for setting in [
-            format!("smtp_tls_policy_maps=socketmap:unix:{path}:y, {ours}"),
-            format!("transport_maps=socketmap:unix:{path}:y"),
-        ] {
-            practice.with_settings_restored(|| {
-                practice.shell(&format!("postconf -e '{setting}'"));
-                let before = heard();
-                // Mail waits for an answer that does not come.
-                practice.changes_nothing(&format!("{what}: {setting}"), "not-shown");
-                assert_eq!(heard(), before, "{what}: {setting}");
-            });
-        }
+        assert!(heard() > before, "{what}: the listener hears nobody");
+        practice.with_settings_restored(|| {
+            practice.shell(&format!("postconf -e '{}'", setting(path)));
+            let before = heard();
+            // Mail waits for an answer that does not come.
+            practice.changes_nothing(what, "not-shown");
+            assert_eq!(heard(), before, "{what}");
+        });
     }
     listener.kill().unwrap();
     listener.wait().unwrap();
@@ -148,7 +178,7 @@ fn no_socket_of_the_machine_is_found(release: Release) {
 fn a_directory_of_authorities(release: Release) {
     let practice = practice(release);
     practice.shell(
-        "postconf -e smtp_tls_CAfile= tls_append_default_CA=no; \
+        "postconf -e smtp_tls_CAfile= smtp_tls_CApath= tls_append_default_CA=no; \
          postconf -P smtp/unix/smtp_tls_CApath=/etc/ssl/certs relay/unix/smtp_tls_CApath=/etc/ssl/certs",
     );
     practice.changes_nothing("of a service", "holds");
