@@ -111,16 +111,27 @@ fn links_lead_to_no_change(release: Release) {
     assert_eq!(practice.all_files(), before);
 }
 
-/// Instead of the daemon.
-const ENDS: &str = "#!/bin/sh\nprintf 'it is \\033[31mbroken\\nreally\\n' >&2\nexit 70\n";
+/// Instead of the daemon. It writes where it must not.
+const ENDS: &str = r"#!/bin/sh
+printf 'it is \033[31mbroken\n' >&2
+touch /var/log/touched /proc/sys/kernel/domainname
+exit 70
+";
 
 fn a_daemon_that_ends_is_quoted(release: Release) {
     let practice = practice(release);
     fs::write(practice.lab.machine.directory().join("etc/connectord"), ENDS).unwrap();
+    let before = practice.all_files();
     let said = practice.refusal();
-    for part in ["ended with exit status: 70: it is \\u{1b}[31mbroken really;", "connectord check"] {
-        assert!(said.contains(part), "{said}");
+    for part in [
+        r"ended with exit status: 70: it is \u{1b}[31mbroken ",
+        "'/var/log/touched': Read-only file system",
+        "'/proc/sys/kernel/domainname': Read-only file system",
+        "connectord check",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
     }
+    assert_eq!(practice.all_files(), before);
 }
 
 /// Writes a line for each connection, and knows nothing of anything (socketmap_table(5)).
