@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use super::Error;
-use super::enclosure::{Enclosure, copy};
+use super::enclosure::Enclosure;
 use super::network::WORLD;
-use crate::mta::postfix::settings::Settings;
+use super::program::program;
+use super::tree::Copies;
+use super::{Error, place, sockets};
+use crate::mta::postfix::settings::{Service, Settings};
 
-/// What is in a queue directory and is no queue: what a chroot needs.
-const QUEUES: [&str; 14] = [
-    "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid",
-    "private", "public", "saved", "trace",
-];
+/// What a chroot needs (LINUX2 in Postfix's examples/chroot-setup, and what Debian's start script puts there). All
+/// else in a queue directory is queues, sockets, or somebody else's.
+const CHROOT: [&str; 7] = ["etc", "lib", "lib32", "lib64", "usr", "dev", "var"];
 
-/// Programs that deliver on this machine.
-const LOCAL: [&str; 5] = ["local", "virtual", "pipe", "lmtp", "spawn"];
+/// Files of settings are not longer; longer ones are tables.
+const LONGEST: u64 = 1 << 20;
 
 /// Postfix on this machine.
 pub struct Original {
@@ -34,55 +34,16 @@ pub struct Original {
     pub config_directory: PathBuf,
 }
 
-/// What is changed in the copy: options of postconf(1), each with what it is given.
-pub type Differences = Vec<(&'static str, Vec<String>)>;
-
 impl Original {
     /// The queue directory.
     pub fn queue_directory(&self) -> PathBuf {
         PathBuf::from(self.settings.main("queue_directory"))
     }
 
-    /// What is changed in the copy's main.cf and master.cf.
-    pub fn differences(&self) -> Differences {
-        // Its lines come to us by syslog(3).
-        let mut set: Vec<String> = vec!["maillog_file=".to_owned()];
-        for name in ["smtpd_milters", "non_smtpd_milters", "content_filter"] {
-            set.push(format!("{name}="));
-        }
-        set.push("authorized_submit_users=static:anyone".to_owned());
-        for (name, value) in self.settings.all() {
-            let is_delay =
-                name.ends_with("_destination_rate_delay") || name.ends_with("_transport_rate_delay");
-            if name.ends_with("_destination_concurrency_failed_cohort_limit") && value != "0" {
-                set.push(format!("{name}=0"));
-            } else if is_delay && !value.starts_with('0') && !value.starts_with('$') {
-                set.push(format!("{name}=0s"));
-            }
-        }
-        let (mut without, mut unset, mut discard) = (Vec::new(), Vec::new(), Vec::new());
-        for service in self.settings.services() {
-            if service.name.ends_with("/inet") {
-                without.push(service.name.clone());
-                continue;
-            }
-            for name in ["content_filter", "maillog_file"] {
-                if service.own(name).is_some() {
-                    unset.push(format!("{}/{name}", service.name));
-                }
-            }
-            if LOCAL.contains(&service.program.as_str()) {
-                discard.push(format!("{}/command=discard", service.name));
-            }
-        }
-        let all = [("-e", set), ("-MX", without), ("-PX", unset), ("-F", discard)];
-        all.into_iter().filter(|(_, what)| !what.is_empty()).collect()
-    }
-
     /// A command of Postfix for the copy.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("LC_ALL", "C").env("MAIL_CONFIG", &self.config_directory).stdin(Stdio::null());
+    fn command(&self, name: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = program(name);
+        command.env("MAIL_CONFIG", &self.config_directory);
         command
     }
 
@@ -91,77 +52,101 @@ impl Original {
     /// # Errors
     /// What the system says, with the path.
     pub fn copy_into(&self, enclosure: &mut Enclosure) -> Result<(), Error> {
-        let config = enclosure.path("config");
-        copy(std::slice::from_ref(&self.config_directory), &config)?;
-        enclosure.replace(&self.config_directory, &config)?;
-
-        let queue = self.queue_directory();
-        let ours = alike(enclosure, &queue, "queue")?;
-        let entries = fs::read_dir(&queue).map_err(|error| Error::place("read", &queue, error))?;
-        let kept: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok())
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .filter(|entry| !entry.file_name().to_str().is_some_and(|name| QUEUES.contains(&name)))
-            // The sockets of the daemon, and of others.
-            .filter(|entry| !has_sockets(&entry.path()))
-            .map(|entry| entry.path())
-            .collect();
-        if !kept.is_empty() {
-            copy(&kept, &ours)?;
-        }
-        let resolver = resolver();
-        if let Ok(true) = fs::exists(ours.join("etc")) {
-            let path = ours.join("etc/resolv.conf");
-            fs::write(&path, &resolver).map_err(|error| Error::place("write", &path, error))?;
-        }
-        enclosure.replace(&queue, &ours)?;
-
+        let mut copies = Copies::new();
+        let config = self.copy_configuration(enclosure, &mut copies)?;
+        let queue = self.copy_queue(enclosure, &mut copies)?;
         let data = PathBuf::from(self.settings.main("data_directory"));
-        let ours = alike(enclosure, &data, "data")?;
-        enclosure.replace(&data, &ours)?;
-        self.resolve(enclosure, &resolver)
+        let new_data = alike(enclosure, &data, "data")?;
+        for (original, copied) in &copies.bound {
+            enclosure.show(original, copied)?;
+        }
+        enclosure.cover(self.named_paths(&config))?;
+        enclosure.replace(&self.config_directory, &config)?;
+        enclosure.replace(&self.queue_directory(), &queue)?;
+        enclosure.replace(&data, &new_data)?;
+        self.resolve(enclosure)
+    }
+
+    fn copy_configuration(&self, enclosure: &Enclosure, copies: &mut Copies) -> Result<PathBuf, Error> {
+        let original = canonical(&self.config_directory)?;
+        let config = enclosure.path("config");
+        copies.copy(&original, &config)?;
+        // These are changed: where they are links, what they lead to is not.
+        for name in ["main.cf", "master.cf"] {
+            let file = config.join(name);
+            if fs::symlink_metadata(&file).is_ok_and(|about| about.is_symlink()) {
+                fs::remove_file(&file).map_err(|error| Error::place("replace", &file, error))?;
+                copies.copy(&canonical(&original.join(name))?, &file)?;
+            }
+        }
+        Ok(config)
+    }
+
+    /// A queue directory without a message, with what chrooted services need.
+    fn copy_queue(&self, enclosure: &Enclosure, copies: &mut Copies) -> Result<PathBuf, Error> {
+        let original = canonical(&self.queue_directory())?;
+        let queue = alike(enclosure, &original, "queue")?;
+        for name in CHROOT {
+            let (from, to) = (original.join(name), queue.join(name));
+            if fs::symlink_metadata(&from).is_ok() {
+                copies.copy(&from, &to)?;
+            }
+        }
+        // A directory of the copy, and not a link out of it.
+        let etc = queue.join("etc");
+        if fs::symlink_metadata(&etc).is_ok_and(|about| about.is_dir()) {
+            let file = etc.join("resolv.conf");
+            let removed = match fs::remove_file(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            };
+            let written = removed.and_then(|()| write_new(&file, resolver().as_bytes()));
+            written.map_err(|error| Error::place("write", &file, error))?;
+        }
+        Ok(queue)
+    }
+
+    /// Paths in settings, and in files beside main.cf: a table says there which socket it asks at.
+    fn named_paths(&self, config: &Path) -> BTreeSet<PathBuf> {
+        let own = self.settings.services().flat_map(Service::all).map(|(_, value)| value.to_owned());
+        let main = self.settings.all().map(|(_, value)| value.to_owned());
+        let files = fs::read_dir(config).into_iter().flatten().filter_map(Result::ok);
+        let files = files
+            .filter(|file| file.metadata().is_ok_and(|about| about.is_file() && about.len() <= LONGEST))
+            .filter_map(|file| fs::read(file.path()).ok())
+            .map(|octets| String::from_utf8_lossy(&octets).into_owned());
+        main.chain(own)
+            .chain(files)
+            .flat_map(|text| sockets::named(&text).map(Path::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 
     /// Every question goes to the DNS of the proof.
-    fn resolve(&self, enclosure: &mut Enclosure, resolver: &str) -> Result<(), Error> {
-        let place = Path::new("/etc/resolv.conf");
-        let ours = enclosure.write("resolv.conf", resolver.as_bytes())?;
-        match fs::read_link(place).map(|target| Path::new("/etc").join(target)) {
-            // It leads into the new /run, where nothing is yet: systemd-resolved(8).
-            Ok(target) if !target.exists() => {
-                let made = target
-                    .parent()
-                    .map_or(Ok(()), fs::create_dir_all)
-                    .and_then(|()| fs::copy(&ours, &target));
-                made.map(drop).map_err(|error| Error::place("write", &target, error))
-            }
-            _ => enclosure.replace(place, &ours),
+    fn resolve(&self, enclosure: &Enclosure) -> Result<(), Error> {
+        let name = Path::new("/etc/resolv.conf");
+        let place = place::of(name).map_err(|error| Error::place("follow", name, error))?;
+        if place.exists() && !enclosure.is_ours(&place) {
+            let ours = enclosure.write("resolv.conf", resolver().as_bytes())?;
+            return enclosure.replace(&place, &ours);
         }
-    }
-
-    /// The files of authorities that the copy is to trust ours in.
-    pub fn authorities(&self) -> BTreeSet<PathBuf> {
-        let own = self.settings.services().filter_map(|service| service.own("smtp_tls_CAfile"));
-        let all = own.chain([self.settings.main("smtp_tls_CAfile")]);
-        all.filter(|file| !file.is_empty()).map(PathBuf::from).collect()
-    }
-
-    /// Whether only a directory of authorities is trusted.
-    fn has_only_a_directory(&self) -> bool {
-        let main = |name| self.settings.main(name);
-        main("smtp_tls_CAfile").is_empty() && !main("smtp_tls_CApath").is_empty()
+        if !enclosure.is_ours(&place) {
+            let advice = "make it a file, or a link to one that exists or is below /run";
+            let error = io::Error::other(format!("there is no file {}; {advice}", place.display()));
+            return Err(Error::place("replace", name, error));
+        }
+        // In the new /run, where nothing is yet: systemd-resolved(8), resolvconf(8).
+        let made = place.parent().map_or(Ok(()), fs::create_dir_all);
+        let made = made.and_then(|()| write_new(&place, resolver().as_bytes()));
+        made.map_err(|error| Error::place("write", &place, error))
     }
 
     /// Changes the copy, and starts it.
     ///
     /// # Errors
     /// What Postfix says.
-    pub fn start(&self, authority: &Path) -> Result<(), Error> {
+    pub fn start(&self) -> Result<(), Error> {
         for (option, what) in self.differences() {
             self.run("postconf", option, &what)?;
-        }
-        if self.has_only_a_directory() {
-            self.run("postconf", "-e", &[format!("smtp_tls_CAfile={}", authority.display())])?;
         }
         self.age()?;
         self.run("postfix", "start", &[])
@@ -182,7 +167,8 @@ impl Original {
     }
 
     fn run(&self, program: &'static str, command: &str, arguments: &[String]) -> Result<(), Error> {
-        let output = self.command(program).arg(command).args(arguments).output();
+        let path = Path::new(self.settings.main("command_directory")).join(program);
+        let output = self.command(path).arg(command).args(arguments).output();
         let output = output.map_err(|error| Error::system(program, error))?;
         if output.status.success() {
             return Ok(());
@@ -223,10 +209,13 @@ fn alike(enclosure: &Enclosure, place: &Path, name: &str) -> Result<PathBuf, Err
     Ok(ours)
 }
 
-fn has_sockets(directory: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    let entries = fs::read_dir(directory).into_iter().flatten().filter_map(io::Result::ok);
-    entries.filter_map(|entry| entry.file_type().ok()).any(|kind| kind.is_socket())
+fn canonical(path: &Path) -> Result<PathBuf, Error> {
+    fs::canonicalize(path).map_err(|error| Error::place("find", path, error))
+}
+
+/// Writes a file that is not there, so that no link leads elsewhere.
+fn write_new(path: &Path, octets: &[u8]) -> io::Result<()> {
+    fs::File::create_new(path)?.write_all(octets)
 }
 
 fn resolver() -> String {

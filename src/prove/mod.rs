@@ -12,21 +12,29 @@
 //!
 //! It takes root, ip(8), and the file system for processes at /proc.
 
+mod advice;
 mod atlas;
 mod authority;
 mod closing;
 mod copy;
+mod daemon;
+mod differences;
 mod dns;
 mod enclosure;
 mod judge;
 mod log;
+mod mounts;
 mod network;
 mod partner;
+mod place;
 mod plan;
+mod program;
 pub mod proof;
 mod round;
 pub mod server;
+mod sockets;
 mod subject;
+mod tree;
 mod verdict;
 
 use std::collections::{BTreeSet, HashMap};
@@ -42,16 +50,20 @@ pub use copy::Original;
 pub use plan::{Plan, Wanted};
 pub use round::Round;
 
+use crate::protocol::escape::printable;
 use authority::Credentials;
 use partner::Authorities;
 use proof::{ConnectorProof, Described, Proof, Try, Verdict};
 use server::Server;
 
+/// What a program said, in an error.
+const WORDS: usize = 600;
+
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refuses something.
-    #[error("cannot {what}: {error}")]
+    #[error("cannot {what}: {error}{}", advice::of(error))]
     System {
         /// What was wanted.
         what: String,
@@ -73,7 +85,7 @@ pub enum Error {
         said: String,
     },
     /// The daemon of the proof does not answer.
-    #[error("the daemon of the proof {said}; see what `connectord serve` says with this configuration")]
+    #[error("the daemon of the proof {}; see what `connectord check` says", printable(said, WORDS))]
     Daemon {
         /// In words.
         said: String,
@@ -213,8 +225,11 @@ fn unserved(reason: &str) -> Option<u16> {
 }
 
 fn differences(plan: &Plan) -> Vec<String> {
-    let all = plan.original.differences().into_iter();
-    all.map(|(option, what)| format!("postconf {option} {}", what.join(" "))).collect()
+    let settings = plan.original.differences().into_iter();
+    let settings = settings.map(|(option, what)| format!("postconf {option} {}", what.join(" ")));
+    // The units that make these sockets say who may ask; the daemon of the proof has none.
+    let sockets = plan.asked().map(|socket| format!("chmod 666 {}", socket.display()));
+    settings.chain(sockets).collect()
 }
 
 #[cfg(test)]

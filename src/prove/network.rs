@@ -8,11 +8,13 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CloneFlags, setns, unshare};
+
+use super::program::program;
 
 /// The ends of the cable: of the address block for tests between networks (RFC 2544 appendix C.2.2).
 pub const OURS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -100,7 +102,7 @@ pub fn connect(world: &Namespace, own: &BTreeSet<Ipv4Addr>) -> Result<(), Troubl
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// ip(8) cannot be run.
-    #[error("ip: {0}; it is in the package iproute2")]
+    #[error("ip: {0}; it is in the package iproute2, and wanted in /usr/sbin, /usr/bin, /sbin or /bin")]
     Run(io::Error),
     /// It failed.
     #[error("ip: {}", said.escape_debug())]
@@ -112,7 +114,7 @@ pub enum Trouble {
 
 /// Runs lines of ip-batch(8) in the network of this thread.
 fn ip(batch: &str) -> Result<(), Trouble> {
-    let mut child = Command::new("ip")
+    let mut child = program("ip")
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -5,20 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read as _;
 use std::net::UdpSocket;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Error;
 use super::atlas::Atlas;
 use super::closing::{Closes, Closing};
+use super::daemon::Daemon;
 use super::dns::Says;
-use super::enclosure::{Enclosure, Processes};
+use super::enclosure::{AUTHORITY, Enclosure, Processes};
 use super::judge::{Came, weaker};
 use super::log::{Fate, Log};
 use super::network::{Namespace, WORLD, connect};
@@ -27,6 +25,7 @@ use super::plan::{self as planned, Plan};
 use super::proof::{End, Try};
 use super::server::Server;
 use super::subject::nobody;
+use super::{Error, place};
 use crate::model::Host;
 use crate::model::requirement::TlsVersion;
 
@@ -46,8 +45,8 @@ const MORE: Duration = Duration::from_millis(200);
 /// How often is looked.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Within this time a daemon answers, with a million domains too.
-const START: Duration = Duration::from_secs(30);
+/// Octets of a file of authorities that are read; all that the system trusts are half a million.
+const MAX_PEM: u64 = 16 << 20;
 
 /// The DNS's port (RFC 1035 section 4.2).
 const DNS: u16 = 53;
@@ -107,16 +106,14 @@ fn enclosed(
         .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
 
     plan.original.copy_into(&mut enclosure)?;
-    let authority = trust(plan, &mut enclosure, authorities)?;
-    directories_of_sockets(plan, &mut enclosure)?;
-    let state = enclosure.directory(Path::new("state"), 0o700)?;
-    enclosure.seal()?;
+    trust(plan, &enclosure, authorities)?;
+    directories_of_sockets(plan, &enclosure)?;
     let log = Log::listen(Path::new("/dev/log"), closing.clone())
         .map_err(|error| Error::system("listen to the log", error))?;
 
     let _processes = Processes::begin()?;
-    let mut daemon = if round.daemon { Some(Daemon::start(plan, &state)?) } else { None };
-    plan.original.start(&authority).map_err(|error| error.beside(&log.last()))?;
+    let mut daemon = if round.daemon { Some(Daemon::start(plan, &enclosure)?) } else { None };
+    plan.original.start().map_err(|error| error.beside(&log.last()))?;
     let probes = send(plan)?;
     await_ends(&probes, &log);
     let (mail, asked) = (partner.mail(), partner.asked());
@@ -130,9 +127,10 @@ fn enclosed(
     Ok(tries.collect())
 }
 
-/// Lets our authorities be trusted where one is: the one by the MTA, the other by connectors with their own files. Returns
-/// the file of the former.
-fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> Result<PathBuf, Error> {
+/// Lets our authorities be trusted where one is: the one by the MTA, the other by connectors with their own files.
+fn trust(plan: &Plan, enclosure: &Enclosure, authorities: &Authorities) -> Result<(), Error> {
+    let pem = authorities.system.pem()?;
+    fs::write(AUTHORITY, pem).map_err(|error| Error::place("write", Path::new(AUTHORITY), error))?;
     let mut trusting: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     for (files, authority) in
         [(plan.original.authorities(), &authorities.system), (plan.anchors.clone(), &authorities.own)]
@@ -145,83 +143,28 @@ fn trust(plan: &Plan, enclosure: &mut Enclosure, authorities: &Authorities) -> R
         }
     }
     for (number, (file, ours)) in trusting.into_iter().enumerate() {
-        let mut bytes = fs::read(&file).map_err(|error| Error::place("read", &file, error))?;
+        let mut bytes = Vec::new();
+        let read = fs::File::open(&file).and_then(|opened| opened.take(MAX_PEM).read_to_end(&mut bytes));
+        read.map_err(|error| Error::place("read", &file, error))?;
         bytes.extend(ours);
         let with_ours = enclosure.write(&format!("authorities-{number}.pem"), &bytes)?;
         enclosure.replace(&file, &with_ours)?;
     }
-    enclosure.write("authority.pem", &authorities.system.pem()?)
-}
-
-/// Makes the directories of the daemon's sockets, with none of this machine's in them.
-fn directories_of_sockets(plan: &Plan, enclosure: &mut Enclosure) -> Result<(), Error> {
-    for (number, directory) in plan.sockets.iter().enumerate() {
-        if directory.starts_with("/run") || directory.starts_with(plan.original.queue_directory()) {
-            fs::create_dir_all(directory).map_err(|error| Error::place("make", directory, error))?;
-            continue;
-        }
-        let ours = enclosure.directory(Path::new(&format!("sockets-{number}")), 0o755)?;
-        enclosure.replace(directory, &ours)?;
-    }
     Ok(())
 }
 
-/// A daemon of the configuration as it is in the files now.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(plan: &Plan, state: &Path) -> Result<Daemon, Error> {
-        let child = Command::new(&plan.program)
-            .arg("serve")
-            .arg("--config")
-            .arg(&plan.config)
-            .arg("--runtime-dir")
-            .arg(&plan.runtime)
-            .arg("--state-dir")
-            .arg(state)
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("LISTEN_FDS")
-            .env_remove("WATCHDOG_USEC")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = child.map_err(|error| Error::place("run", &plan.program, error))?;
-        let mut daemon = Daemon(child);
-        let until = Instant::now() + START;
-        while !plan.asked().all(|socket| UnixStream::connect(socket).is_ok()) {
-            if let Ok(Some(status)) = daemon.0.try_wait() {
-                return Err(Error::Daemon { said: format!("ended with {status}") });
-            }
-            if Instant::now() > until {
-                return Err(Error::Daemon { said: "does not listen at its sockets".to_owned() });
-            }
-            thread::sleep(PAUSE);
+/// Makes the directories of the daemon's sockets, with none of this machine's in them.
+fn directories_of_sockets(plan: &Plan, enclosure: &Enclosure) -> Result<(), Error> {
+    for (number, directory) in plan.sockets.iter().enumerate() {
+        let place = place::of(directory).map_err(|error| Error::place("follow", directory, error))?;
+        if enclosure.is_ours(&place) {
+            fs::create_dir_all(&place).map_err(|error| Error::place("make", directory, error))?;
+            continue;
         }
-        // Who may ask is the matter of the units that make them, and of `doctor`.
-        for socket in plan.asked() {
-            let opened = fs::set_permissions(&socket, fs::Permissions::from_mode(0o666));
-            opened.map_err(|error| Error::place("open", &socket, error))?;
-        }
-        Ok(daemon)
+        let ours = enclosure.directory(Path::new(&format!("sockets-{number}")), 0o755)?;
+        enclosure.replace(&place, &ours)?;
     }
-}
-
-impl Daemon {
-    /// It has not ended meanwhile.
-    fn is_well(&mut self) -> Result<(), Error> {
-        match self.0.try_wait() {
-            Ok(Some(status)) => Err(Error::Daemon { said: format!("ended with {status}") }),
-            Ok(None) | Err(_) => Ok(()),
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    Ok(())
 }
 
 /// Gives every probe to the copy.

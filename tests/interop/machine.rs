@@ -130,6 +130,13 @@ impl Machine {
         command
     }
 
+    /// A command of ours in the mount namespace of the machine: its paths are those that we see.
+    pub fn as_we_see_it(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args([&format!("--target={}", self.pid), "--mount", "--", program]).stdin(Stdio::null());
+        command
+    }
+
     /// Runs a command to its end.
     pub fn output(&self, program: &str, arguments: &[&str]) -> Output {
         self.command(program).args(arguments).output().unwrap()

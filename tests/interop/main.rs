@@ -89,6 +89,7 @@ mod postfix;
 mod postmap;
 mod practice;
 mod prove;
+mod prove_enclosure;
 mod requirement;
 mod resolver;
 mod root;

@@ -40,7 +40,7 @@ const NAMES: &str = r#""mx.good.co.uk", "*.filter.example""#;
 
 impl Practice {
     /// What `prove` says; its exit code says the same.
-    fn proof(&self, arguments: &[&str]) -> Value {
+    pub fn proof(&self, arguments: &[&str]) -> Value {
         let mut all = vec!["prove", "--json", "--config", "/etc/postfix/connectord.toml"];
         all.extend(arguments);
         let output = self.lab.machine.output("/etc/postfix/connectord", &all);

@@ -176,6 +176,11 @@ impl Service {
         self.own.get(name).map(String::as_str)
     }
 
+    /// Every setting that it has for itself, by its name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.own.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The same as somebody wrote it.
     pub fn written(&self, name: &str) -> &str {
         self.own_written.get(name).map_or("", String::as_str)
