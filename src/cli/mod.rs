@@ -111,13 +111,14 @@ enum Command {
     /// also while the daemon is stopped; and what is right must arrive. It ends with 0 when all of that is so, and with 1
     /// otherwise.
     ///
-    /// It takes root and ip(8), and some seconds for ten connectors. All of it is in namespaces of its own: the Postfix that
-    /// runs, its queue, its log and the network are not touched.
+    /// It takes root and ip(8), and half a minute for ten connectors. All of it is in namespaces of its own: the Postfix that
+    /// runs, its queue, its log and the network are not touched, and nothing of the file system can be written there.
     ///
-    /// Not seen is what only the Postfix that runs has, such as open connections and TLS sessions that are resumed; what
-    /// is behind milters and content filters, which the copy has not; and inbound connectors. The file system is seen
-    /// read-only, and without /run: tables that are asked for over the network or at a socket there are not found, and
-    /// mail that needs them waits.
+    /// What a connector holds for was tried with the first three of its domains, or those of --domain. Not seen is what only
+    /// the Postfix that runs has, such as open connections and TLS sessions that are resumed; what milters and content
+    /// filters do, which the copy has not; whether the resolver validates, which DANE needs; demands on ciphers and on the
+    /// name that is sent (SNI); and inbound connectors. Tables that are asked for over the network or at a socket are not
+    /// found, and mail that needs them waits: the connector is not shown to hold then.
     Prove(prove::Options),
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]
