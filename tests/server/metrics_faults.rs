@@ -116,6 +116,25 @@ fn l4_who_does_not_take_the_page_is_cut_and_others_get_it() {
     assert!(!all(&mut unread).ends_with("# EOF\n"), "cut short");
 }
 
+/// So many who ask for metrics over the control socket, while results cannot be read, that they have all its seats.
+#[test]
+fn f14_metrics_over_the_control_socket_give_their_seats_back() {
+    let daemon = setup().limits("metrics=500").start();
+    fs::write(daemon.path("slow"), "").unwrap();
+    let mut waiting: Vec<UnixStream> = (0..8).map(|_| connect(&daemon.path("run/control.sock"))).collect();
+    for stream in &mut waiting {
+        stream.write_all(b"metrics\n").unwrap();
+    }
+    assert_eq!(daemon.reload()["ok"], true);
+    assert_eq!(daemon.status()["generation"], 2);
+    for stream in &mut waiting {
+        assert_eq!(all(stream), "", "no answer");
+    }
+    daemon.log.wait_for("metrics_late");
+    fs::remove_file(daemon.path("slow")).unwrap();
+    scrape(&daemon);
+}
+
 /// The directory of the results is on a disk that hangs.
 #[test]
 fn f14_results_that_cannot_be_read_hold_up_metrics_alone() {
