@@ -20,6 +20,9 @@ pub struct Limits {
     pub watch: Duration,
     /// Results of validations are read for metrics at most so often: they change once a day.
     pub results: Duration,
+    /// Metrics over the control socket are written within this time, or there is no answer: less than who asks waits, so
+    /// that a disk that hangs does not keep the seats of those who reload.
+    pub metrics: Duration,
     /// A request that is begun and not finished is the first to go when connections run out, once it
     /// is older than this.
     pub stalled: Duration,
@@ -37,6 +40,7 @@ impl Default for Limits {
             newcomers: Duration::from_secs(1),
             watch: Duration::from_secs(2),
             results: Duration::from_secs(60),
+            metrics: Duration::from_secs(8),
             stalled: Duration::from_millis(500),
             back_off: Duration::from_millis(100),
         }

@@ -92,7 +92,14 @@ impl Listeners {
                 }
                 ListenProtocol::Metrics => {
                     let metrics = Metrics { sources: Arc::clone(&sources), scribe: Arc::clone(&scribe) };
-                    loops.spawn(accept::serve(listener, metrics, Arc::clone(&collectors), service, stopped));
+                    let serving = accept::serve(
+                        listener,
+                        metrics,
+                        Arc::clone(&collectors),
+                        Arc::clone(&service),
+                        stopped.clone(),
+                    );
+                    loops.spawn(serve_metrics(serving, service, stopped));
                 }
             }
         }
@@ -137,6 +144,31 @@ impl Listeners {
     }
 }
 
+/// Mail does not wait for metrics: whatever ends their loop is told, and the daemon goes on without it.
+async fn serve_metrics(
+    serving: impl Future<Output = io::Result<()>> + Send + 'static,
+    service: Arc<Service>,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut alone = JoinSet::new();
+    alone.spawn(serving);
+    let ended = alone.join_next().await;
+    if *stopped.borrow() {
+        return ended.map_or(Ok(()), |ended| ended?);
+    }
+    match ended {
+        Some(Ok(Err(error))) => tracing::error!(%error, "metrics_not_served"),
+        // A panic was logged where it happened.
+        Some(Err(error)) if error.is_panic() => {
+            service.counters.count_panic();
+            tracing::error!(%error, "metrics_not_served");
+        }
+        Some(Ok(Ok(())) | Err(_)) | None => tracing::error!("metrics_not_served"),
+    }
+    let _ = stopped.wait_for(|stop| *stop).await;
+    Ok(())
+}
+
 impl Error {
     fn from_loop(ended: Result<io::Result<()>, JoinError>) -> Error {
         match ended {
@@ -160,6 +192,25 @@ mod tests {
         let (stop, _) = watch::channel(false);
         let mut listeners = Listeners { loops, clocks: JoinSet::new(), stop, pools, marks: Vec::new() };
         listeners.fail(Duration::from_secs(3600)).await
+    }
+
+    #[tokio::test]
+    async fn f13_a_loop_of_metrics_ends_alone() {
+        let service = Arc::new(Service::empty());
+        let (stop, stopped) = watch::channel(false);
+        let mut loops = JoinSet::new();
+        loops.spawn(serve_metrics(
+            async { Err(io::ErrorKind::InvalidInput.into()) },
+            Arc::clone(&service),
+            stopped.clone(),
+        ));
+        loops.spawn(serve_metrics(async { panic!("injected") }, Arc::clone(&service), stopped));
+        while service.counters.panics() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(loops.try_join_next().is_none(), "the daemon would end");
+        stop.send(true).ok();
+        assert!(loops.join_all().await.iter().all(Result::is_ok));
     }
 
     #[tokio::test]

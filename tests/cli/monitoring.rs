@@ -173,6 +173,52 @@ fn the_plugin_says_what_it_cannot_know() {
     }
 }
 
+/// The script as it is, but for where it finds `connectord`.
+fn textfile(bench: &Bench, directory: &Path) -> Command {
+    let text = fs::read_to_string(file("connectord-textfile")).unwrap();
+    let changed = text.replace("\nPATH=/usr/sbin:", &format!("\nPATH={}:/usr/sbin:", directory.display()));
+    assert_ne!(changed, text);
+    let mut command = Command::new("sh");
+    command.arg(bench.write("connectord-textfile", &changed));
+    command
+}
+
+#[test]
+fn what_doctor_found_stays_when_it_fails() {
+    let bench = Bench::new(CONFIGURATION);
+    for directory in ["collected", "bin"] {
+        fs::create_dir(bench.path(directory)).unwrap();
+    }
+    let write = |word: &str, said: &str| {
+        let text = bench.write("text", &format!("#!/bin/sh\n{said}\n"));
+        // Not by this process: as in `Bench::run_unprivileged`.
+        let mut install = Command::new("install");
+        let program = bench.path("bin/connectord");
+        assert!(install.args(["-m", "755"]).args([&text, &program]).status().unwrap().success());
+        let mut command = textfile(&bench, &bench.path("bin"));
+        ended(command.arg(bench.path("collected")).args([word, "postfix"])).code
+    };
+    let kept = |word: &str| {
+        fs::read_to_string(bench.path(&format!("collected/connectord-{word}-postfix.prom"))).ok()
+    };
+    // 1: there are findings.
+    assert_eq!(write("doctor", "echo found; exit 1"), Some(0));
+    assert_eq!(write("doctor", "echo half; exit 70"), Some(70));
+    assert_eq!(kept("doctor").as_deref(), Some("found\n"));
+    assert_eq!(write("status", "echo well"), Some(0));
+    assert_eq!(kept("status").as_deref(), Some("well\n"));
+    assert_eq!(write("status", "echo half; exit 70"), Some(70));
+    assert_eq!(kept("status"), None);
+    // Where a link was put in its place, that is replaced, and not what it leads to.
+    fs::create_dir(bench.path("elsewhere")).unwrap();
+    let link = bench.path("collected/connectord-status-postfix.prom");
+    std::os::unix::fs::symlink(bench.path("elsewhere"), &link).unwrap();
+    assert_eq!(write("status", "echo well"), Some(0));
+    assert!(link.symlink_metadata().unwrap().is_file());
+    assert_eq!(fs::read_dir(bench.path("elsewhere")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(bench.path("collected")).unwrap().count(), 2, "nothing is left over");
+}
+
 #[test]
 fn a_file_is_whole_or_not_there() {
     let bench = Bench::new(CONFIGURATION);
@@ -180,10 +226,7 @@ fn a_file_is_whole_or_not_there() {
     fs::create_dir(&collected).unwrap();
     let write = |words: &[&str]| {
         let directory = Path::new(BINARY).parent().unwrap();
-        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new("sh");
-        command.env("PATH", path).arg(file("connectord-textfile")).arg(&collected).args(words);
-        ended(&mut command)
+        ended(textfile(&bench, directory).arg(&collected).args(words))
     };
     let runtime = format!("--runtime-dir={}", bench.path("run").display());
     let files = || {

@@ -44,6 +44,7 @@ fn child() {
             "newcomers" => limits.newcomers = value,
             "watch" => limits.watch = value,
             "results" => limits.results = value,
+            "metrics" => limits.metrics = value,
             _ => panic!("no limit {name}"),
         }
     }

@@ -59,7 +59,10 @@ impl Known {
             let asks: Vec<Ask> = std::iter::once(first).chain(asked.try_iter()).collect();
             let Some(Ask { sources, .. }) = asks.first() else { continue };
             // A panic was logged where it happened. Whoever asked is told that there is no text.
-            let Ok(text) = catch_unwind(AssertUnwindSafe(|| self.text(sources))) else { continue };
+            let Ok(text) = catch_unwind(AssertUnwindSafe(|| self.text(sources))) else {
+                sources.service.counters.count_panic();
+                continue;
+            };
             for Ask { told, .. } in asks {
                 // Whoever asked may have gone.
                 let _ = told.send(Arc::clone(&text));
@@ -110,6 +113,7 @@ mod tests {
         for _ in 0..3 {
             let text = asked(&scribe, &sources).await.unwrap();
             assert!(text.contains("\nconnectord_validation_readable 0\n"), "{text}");
+            assert!(text.contains("\nconnectord_panics_total 1\n"), "{text}");
         }
         assert_eq!(reads.load(Ordering::Relaxed), 2);
     }
