@@ -110,6 +110,7 @@ fn found(this: &str, that: &str) -> Vec<(String, String)> {
 #[test]
 fn what_is_right_is_right_however_it_is_called() {
     assert_eq!(found("", "\u{0}"), []);
+    assert_eq!(found("{/var/run/connectord/exim.sock}", "{/run/connectord/exim.sock}"), []);
 }
 
 #[test]
