@@ -64,6 +64,19 @@ fn a_finding_says_where_it_is_and_whom_it_is_about() {
 }
 
 #[test]
+fn what_somebody_wrote_does_nothing_to_the_terminal() {
+    let bench = bench();
+    let listen = "\n[[listen]]\nprotocol = \"exim\"\npath = \"exim\\u202E.sock\"\n";
+    bench.write("connectord.toml", &format!("{CONFIGURATION}{listen}"));
+    let acl = "begin acl\n  judge:\n    defer set acl_m_c = ${readsocket{/run/x.sock}{in ip=x\\n}{3s}{ }{end=no}}\n";
+    bench.write("said-bPconfig", acl);
+    let ended = doctor(&bench, &[]).expect(1);
+    assert!(!ended.stdout.contains('\u{202e}'), "{:?}", ended.stdout);
+    let message = r"exim\u{202e}.sock, and not here: nobody answers";
+    assert!(ended.stdout.contains(message), "{:?}", ended.stdout);
+}
+
+#[test]
 fn another_file_is_named_to_exim_by_root_alone() {
     let bench = bench();
     let file = "/etc/exim4/other.conf";

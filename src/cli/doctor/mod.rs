@@ -129,7 +129,7 @@ const NAMED: usize = 8;
 fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
     let Finding { kind, message, connectors, place, mend } = finding;
     writeln!(out, "\n{}  {}  {}", kind.severity.word(), kind.id, printable(place, WORDS))?;
-    writeln!(out, "    {message}")?;
+    writeln!(out, "    {}", printable(message, usize::MAX))?;
     let named = connectors.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = connectors.len().saturating_sub(NAMED);
     write!(out, "    connectors: {named}")?;

@@ -33,6 +33,9 @@ pub struct Host {
     pub ours: BTreeSet<String>,
     /// Macros that the file of the site's own macros defines.
     pub local_macros: BTreeSet<String>,
+    /// Macros, and options of what all our transports have, that no line alone can set: they are written over several
+    /// lines, or somewhere else as well, where Exim refuses a second definition.
+    pub fixed: BTreeSet<String>,
     /// The files that routers are made of, in the split configuration.
     pub router_files: BTreeSet<String>,
     /// Where the daemon answers Exim; first the path that is told to use.
@@ -68,7 +71,10 @@ pub enum Access {
     /// It can.
     Open,
     /// It is not allowed to.
-    Denied,
+    Denied {
+        /// By the socket alone, whose group is root's or the daemon's: nobody else is let in by it.
+        is_ours: bool,
+    },
     /// There is no such socket.
     Missing,
 }
@@ -92,6 +98,7 @@ impl Host {
             contrib: Some(PathBuf::from(CONTRIB)).filter(|contrib| contrib.is_dir()),
             ours: files(&directory.join("connectord")),
             local_macros: text(&macros).lines().filter_map(macro_name).map(str::to_owned).collect(),
+            fixed: fixed(directory, layout),
             router_files: files(&directory.join("conf.d/router")),
             sockets: sockets.into_iter().map(|path| Socket { access: user.access(&path), path }).collect(),
             missing: certificate
@@ -130,6 +137,51 @@ fn names(path: &Path, line: &str) -> bool {
     text(path).lines().any(|written| written.trim() == line)
 }
 
+/// See [`Host::fixed`].
+fn fixed(directory: &Path, layout: Layout) -> BTreeSet<String> {
+    let local = directory.join(layout.local_macros());
+    let mut fixed = continued(&text(&local));
+    fixed.extend(continued(&text(&directory.join("connectord/transport-options"))));
+    let others: Vec<PathBuf> = match layout {
+        Layout::Split => {
+            let main = directory.join("conf.d/main");
+            files(&main).into_iter().map(|name| main.join(name)).filter(|path| *path != local).collect()
+        }
+        Layout::Single => vec![directory.join("exim4.conf.template")],
+        Layout::Own => Vec::new(),
+    };
+    fixed.extend(others.iter().flat_map(|path| defined_anyway(&text(path))));
+    fixed
+}
+
+/// What is given a value in lines that a `\` continues.
+fn continued(text: &str) -> BTreeSet<String> {
+    let continued = text.lines().filter(|line| line.trim_end().ends_with('\\'));
+    let names = continued.filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim().to_owned());
+    names.collect()
+}
+
+/// The macros that a file defines even if they are defined: not behind an `.ifndef` of their own.
+fn defined_anyway(text: &str) -> BTreeSet<String> {
+    let mut conditions: Vec<&str> = Vec::new();
+    let mut names = BTreeSet::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with(".if") {
+            conditions.push(line.strip_prefix(".ifndef").map_or("", str::trim));
+        } else if line.starts_with(".else") || line.starts_with(".elif") {
+            // What is behind it is under the opposite.
+            if let Some(last) = conditions.last_mut() {
+                *last = "";
+            }
+        } else if line.starts_with(".endif") {
+            conditions.pop();
+        } else if let Some(name) = macro_name(line).filter(|name| !conditions.contains(name)) {
+            names.insert(name.to_owned());
+        }
+    }
+    names
+}
+
 /// Macros begin with a capital; options do not.
 fn macro_name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('=')?;
@@ -166,7 +218,13 @@ impl Identity {
             .ancestors()
             .skip(1)
             .all(|directory| fs::metadata(directory).is_ok_and(|directory| self.may(&directory, 0o1)));
-        if way && self.may(&socket, 0o2) { Access::Open } else { Access::Denied }
+        if way && self.may(&socket, 0o2) {
+            return Access::Open;
+        }
+        let daemon = Group::from_name("connectord").ok().flatten().map(|group| group.gid.as_raw());
+        let is_owner = self.user.as_ref().is_some_and(|user| user.uid.as_raw() == socket.uid());
+        let is_ours = way && !is_owner && (socket.gid() == 0 || Some(socket.gid()) == daemon);
+        Access::Denied { is_ours }
     }
 
     /// Whether it has this permission; where nobody knows who it is, it has.
@@ -180,5 +238,19 @@ impl Identity {
             file.mode()
         };
         user.uid.is_root() || mode & permission != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_line_alone_can_set_is_known() {
+        let text = "A = 1\n.ifndef B\nB = 2\n.else\nC == 3\n.endif\n.ifdef D\nD = 4\n.endif\noption = E\n\
+                    .ifndef F\n.ifdef G\nF = x\n.endif\n.endif\n";
+        assert_eq!(defined_anyway(text).into_iter().collect::<Vec<_>>(), ["A", "C", "D"]);
+        let text = "A = 1\\\n 2\nB = 3\n interface = <; \\ \n ::\n";
+        assert_eq!(continued(text).into_iter().collect::<Vec<_>>(), ["A", "interface"]);
     }
 }

@@ -30,6 +30,12 @@ pub fn items(list: &str) -> Vec<String> {
     items
 }
 
+/// Whether what no item is about is in the list: so it is when the last item is a negative one (spec, "Address, domain,
+/// host, and local part lists").
+pub fn takes_the_rest(items: &[String]) -> bool {
+    items.last().is_some_and(|item| item.starts_with('!'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

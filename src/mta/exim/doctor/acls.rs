@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::Patient;
+use super::answers::{obeys_inner, unheard};
 use super::kinds::{ACL_ANSWER, ACL_LATE, ACL_MISSING};
 use crate::model::Inbound;
-use crate::mta::exim::lists::items;
+use crate::mta::exim::lists::{items, takes_the_rest};
 use crate::mta::exim::question::Question;
 use crate::mta::exim::written::Statement;
 use crate::mta::finding::{Finding, Kind};
@@ -59,8 +60,10 @@ pub(super) fn acls(patient: &Patient<'_>) -> Option<Finding> {
 
 /// Asked at RCPT as at MAIL: without the recipient, connectors for some of them are not decided.
 fn without_recipient(patient: &Patient<'_>, value: &str) -> Option<Finding> {
-    let named = value.split(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c));
-    if named.into_iter().any(|name| tells_recipient(patient, name, DEPTH)) {
+    if words(value)
+        .filter(|name| patient.settings.written.acl(name).is_some())
+        .all(|name| tells_recipient(patient, name, DEPTH))
+    {
         return None;
     }
     let message = "the daemon is asked at RCPT, but not told the recipient: connectors with `recipients` are not in force";
@@ -85,20 +88,24 @@ fn tells_recipient(patient: &Patient<'_>, name: &str, depth: usize) -> bool {
     })
 }
 
-/// How the ACL asks that an option has. One that is chosen in a session is taken for the best of those that it names.
+/// Words that may be names of ACLs.
+fn words(value: &str) -> impl Iterator<Item = &str> {
+    value.split(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c))
+}
+
+/// How the ACL asks that an option has. One that is chosen in a session is taken for the worst of those that it names;
+/// `accept` is an ACL as well, written in its place.
 fn asked_by(patient: &Patient<'_>, value: &str) -> Asked {
     if !value.contains('$') {
         return asked(patient, value, DEPTH);
     }
-    let words = value.split(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c));
-    let mut all =
-        words.map(|word| asked(patient, word, DEPTH)).filter(|asked| !matches!(asked, Asked::Never));
-    let first = all.next().unwrap_or(Asked::Never);
-    if matches!(first, Asked::Well) {
-        first
-    } else {
-        all.find(|asked| matches!(asked, Asked::Well)).unwrap_or(first)
-    }
+    let named = words(value).filter(|word| *word == "accept" || patient.settings.written.acl(word).is_some());
+    let rank = |asked: &Asked| match asked {
+        Asked::Never => 0,
+        Asked::Badly(_) => 1,
+        Asked::Well => 2,
+    };
+    named.map(|word| asked(patient, word, DEPTH)).min_by_key(rank).unwrap_or(Asked::Never)
 }
 
 fn asked(patient: &Patient<'_>, name: &str, depth: usize) -> Asked {
@@ -115,7 +122,7 @@ fn asked(patient: &Patient<'_>, name: &str, depth: usize) -> Asked {
         let conditions = &statement.conditions;
         let questions = conditions.iter().enumerate().find_map(|(at, (option, value))| {
             if Question::is_in(value, "in") {
-                let fault = unheard(statement, behind, option, value);
+                let fault = unheard(patient, statement, behind, option, value);
                 return Some((
                     at,
                     fault.map_or(Asked::Well, |message| badly(&ACL_ANSWER, message, statement)),
@@ -124,13 +131,17 @@ fn asked(patient: &Patient<'_>, name: &str, depth: usize) -> Asked {
             let inner = value.split_whitespace().next().filter(|_| is_acl(option))?;
             match asked(patient, inner, depth) {
                 Asked::Never => None,
+                Asked::Well if !obeys_inner(statement, at) => {
+                    let message = "a refusal of the ACL that asks does not count where this calls it";
+                    Some((at, badly(&ACL_ANSWER, message, statement)))
+                }
                 asked @ (Asked::Well | Asked::Badly(_)) => Some((at, asked)),
             }
         });
         if let Some((at, asked)) = questions {
             let before = conditions.iter().take(at);
             let is_for_some = before.clone().any(|(option, _)| is_condition(option))
-                && !is_exempting(patient, statement, at);
+                && !(statement.verb == "require" && is_exempting(patient, statement, at));
             return match (passed, asked) {
                 (Some(passing), _) => {
                     badly(&ACL_LATE, "this accepts mail before the daemon is asked", passing)
@@ -151,25 +162,8 @@ fn asked(patient: &Patient<'_>, name: &str, depth: usize) -> Asked {
     Asked::Never
 }
 
-/// Why mail may go on without a whole answer, if it may: it is stopped by what stands behind the question, or beside it.
-fn unheard(statement: &Statement, behind: &[Statement], option: &str, value: &str) -> Option<&'static str> {
-    if statement.verb == "warn" && Question::all(value, "in").any(|question| question.fail.is_none()) {
-        return Some("without a fail string, this `warn` is skipped when the daemon does not answer");
-    }
-    let variable = option.strip_prefix("set ").unwrap_or("").trim();
-    let is_whole = format!("eq{{${{extract{{end}}{{${variable}}}}}}}{{ok}}");
-    let refuses =
-        |statement: &&Statement| ["defer", "deny", "drop", "require"].contains(&statement.verb.as_str());
-    let mut refusing = std::iter::once(statement).chain(behind).filter(refuses);
-    let looks =
-        refusing.any(|statement| statement.conditions.iter().any(|(_, value)| value.contains(&is_whole)));
-    (!looks || variable.is_empty()).then_some(
-        "no `defer` behind this looks for end=ok: what is left of an answer that was cut short counts",
-    )
-}
-
 /// What decides whether a statement applies; all else does or says something (acl.c, `conditions`).
-fn is_condition(option: &str) -> bool {
+pub(super) fn is_condition(option: &str) -> bool {
     const MODIFIERS: [&str; 12] = [
         "add_header",
         "continue",
@@ -192,7 +186,7 @@ fn is_acl(option: &str) -> bool {
 }
 
 /// Whether one of the first conditions lets nobody pass but those whom the daemon would let pass too.
-fn is_exempting(patient: &Patient<'_>, statement: &Statement, first: usize) -> bool {
+pub(super) fn is_exempting(patient: &Patient<'_>, statement: &Statement, first: usize) -> bool {
     statement.conditions.iter().take(first).any(|(option, value)| match option.as_str() {
         "authenticated" => true,
         "hosts" => are_exempt(patient, value, DEPTH),
@@ -203,23 +197,25 @@ fn is_exempting(patient: &Patient<'_>, statement: &Statement, first: usize) -> b
 /// Whether all hosts of a list are exempt from judgement; what names no addresses may hold any.
 fn are_exempt(patient: &Patient<'_>, list: &str, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
-    items(list).iter().all(|item| {
-        if let Some(name) = item.strip_prefix('+') {
-            return patient
-                .settings
-                .written
-                .host_list(name)
-                .is_some_and(|list| are_exempt(patient, list, depth));
-        }
-        // What is taken out makes the list smaller; the empty item is for processes on the host.
-        if item.is_empty() || item.starts_with('!') {
-            return true;
-        }
-        let network = item.parse::<IpNet>().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from));
-        network.is_some_and(|network| {
-            patient.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
+    let items = items(list);
+    !takes_the_rest(&items)
+        && items.iter().all(|item| {
+            if let Some(name) = item.strip_prefix('+') {
+                return patient
+                    .settings
+                    .written
+                    .host_list(name)
+                    .is_some_and(|list| are_exempt(patient, list, depth));
+            }
+            // What is taken out makes the list smaller; the empty item is for processes on the host.
+            if item.is_empty() || item.starts_with('!') {
+                return true;
+            }
+            let network = item.parse::<IpNet>().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from));
+            network.is_some_and(|network| {
+                patient.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
+            })
         })
-    })
 }
 
 /// A statement, enough to find it.

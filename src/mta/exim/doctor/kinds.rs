@@ -32,15 +32,17 @@ pub const KINDS: &[&Kind] = &[
 pub(super) static ROUTERS_MISSING: Kind = Kind {
     id: "exim-routers-missing",
     severity: Severity::Bypass,
-    about: "No router asks the daemon. Mail that leaves goes by the site's own routers, and no outbound connector is in \
-            force.",
+    about: "No router asks the daemon, or the one that does is only about some domains or mail, or no router behind it \
+            has a transport that the answer chooses. Mail that leaves goes by the site's own routers, and outbound \
+            connectors are not in force.",
 };
 
 pub(super) static ROUTER_BEFORE: Kind = Kind {
     id: "exim-router-before",
     severity: Severity::Bypass,
-    about: "A router that hands mail to an SMTP transport stands before the one that asks the daemon, and is not about \
-            local domains only. What it takes is not asked about. Its conditions are not looked at, but for `domains` and \
+    about: "A router that hands mail to an SMTP transport stands before the one that asks the daemon, or between that and \
+            those that obey the answer, and is not about local domains only; or `redirect_router` leads addresses past the \
+            question. What it takes is not asked about. Its conditions are not looked at, but for `domains` and \
             `verify_only`.",
 };
 
@@ -94,7 +96,8 @@ pub(super) static CERTIFICATE_QUESTION: Kind = Kind {
     severity: Severity::Bypass,
     about: "A transport does not ask the daemon about the certificate that it was shown, or goes on after another answer \
             than exactly `ok`, or without one: names (`match`) and fingerprints are then not looked at. It must ask in \
-            `event_action` or in `authenticated_sender`, as contrib does in both.",
+            `authenticated_sender`, as contrib does: Exim goes on when the expansion of `event_action` fails, or no event \
+            is raised, so that a question there alone is not enough.",
 };
 
 pub(super) static DANE_RECORDS: Kind = Kind {
@@ -158,7 +161,9 @@ pub(super) static ACL_ANSWER: Kind = Kind {
     id: "exim-acl-answer",
     severity: Severity::Bypass,
     about: "The ACL goes on without a whole answer: the question stands in a `warn` without a fail string, which Exim skips \
-            when the daemon does not answer, or no `defer` or `deny` behind it looks for `end=ok`.",
+            when the daemon does not answer; or, before anybody is accepted, no `defer` or `deny` that is for all looks for \
+            `end=ok`, or none refuses what is not `action=pass`, in the words of contrib; or the ACL that asks is called \
+            where its refusal does not count, as in a `warn`.",
 };
 
 pub(super) static SOCKET_PATH: Kind = Kind {

@@ -44,7 +44,9 @@ impl Patient<'_> {
     /// An option in the file that all our transports read.
     pub(super) fn in_all_transports(&self, option: &str, value: &str) -> Vec<String> {
         let file = "transport-options";
-        if !self.host.ours.contains(file) {
+        let is_fixed =
+            [option.to_owned(), format!("no_{option}")].iter().any(|name| self.host.fixed.contains(name));
+        if !self.host.ours.contains(file) || is_fixed {
             return Vec::new();
         }
         let aside = format!(r"s/^[[:blank:]]*\(no_\)\?{option}\b/# &/");
@@ -77,13 +79,17 @@ impl Patient<'_> {
         let Some(contrib) = &self.host.contrib else { return Vec::new() };
         let is_begun = !self.host.ours.is_empty()
             || self.host.router_files.iter().any(|name| name.contains("connectord"));
-        if self.host.layout != Layout::Split || is_begun {
+        // What contrib sets may not be set already: Exim refuses a second definition.
+        let is_set = ["MAIN_ACL_CHECK_MAIL", "MAIN_ACL_CHECK_RCPT"]
+            .iter()
+            .any(|name| self.host.local_macros.contains(*name) || self.host.fixed.contains(*name));
+        if self.host.layout != Layout::Split || is_begun || is_set {
             return Vec::new();
         }
         let contrib = contrib.display();
         self.in_force(vec![
-            format!("cp -r {contrib}/connectord {DIRECTORY}/"),
-            format!("cp -r {contrib}/conf.d/. {DIRECTORY}/conf.d/"),
+            format!("cp -r --backup=numbered {contrib}/connectord {DIRECTORY}/"),
+            format!("cp -r --backup=numbered {contrib}/conf.d/. {DIRECTORY}/conf.d/"),
         ])
     }
 
@@ -102,6 +108,9 @@ impl Patient<'_> {
                 continue;
             }
             let (debian, next) = (format!("MAIN_ACL_CHECK_{at}"), format!("CONNECTORD_NEXT_{at}"));
+            if [&debian, &next].iter().any(|name| self.host.fixed.contains(*name)) {
+                return Vec::new();
+            }
             let has = |name: &str| self.host.local_macros.contains(name);
             let lower = at.to_ascii_lowercase();
             match (has(&debian), has(&next)) {
@@ -138,7 +147,8 @@ impl Patient<'_> {
 
     /// A macro of Debian's, or of ours.
     pub(super) fn set_macros(&self, macros: &[(&str, &str)]) -> Vec<String> {
-        if self.host.layout == Layout::Own {
+        let is_fixed = macros.iter().any(|(name, _)| self.host.fixed.contains(*name));
+        if self.host.layout == Layout::Own || is_fixed {
             return Vec::new();
         }
         let file = format!("{DIRECTORY}/{}", self.host.layout.local_macros());
@@ -154,5 +164,40 @@ impl Patient<'_> {
             commands.clear();
         }
         self.in_force(commands)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::model::sample::{agreements, connectors};
+    use crate::mta::exim::host::Host;
+    use crate::mta::exim::settings::Settings;
+
+    #[test]
+    fn what_is_written_otherwise_is_left_to_people() {
+        const SET: &str = "MAIN_ACL_CHECK_RCPT";
+        let (settings, agreements) =
+            (Settings::default(), agreements(connectors(&["encrypt of a.example"]), vec![]));
+        let count = |host: Host| {
+            let host = Host { layout: Layout::Split, contrib: Some(PathBuf::from("/contrib")), ..host };
+            let patient =
+                Patient { settings: &settings, agreements: &agreements, host: &host, config_file: None };
+            [patient.install().len(), patient.set_macros(&[(SET, "x")]).len()]
+        };
+        let set = || [SET.to_owned()].into();
+        assert_eq!(count(Host::default()), [4, 3]);
+        assert_eq!(count(Host { local_macros: set(), ..Host::default() }), [0, 4]);
+        assert_eq!(count(Host { fixed: set(), ..Host::default() }), [0, 0]);
+        let ours = |fixed: &[&str]| {
+            let fixed = fixed.iter().map(|name| (*name).to_owned()).collect();
+            let host = Host { ours: ["transport-options".to_owned()].into(), fixed, ..Host::default() };
+            let patient =
+                Patient { settings: &settings, agreements: &agreements, host: &host, config_file: None };
+            patient.in_all_transports("interface", "x").len()
+        };
+        assert_eq!((ours(&[]), ours(&["interface"])), (2, 0));
     }
 }

@@ -9,6 +9,7 @@
 //! printed as a command only where it takes nothing away that somebody wrote.
 
 mod acls;
+mod answers;
 mod certificates;
 mod kinds;
 mod mend;

@@ -4,13 +4,16 @@ use super::kinds::{ANSWER_UNCHECKED, ROUTER_BEFORE, ROUTERS_MISSING};
 use super::{Patient, finding};
 use crate::model::Outbound;
 use crate::model::domain::normalise;
-use crate::mta::exim::lists::items;
+use crate::mta::exim::lists::{items, takes_the_rest};
 use crate::mta::exim::question::Question;
 use crate::mta::exim::settings::Driver;
 use crate::mta::finding::Finding;
 
 /// What stands for the answer's word in the name of a transport.
 const WORD: &str = "${extract{tls}{$address_data}}";
+
+/// What is so when the answer is that there is no connector.
+const WITHOUT_CONNECTOR: &str = "${if eq{${extract{tls}{$address_data}}}{default}}";
 
 /// How a condition sees that an answer is whole.
 const IS_WHOLE: &str = "eq{${extract{end}{$address_data}}}{ok}";
@@ -31,8 +34,66 @@ pub(super) fn routers(patient: &Patient<'_>) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> =
         before.iter().filter_map(|router| stands_before(patient, router)).collect();
+    findings.extend(leads_past(patient, before, behind));
+    findings.extend(is_for_some(patient, asking));
+    match behind.iter().rposition(is_chosen_by_answer) {
+        Some(last) => {
+            let others = behind.iter().take(last).filter(|router| !is_chosen_by_answer(router));
+            findings.extend(others.filter_map(|router| stands_between(patient, router)));
+        }
+        None => {
+            let message = "no router behind this hands mail to the transport that the answer names: no connector is in force";
+            let place = format!("router {}: address_data = {}", asking.name, asking.option("address_data"));
+            let mend = patient.restore_part("routers", &asking.name, "routers");
+            findings.extend(patient.leaving(&ROUTERS_MISSING, |_| true, message, place, mend));
+        }
+    }
     findings.extend(unchecked(patient, asking, behind));
     findings
+}
+
+/// Whether the answer chooses the transport of a router.
+pub(super) fn is_chosen_by_answer(router: &Driver) -> bool {
+    router.option("transport").contains(WORD)
+}
+
+/// An address that a router makes, or passes on, begins behind the question. What it is then is not known here.
+fn leads_past(patient: &Patient<'_>, before: &[Driver], behind: &[Driver]) -> Vec<Finding> {
+    let is_behind = |name: &str| behind.iter().any(|router| router.name == name);
+    let everywhere = before.iter().chain(behind).map(|router| (router, "redirect_router"));
+    let passing = everywhere
+        .chain(before.iter().map(|router| (router, "pass_router")))
+        .filter(|(router, option)| is_behind(router.option(option)));
+    let found = passing.filter_map(|(router, option)| {
+        let place = format!("router {}: {option} = {}", router.name, router.option(option));
+        let message = "addresses go on behind the router that asks the daemon, and are not asked about";
+        patient.leaving(&ROUTER_BEFORE, |_| true, message, place, Vec::new())
+    });
+    found.collect()
+}
+
+/// The router that asks is about some mail, or some domains, only.
+fn is_for_some(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
+    let message = "the daemon is asked only where this applies";
+    let place = |option: &str| format!("router {}: {option} = {}", asking.name, asking.option(option));
+    let limits = ["condition", "senders", "local_parts", "require_files"];
+    if let Some(option) = limits.into_iter().find(|option| !asking.option(option).is_empty()) {
+        return patient.leaving(&ROUTERS_MISSING, |_| true, message, place(option), Vec::new());
+    }
+    let items = items(asking.option("domains"));
+    let is_for_all = |item: &String| {
+        item == "*"
+            || item.strip_prefix('!').is_some_and(|item| ["@", "+local_domains"].contains(&item.trim()))
+    };
+    // What a list of other names leaves out is looked at by these names, as of a router that comes before.
+    let leaves_out = |connector: &Outbound| {
+        let is_open =
+            items.is_empty() || takes_the_rest(&items) || items.last().is_some_and(|item| item == "*");
+        let excluded =
+            items.iter().filter(|item| !is_for_all(item)).filter_map(|item| item.strip_prefix('!'));
+        !is_open || excluded.map(str::trim).any(|item| may_be(patient, item, connector))
+    };
+    patient.leaving(&ROUTERS_MISSING, leaves_out, message, place("domains"), Vec::new())
 }
 
 /// Names of the transports that the answer chooses among, with `word` for the answer's word.
@@ -52,14 +113,34 @@ pub(super) fn chosen<'p>(patient: &Patient<'p>, word: &str) -> Vec<&'p Driver> {
     transports
 }
 
-/// A router that takes mail before anybody asks. A `redirect` makes other addresses, and those are asked about.
-fn stands_before(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
+/// A router that takes mail behind the question, before the answer is obeyed; unless it is for those without a connector.
+fn stands_between(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
+    if router.option("condition") == WITHOUT_CONNECTOR || !sends(patient, router) {
+        return None;
+    }
+    let domains = router.option("domains");
+    patient.leaving(
+        &ROUTER_BEFORE,
+        |connector| may_take(patient, domains, connector),
+        "this router comes before those that obey the daemon's answer, and takes mail against it",
+        format!("router {}: domains = {domains}", router.name),
+        Vec::new(),
+    )
+}
+
+/// Whether a router may hand mail to others.
+fn sends(patient: &Patient<'_>, router: &Driver) -> bool {
     let sends = match router.option("driver") {
         "redirect" => false,
         "queryprogram" => true,
         _ => is_smtp(patient, router.option("transport")),
     };
-    if !sends || router.option("verify_only") == "true" {
+    sends && router.option("verify_only") != "true"
+}
+
+/// A router that takes mail before anybody asks. A `redirect` makes other addresses, and those are asked about.
+fn stands_before(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
+    if !sends(patient, router) {
         return None;
     }
     let domains = router.option("domains");
@@ -82,16 +163,30 @@ fn is_smtp(patient: &Patient<'_>, name: &str) -> bool {
 /// Whether a domain of the connector can be in a list of domains.
 fn may_take(patient: &Patient<'_>, domains: &str, connector: &Outbound) -> bool {
     let items = items(domains);
+    let mut positive = items.iter().filter(|item| !item.starts_with('!'));
+    items.is_empty() || takes_the_rest(&items) || positive.any(|item| may_be(patient, item, connector))
+}
+
+/// Whether a domain of the connector can be what an item of a list of domains says.
+fn may_be(patient: &Patient<'_>, item: &str, connector: &Outbound) -> bool {
     let own = &patient.agreements.mta.own_domains;
-    let is_positive = |item: &&String| !item.starts_with('!');
-    if items.iter().filter(is_positive).count() == 0 {
-        return true;
-    }
-    items.iter().filter(is_positive).any(|item| match item.as_str() {
+    match item {
         "@" | "+local_domains" => false,
         name if name.contains(['*', '$', ';', '^', '+', '@', '/', '(', '[', '!']) => true,
         name => normalise(name).is_ok_and(|name| !own.covers_name(&name) && connector.domains.covers(&name)),
-    })
+    }
+}
+
+/// Whether a condition is one for all answers that are not whole, as contrib has it: that they are is all that is asked,
+/// or one of the things that must be so, or else it is yes.
+fn is_waiting_unless_whole(condition: &str) -> bool {
+    const OTHERWISE: &str = "{no}{yes}}";
+    let Some(inside) = condition.strip_prefix("${if ").and_then(|rest| rest.strip_suffix(OTHERWISE)) else {
+        return condition == format!("${{if !{IS_WHOLE}}}");
+    };
+    let among = inside.strip_prefix("and{").and_then(|rest| rest.strip_suffix('}'));
+    let is_plain = |all: &str| !["!", "or{", "or ", OTHERWISE].iter().any(|other| all.contains(other));
+    inside == IS_WHOLE || among.is_some_and(|all| all.contains(&format!("{{{IS_WHOLE}}}")) && is_plain(all))
 }
 
 /// Whether what comes after the question stops what is no whole answer.
@@ -104,7 +199,8 @@ fn unchecked(patient: &Patient<'_>, asking: &Driver, behind: &[Driver]) -> Optio
     };
     let first: Vec<&Driver> =
         behind.iter().take_while(|router| router.option("driver") == "redirect").filter(waits).collect();
-    let is_whole = |router: &&&Driver| router.option("condition").contains(IS_WHOLE) && is_about_all(router);
+    let is_whole =
+        |router: &&&Driver| is_waiting_unless_whole(router.option("condition")) && is_about_all(router);
     if first.iter().any(|router| is_whole(&router)) {
         return None;
     }

@@ -13,7 +13,12 @@ fn starttls(patient: &Patient<'_>) -> Option<Finding> {
     const OPTION: &str = "tls_advertise_hosts";
     let of = |name: &'static str| (name, patient.settings.main(name));
     let (name, value, message, mend) = if patient.settings.main(OPTION).is_empty() {
-        let mend = patient.set_macros(&[("MAIN_TLS_ADVERTISE_HOSTS", "*")]);
+        // Without it Debian's configuration takes no notice of the other macro.
+        let mend = if patient.settings.written.defines("MAIN_TLS_ENABLE") {
+            patient.set_macros(&[("MAIN_TLS_ADVERTISE_HOSTS", "*")])
+        } else {
+            Vec::new()
+        };
         (OPTION, "", "STARTTLS is not offered, and mail of partners who have to use it is refused", mend)
     } else {
         let files = [of("tls_certificate"), of("tls_privatekey")];

@@ -1,5 +1,7 @@
 //! Where Exim asks, and whether it is let in there.
 
+use std::path::Path;
+
 use super::kinds::{SOCKET_ACCESS, SOCKET_PATH};
 use super::{Patient, finding};
 use crate::mta::exim::host::{Access, Socket};
@@ -33,7 +35,7 @@ fn asked_at<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p str> + use<'p
 fn at(patient: &Patient<'_>, path: &str) -> Option<Finding> {
     let user = patient.settings.main("exim_user");
     let sockets = &patient.host.sockets;
-    let Some(socket) = sockets.iter().find(|socket| socket.path.as_os_str() == path) else {
+    let Some(socket) = sockets.iter().find(|socket| is_same(&socket.path, path)) else {
         let right = sockets.first().map(|socket| socket.path.display().to_string()).unwrap_or_default();
         let message = format!("connectord.toml has the socket at {right}, and not here: nobody answers");
         let mend = patient.set_macros(&[(MACRO, &right)]);
@@ -45,15 +47,26 @@ fn at(patient: &Patient<'_>, path: &str) -> Option<Finding> {
             let message = "there is no socket: the daemon does not run, or does not listen here".to_owned();
             found(patient, &SOCKET_ACCESS, &message, path, Vec::new())
         }
-        Access::Denied => {
-            let message = format!(
-                "user {user} may not connect to it: write `group` into [[listen]] of connectord.toml, or into its unit; \
-                 the commands let it in until the socket is made anew"
+        Access::Denied { is_ours } => {
+            let mut message = format!(
+                "user {user} may not connect to it: write `group` into [[listen]] of connectord.toml, or into its unit"
             );
-            let mend = let_in(socket, patient.settings.main("exim_group"));
+            // Nobody is put out of a group that somebody chose, and a directory that is closed stays closed.
+            let mend = if is_ours { let_in(socket, patient.settings.main("exim_group")) } else { Vec::new() };
+            if !mend.is_empty() {
+                message.push_str("; the commands let it in until the socket is made anew");
+            }
             found(patient, &SOCKET_ACCESS, &message, path, mend)
         }
     }
+}
+
+/// Whether two paths are one: /var/run is a link to /run (FHS 3.0 section 5.13).
+fn is_same(socket: &Path, asked: &str) -> bool {
+    let run = |path: &Path| {
+        path.strip_prefix("/var/run").map_or(path.to_owned(), |rest| Path::new("/run").join(rest))
+    };
+    run(socket) == run(Path::new(asked))
 }
 
 /// Exim's group alone is let in. Names that a shell would read in another way are left to people.

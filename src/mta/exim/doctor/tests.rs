@@ -79,6 +79,8 @@ begin acl
     condition = ${if eq{${extract{end}{$acl_m_c}}}{ok}{no}{yes}}
     deny
     condition = ${if eq{${extract{action}{$acl_m_c}}}{deny}}
+    defer
+    condition = ${if eq{${extract{action}{$acl_m_c}}}{pass}{no}{yes}}
     accept
 begin retry
   *  tls_required  F,4d,1s
@@ -108,6 +110,7 @@ fn found(this: &str, that: &str) -> Vec<(String, String)> {
 #[test]
 fn what_is_right_is_right_however_it_is_called() {
     assert_eq!(found("", "\u{0}"), []);
+    assert_eq!(found("{/var/run/connectord/exim.sock}", "{/run/connectord/exim.sock}"), []);
 }
 
 #[test]
@@ -122,9 +125,15 @@ fn who_comes_before_is_found_unless_it_is_about_others() {
     }
     assert_eq!(before("driver = queryprogram"), bypass);
     assert_eq!(before("driver = accept\ntransport = ${lookup{x}lsearch{y}}"), bypass);
-    for domains in
-        ["! +local_domains", "+others", "*.example", "lsearch;/etc/x", "other.example : a.example", "$x"]
-    {
+    for domains in [
+        "! +local_domains",
+        "+others",
+        "*.example",
+        "lsearch;/etc/x",
+        "other.example : a.example",
+        "$x",
+        "other.example : !c.example",
+    ] {
         let found = before(&format!("driver = accept\ntransport = remote_smtp\ndomains = {domains}"));
         assert_eq!(found, bypass, "{domains}");
     }
@@ -154,8 +163,80 @@ fn an_acl_asks_before_anybody_else_is_let_in() {
     );
     assert_eq!(found("authenticated = *", "hosts = +relay_from_hosts"), []);
     // Chosen in the session.
-    assert_eq!(found("acl_smtp_rcpt = ${if eq{$x}{}{acl_mail}{acl_rcpt}}", "acl_smtp_rcpt = acl_rcpt"), []);
-    let other = "acl_smtp_rcpt = ${if eq{$x}{}{acl_mail}}";
-    let missing = ("exim-acl-missing".to_owned(), other.to_owned());
-    assert_eq!(found(other, "acl_smtp_rcpt = acl_rcpt"), [missing]);
+    assert_eq!(found("acl_smtp_rcpt = ${if eq{$x}{}{acl_rcpt}{acl_rcpt}}", "acl_smtp_rcpt = acl_rcpt"), []);
+    for chosen in ["{acl_mail}", "{acl_mail}{acl_rcpt}", "{acl_rcpt}{acl_mail}", "{acl_rcpt}{accept}"] {
+        let other = format!("acl_smtp_rcpt = ${{if eq{{$x}}{{}}{chosen}}}");
+        let missing = ("exim-acl-missing".to_owned(), other.clone());
+        assert_eq!(found(&other, "acl_smtp_rcpt = acl_rcpt"), [missing]);
+    }
+    // All but one are taken.
+    assert_eq!(
+        found("hosts = !192.0.2.1", "hosts = +relay_from_hosts"),
+        late("ACL acl_rcpt: accept hosts = !192.0.2.1")
+    );
+}
+
+#[test]
+fn a_refusal_counts_where_the_acl_is_called() {
+    let found = |this: &str| {
+        let found = found(this, "require acl = judge \" recipient=x\"");
+        found.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    for call in ["accept\n    endpass\n    acl", "deny !acl", "drop ! acl", "defer !acl", "require acl"] {
+        assert_eq!(found(&format!("{call} = judge \" recipient=x\"")), [""; 0], "{call}");
+    }
+    for call in ["warn acl", "accept acl", "deny acl", "require !acl", "warn !acl"] {
+        assert_eq!(found(&format!("{call} = judge \" recipient=x\"")), ["exim-acl-answer"], "{call}");
+    }
+    assert_eq!(found("deny !acl = judge \" recipient=x\"\n    hosts = 192.0.2.1"), ["exim-acl-answer"]);
+}
+
+#[test]
+fn an_answer_is_obeyed_in_these_words() {
+    let answer = |this: &str, that: &str| found(this, that).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    let action = "condition = ${if eq{${extract{action}{$acl_m_c}}}{pass}{no}{yes}}";
+    let end = "condition = ${if eq{${extract{end}{$acl_m_c}}}{ok}{no}{yes}}";
+    let contrib = r"condition = ${if and{{eq{${extract{end}{$acl_m_c}}}{ok}}{match{$acl_m_c}{\N end=ok $\N}}}{no}{yes}}";
+    assert_eq!(answer(contrib, end), [""; 0]);
+    assert_eq!(answer("condition = ${if eq{${extract{action}{$acl_m_c}}}{defer}}", action), [""; 0]);
+    for (this, that) in [
+        ("condition = ${if eq{$x}{y}}", action),
+        ("condition = ${if eq{${extract{action}{$acl_m_c}}}{pass}}", action),
+        ("condition = ${if eq{${extract{end}{$acl_m_c}}}{ok}}", end),
+        (&format!("{action}\n    hosts = 192.0.2.1"), action),
+        ("accept\n    hosts = 192.0.2.1\n    deny\n", "deny\n"),
+    ] {
+        assert_eq!(answer(this, that), ["exim-acl-answer"], "{this}");
+    }
+}
+
+#[test]
+fn the_answer_is_obeyed_by_routers() {
+    let of = |this: &str, that: &str| found(this, that).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    let missing = ["exim-routers-missing"];
+    assert_eq!(of("transport = remote_smtp", "transport = our_${extract{tls}{$address_data}}"), missing);
+    let asks = "driver = redirect\ndomains = ! +local_domains\n\nwait";
+    for limit in ["condition = ${if eq{$x}{y}}", "senders = *@ours.example"] {
+        assert_eq!(of(&format!("{limit}\n{asks}"), asks), missing, "{limit}");
+    }
+    let about = |domains: &str| of(&asks.replace("! +local_domains", domains), asks);
+    assert!(about("! +local_domains : ! a.example").contains(&missing[0].to_owned()));
+    assert!(about("other.example").contains(&missing[0].to_owned()));
+    let waits = "condition = ${if eq{${extract{end}{$address_data}}}{ok}{no}{yes}}";
+    assert_eq!(
+        of("condition = ${if eq{${extract{end}{$address_data}}}{ok}}", waits),
+        ["exim-answer-unchecked"]
+    );
+    let between = |router: &str| of(&format!("\nsite router:\n{router}\n\nmx router:"), "\nmx router:");
+    let site = "driver = dnslookup\ntransport = remote_smtp";
+    assert_eq!(between(site), ["exim-router-before"]);
+    assert_eq!(
+        between(&format!(
+            "{site}\ncondition = ${{if eq{{${{extract{{tls}}{{$address_data}}}}}}{{default}}}}"
+        )),
+        [""; 0]
+    );
+    let first = |router: &str| of(&format!("\nsite router:\n{router}\n\nask router:"), "\nask router:");
+    assert_eq!(first("driver = redirect\nredirect_router = dnslookup"), ["exim-router-before"]);
+    assert_eq!(first("driver = redirect\nredirect_router = ask"), [""; 0]);
 }

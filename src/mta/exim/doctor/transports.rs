@@ -38,7 +38,7 @@ const RULES: [Rule; 12] = [
         // In plaintext there is no certificate, so that who asks about one stops the mail.
         is_right: |transport, word| {
             transport.option("hosts_require_tls") == "*"
-                || matches!(word, Host | Cert | Pin) && is_asked(transport, "authenticated_sender")
+                || matches!(word, Host | Cert | Pin) && is_asked(transport)
                 || word == Dane && insists_on_records(transport)
         },
         about: all,
@@ -91,12 +91,11 @@ const RULES: [Rule; 12] = [
         kind: &CERTIFICATE_QUESTION,
         option: "authenticated_sender",
         words: &[Host, Cert, Pin],
-        is_right: |transport, _| {
-            ["event_action", "authenticated_sender"].into_iter().any(|option| is_asked(transport, option))
-        },
+        // Not in event_action: Exim goes on when that expansion fails, or no event is raised.
+        is_right: |transport, _| is_asked(transport),
         about: all,
         shared: None,
-        message: "neither this nor event_action asks about the certificate, and stops the mail unless the answer is exactly ok",
+        message: "this does not ask about the certificate, and stop the mail unless the answer is exactly ok",
     },
     Rule {
         kind: &DANE_RECORDS,
@@ -174,7 +173,7 @@ pub(super) fn transports(patient: &Patient<'_>) -> Vec<Finding> {
 /// A word without a transport.
 fn missing(patient: &Patient<'_>) -> Vec<Finding> {
     let settings = patient.settings;
-    if routers::asking(&settings.routers).is_none() {
+    if !settings.routers.iter().any(routers::is_chosen_by_answer) {
         return Vec::new();
     }
     let unknown = [May, Encrypt, Host, Cert, Pin, Dane]
