@@ -4,7 +4,7 @@
 //! Tables that can be listed are read whole. Of the others it is known what they say of the keys that they were asked
 //! for, and nothing else. The daemon's table is not asked here: what it says is a matter of the connectors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Patient;
 use crate::mta::postfix::postmap::{can_be_listed, is_asked_with_whole_keys};
@@ -84,13 +84,13 @@ impl<'p> Chain<'p> {
         Chain { tables: tables(list).into_iter().map(open).collect() }
     }
 
-    /// The keys of all tables that could be listed.
+    /// The keys of all tables that could be listed, in an order that is the same tomorrow.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let listed = self.tables.iter().filter_map(|table| match &table.content {
             Content::Listed(entries) => Some(entries.keys().map(String::as_str)),
             Content::Ours | Content::Asked(_) | Content::Closed(_) => None,
         });
-        listed.flatten()
+        listed.flatten().collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Asks the others.

@@ -57,7 +57,7 @@ fn next_hops(patient: &Patient<'_>, chain: &Chain<'_>) -> (BTreeSet<String>, boo
     let outbound = patient.agreements.outbound.iter().filter(|connector| connector.mode != Mode::Off);
     let smart = outbound.flat_map(|connector| connector.route.smart_hosts()).map(ToString::to_string);
     let listed = chain.keys().filter(|key| !key.starts_with('.') && HostKey::parse(key).is_ok());
-    let mut others = listed.map(str::to_owned).chain(smart);
+    let mut others = smart.chain(listed.map(str::to_owned));
     hops.extend(others.by_ref().take(HOSTS));
     (hops, names.is_cut || others.next().is_some())
 }
