@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Patient;
-use crate::mta::postfix::postmap::{can_be_listed, is_asked_with_whole_keys};
+use crate::mta::postfix::postmap::{Answers, can_be_listed, is_asked_with_whole_keys};
 use crate::mta::postfix::settings::tables;
 
 /// The tables of a setting.
@@ -24,7 +24,7 @@ enum Content {
     Ours,
     Listed(HashMap<String, String>),
     /// What it was asked for and has.
-    Asked(HashMap<String, String>),
+    Asked(Answers),
     /// Why nothing is known of it.
     Closed(String),
 }
@@ -61,6 +61,8 @@ pub(super) enum Found<'c> {
         table: &'c str,
         reason: &'c str,
     },
+    /// There was no time to ask a table for this key.
+    Unseen,
     Nothing,
 }
 
@@ -77,7 +79,7 @@ impl<'p> Chain<'p> {
                 };
                 listed.map_or_else(Content::Closed, |entries| Content::Listed(folded(entries)))
             } else {
-                Content::Asked(HashMap::new())
+                Content::Asked(Answers::default())
             };
             Table { name, content }
         };
@@ -103,7 +105,7 @@ impl<'p> Chain<'p> {
             keys.sort_unstable();
             keys.dedup();
             table.content = match patient.tables.ask(bare(table.name), &keys) {
-                Ok(found) => Content::Asked(found),
+                Ok(answers) => Content::Asked(answers),
                 Err(reason) => Content::Closed(reason),
             };
         }
@@ -119,7 +121,8 @@ impl<'p> Chain<'p> {
                 Content::Closed(reason) => return Found::Unknown { table: table.name, reason },
                 Content::Listed(entries) => entries.get(&folded),
                 Content::Asked(_) if key.is_part && is_asked_with_whole_keys(table.name) => None,
-                Content::Asked(found) => found.get(&key.text),
+                Content::Asked(answers) if answers.unasked.contains(&key.text) => return Found::Unseen,
+                Content::Asked(answers) => answers.found.get(&key.text),
             };
             if let Some(value) = value {
                 return Found::Value { table: table.name, value };

@@ -58,6 +58,7 @@ fn a_transport_table_counts_for_those_that_it_has_an_entry_for() {
         ("pcre:connectord-doctor@a.example=smtp:[r.lab]", vec!["postfix-other-way c0"]),
         ("pcre:a.example=smtp:[r.lab]", vec!["postfix-way-unseen c0 c1"]),
         ("cdb:a.example=smtp:[r.lab]", vec!["postfix-other-way c0"]),
+        ("cdb:a.example=late", vec!["postfix-way-unseen c0 c1"]),
         ("fail:x", vec!["postfix-other-way c0 c1"]),
         ("proxy:hash:a.example=smtp:[r.lab]", vec!["postfix-other-way c0"]),
     ] {
@@ -168,6 +169,8 @@ fn a_static_copy_of_the_answers_is_as_good_while_it_is_one() {
         .replace('P', policy.trim_matches(['{', '}']));
     let cdb = format!("smtp_tls_policy_maps = cdb:{{ {all} }}");
     assert_eq!(found(&cdb, &texts), ["postfix-policy-unseen c0 c1"]);
+    let late = cdb.replace("a.example=encrypt", "a.example=late");
+    assert_eq!(found(&late, &texts), ["postfix-policy-unseen c0 c1"]);
     assert_eq!(
         found("smtp_tls_policy_maps = pcre:a.example=encrypt", &texts),
         ["postfix-policy-missing c0 c1"]

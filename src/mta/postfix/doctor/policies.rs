@@ -93,7 +93,8 @@ fn falls_short(chain: &Chain<'_>, hop: &str, wanted: &str) -> Option<String> {
         // The daemon answers for the whole name.
         return match chain.find(&Key::whole(key), number == 0) {
             Found::Nothing => continue,
-            Found::Ours => None,
+            // Which the list is not whole with.
+            Found::Ours | Found::Unseen => None,
             Found::Value { value, .. } if is_as_strong(value, wanted) => None,
             Found::Value { value, .. } => Some(format!(
                 "for {shown} another table says `{}`, and no connector counts",

@@ -32,6 +32,8 @@ pub(super) enum Sent {
     By(Way),
     /// As mail of which no table says anything, with this next hop if there is one.
     Ordinarily { next: Option<String> },
+    /// A table was not asked, which is among [`Routing::unseen`].
+    Unseen,
     /// It is not known what a table says.
     Unknown { table: String, reason: String },
 }
@@ -91,6 +93,7 @@ impl<'p> Routing<'p> {
             match self.chain.find(key, has_ours && number == 0) {
                 Found::Nothing => {}
                 Found::Ours => return Sent::Ours,
+                Found::Unseen => return Sent::Unseen,
                 Found::Unknown { table, reason } => {
                     return Sent::Unknown { table: table.to_owned(), reason: reason.to_owned() };
                 }

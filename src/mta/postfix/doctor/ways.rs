@@ -96,6 +96,7 @@ impl Ways {
                         self.leaves(number, patient.service_of(number));
                         continue;
                     }
+                    Sent::Unseen => continue,
                     Sent::Ordinarily { next: None } => {
                         ordinary.entry((number, routing.may_be_relayed(name))).or_insert(name);
                         continue;
