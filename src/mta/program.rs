@@ -2,7 +2,7 @@
 //! says is believed to be text.
 
 use std::io::{self, Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -78,14 +78,30 @@ pub fn run(command: &mut Command, input: Vec<u8>, bounds: Bounds) -> Result<Ende
     let (sender, read) = mpsc::channel();
     listen(0, child.stdout.take(), octets, sender.clone());
     listen(1, child.stderr.take(), octets, sender);
-    let said = collect(&read, octets, deadline);
-    if said.is_err() {
+    let ended = collect(&read, octets, deadline).and_then(|said| Ok((said, end(&mut child, deadline)?)));
+    if ended.is_err() {
         let _ = child.kill();
+        // What waits for a disk that does not answer is not ended by a signal: it is not waited for here.
+        thread::spawn(move || child.wait());
     }
-    // With its output closed it has no reason to stay.
-    let status = child.wait().map_err(Error::Run)?;
-    let [out, error] = said?;
+    let ([out, error], status) = ended?;
     Ok(Ended { code: status.code(), out, error })
+}
+
+/// Between two looks whether a program that has closed its outputs has ended: mostly at the first.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How it ends: with its outputs closed it has no reason to stay, and may stay all the same.
+fn end(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Error> {
+    loop {
+        if let Some(status) = child.try_wait().map_err(Error::Run)? {
+            return Ok(status);
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::Hangs);
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// What comes from both pipes.
@@ -120,4 +136,26 @@ fn listen(
         // Maybe nobody waits any more.
         let _ = sender.send((number, outcome.map(|_| bytes)));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stays_is_not_waited_for() {
+        let bounds = Bounds { patience: Duration::from_millis(100), octets: 1024 };
+        for stays in ["exec sleep 600", "exec >&- 2>&-; exec sleep 600"] {
+            let ended = run(Command::new("sh").args(["-c", stays]), Vec::new(), bounds);
+            assert!(matches!(ended, Err(Error::Hangs)), "{stays}: {ended:?}");
+        }
+    }
+
+    #[test]
+    fn who_ends_has_said_how() {
+        let bounds = Bounds { patience: PATIENCE, octets: 1024 };
+        let ended = run(Command::new("sh").args(["-c", "cat; echo no >&2; exit 3"]), b"yes".to_vec(), bounds);
+        let Ended { code, out, error } = ended.unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!((code, out.as_str(), error.as_str()), (Some(3), "yes", "no\n"));
+    }
 }

@@ -85,7 +85,8 @@ fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
         "Postfix 3.7.11: 1 finding\n\
          \n\
          bypass  postfix-fallback-relay  main.cf: smtp_fallback_relay = [relay.test]\n    \
-             mail that a connector stops is sent to this relay instead\n    \
+             mail that a connector stops is sent to this relay instead; what mends it takes the relay from all mail: \
+             what can leave only by it needs a connector with that smart host first\n    \
              connectors: contoso-bank, contoso-trial, everyone\n    \
              # postconf -e 'smtp_fallback_relay = '\n    \
              # postfix reload\n"
@@ -97,7 +98,8 @@ fn a_finding_says_where_it_is_whom_it_is_about_and_what_mends_it() {
         json!([{
             "id": "postfix-fallback-relay",
             "severity": "bypass",
-            "message": "mail that a connector stops is sent to this relay instead",
+            "message": "mail that a connector stops is sent to this relay instead; what mends it takes the relay from all mail: \
+             what can leave only by it needs a connector with that smart host first",
             "connectors": ["contoso-bank", "contoso-trial", "everyone"],
             "where": "main.cf: smtp_fallback_relay = [relay.test]",
             "mend": [

@@ -3,16 +3,22 @@
 //!
 //! It runs with the rights of whoever asks, and in the queue directory, outside of any chroot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::mta::program::{self, Bounds};
 use crate::protocol::escape::printable;
 
-/// For one table, however many keys. A table that takes longer, such as one of a database that is down, stops mail.
+/// For one question. A table that takes longer, such as one of a database that is down, stops mail.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Keys of one question. To a table in a database that answers, these are far less than [`PATIENCE`].
+const CHUNK: usize = 500;
+
+/// For all questions to one table: what is not asked by then is not asked.
+const ALL: Duration = Duration::from_secs(30);
 
 /// A table of a million entries. What comes after it is not read.
 const LIMIT: u64 = 64 << 20;
@@ -28,11 +34,26 @@ pub trait Tables {
     /// Why it cannot be read.
     fn list(&self, table: &str) -> Result<HashMap<String, String>, String>;
 
-    /// The keys among these that it has, with their values.
+    /// What it says of these keys.
     ///
     /// # Errors
     /// Why it does not answer.
-    fn ask(&self, table: &str, keys: &[String]) -> Result<HashMap<String, String>, String>;
+    fn ask(&self, table: &str, keys: &[String]) -> Result<Answers, String>;
+}
+
+/// What a table says of the keys that it was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// Those that it has, with their values.
+    pub found: HashMap<String, String>,
+    /// Those for which there was no time: it has answered others, slowly.
+    pub unasked: HashSet<String>,
+}
+
+/// Why a table says nothing.
+struct Failure {
+    is_slow: bool,
+    reason: String,
 }
 
 /// Whether all entries of a table can be had (dict.h, `sequence`; cdb and those that are asked over a socket have none).
@@ -59,7 +80,12 @@ pub struct Postmap {
 }
 
 impl Postmap {
-    fn run(&self, options: &[&str], table: &str, keys: &[String]) -> Result<HashMap<String, String>, String> {
+    fn run(
+        &self,
+        options: &[&str],
+        table: &str,
+        keys: &[String],
+    ) -> Result<HashMap<String, String>, Failure> {
         let mut command = Command::new("postmap");
         if let Some(directory) = &self.config_directory {
             command.arg("-c").arg(directory);
@@ -71,11 +97,14 @@ impl Postmap {
         }
         let input = keys.iter().flat_map(|key| [key.as_str(), "\n"]).collect::<String>().into_bytes();
         let bounds = Bounds { patience: PATIENCE, octets: LIMIT };
-        let ended = program::run(&mut command, input, bounds).map_err(|failed| match failed {
-            program::Error::Run(error) => format!("postmap: {error}"),
-            program::Error::Failed(said) => format!("postmap: {said}"),
-            program::Error::Hangs => format!("no answer within {} s", PATIENCE.as_secs()),
-            program::Error::Long => format!("it has more than {LIMIT} octets"),
+        let ended = program::run(&mut command, input, bounds).map_err(|failed| Failure {
+            is_slow: matches!(failed, program::Error::Hangs),
+            reason: match failed {
+                program::Error::Run(error) => format!("postmap: {error}"),
+                program::Error::Failed(said) => format!("postmap: {said}"),
+                program::Error::Hangs => format!("no answer within {} s", PATIENCE.as_secs()),
+                program::Error::Long => format!("it has more than {LIMIT} octets"),
+            },
         })?;
         // Where the table has none of the keys it ends with 1 as well, and says nothing but warnings.
         let reason = ended.error.lines().rfind(|line| !line.contains(": warning: "));
@@ -84,7 +113,8 @@ impl Postmap {
             (_, reason) => {
                 let reason = reason.unwrap_or("postmap has failed");
                 let reason = reason.strip_prefix("postmap: ").unwrap_or(reason);
-                return Err(printable(reason.strip_prefix("fatal: ").unwrap_or(reason), REASON));
+                let reason = printable(reason.strip_prefix("fatal: ").unwrap_or(reason), REASON);
+                return Err(Failure { is_slow: false, reason });
             }
         }
         let lines = ended.out.lines().filter_map(|line| line.split_once('\t'));
@@ -94,10 +124,60 @@ impl Postmap {
 
 impl Tables for Postmap {
     fn list(&self, table: &str) -> Result<HashMap<String, String>, String> {
-        self.run(&["-s"], table, &[])
+        self.run(&["-s"], table, &[]).map_err(|failure| failure.reason)
     }
 
-    fn ask(&self, table: &str, keys: &[String]) -> Result<HashMap<String, String>, String> {
-        self.run(&["-q", "-"], table, keys)
+    fn ask(&self, table: &str, keys: &[String]) -> Result<Answers, String> {
+        let deadline = Instant::now() + ALL;
+        in_chunks(keys, |chunk| self.run(&["-q", "-"], table, chunk), || Instant::now() < deadline)
+    }
+}
+
+/// Asks for some keys after the others, while there is time. Who does not answer the first question answers none.
+fn in_chunks(
+    keys: &[String],
+    ask: impl Fn(&[String]) -> Result<HashMap<String, String>, Failure>,
+    has_time: impl Fn() -> bool,
+) -> Result<Answers, String> {
+    let mut answers = Answers::default();
+    let mut is_late = false;
+    for (number, chunk) in keys.chunks(CHUNK).enumerate() {
+        is_late = is_late || number > 0 && !has_time();
+        if !is_late {
+            match ask(chunk) {
+                Ok(found) => {
+                    answers.found.extend(found);
+                    continue;
+                }
+                Err(failure) if number > 0 && failure.is_slow => is_late = true,
+                Err(failure) => return Err(failure.reason),
+            }
+        }
+        answers.unasked.extend(chunk.iter().cloned());
+    }
+    Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_question_has_to_be_answered_in_time() {
+        let keys: Vec<String> = (0..CHUNK * 3).map(|number| number.to_string()).collect();
+        let asked = |fails_at: usize, is_slow: bool, has_time: bool| {
+            let ask = |chunk: &[String]| match chunk.contains(&fails_at.to_string()) {
+                true => Err(Failure { is_slow, reason: "no".to_owned() }),
+                false => Ok(chunk.iter().map(|key| (key.clone(), String::new())).collect()),
+            };
+            in_chunks(&keys, ask, || has_time).map(|answers| (answers.found.len(), answers.unasked.len()))
+        };
+        let nowhere = keys.len();
+        assert_eq!(asked(nowhere, false, true), Ok((CHUNK * 3, 0)));
+        assert_eq!(asked(nowhere, false, false), Ok((CHUNK, CHUNK * 2)));
+        assert_eq!(asked(CHUNK, true, true), Ok((CHUNK, CHUNK * 2)));
+        assert_eq!(asked(0, true, true), Err("no".to_owned()));
+        // What fails does so for mail too.
+        assert_eq!(asked(CHUNK, false, true), Err("no".to_owned()));
     }
 }

@@ -9,6 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
@@ -112,26 +114,91 @@ impl MailOwner {
 
 impl Sockets for MailOwner {
     fn reach(&self, path: &Path, dialect: Dialect) -> Result<(), Unreached> {
-        self.may_use(path)?;
-        let (question, expected): (&[u8], &[u8]) = match dialect {
-            Dialect::Socketmap => (b"30:tls .connectord-doctor.invalid,", b"9:NOTFOUND ,"),
-            Dialect::Policy => {
-                (b"request=smtpd_access_policy\nprotocol_state=CONNECT\n\n", b"action=DUNNO\n\n")
-            }
-        };
-        let answer = || -> io::Result<bool> {
-            let mut stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            stream.write_all(question)?;
-            let mut answer = vec![0; expected.len()];
-            stream.read_exact(&mut answer)?;
-            Ok(answer == expected)
-        };
-        match answer() {
-            Ok(true) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Err(Unreached::Refused),
-            Ok(false) | Err(_) => Err(Unreached::Silent),
+        let may_use = self.may_use(path);
+        if !matches!(may_use, Ok(()) | Err(Unreached::Unknown(_))) {
+            return may_use;
         }
+        // A daemon that does not answer us does not answer that user either.
+        ask(path, dialect, PATIENCE).and_then(|word| match word {
+            Word::Right => may_use,
+            Word::Closed => Err(may_use.err().unwrap_or_else(|| Unreached::Closed(path.to_path_buf()))),
+        })
+    }
+}
+
+/// What comes of asking with our own rights.
+#[derive(Debug, PartialEq, Eq)]
+enum Word {
+    /// The answer.
+    Right,
+    /// We may not connect.
+    Closed,
+}
+
+/// Connects with our own rights, and asks.
+fn ask(path: &Path, dialect: Dialect, patience: Duration) -> Result<Word, Unreached> {
+    let (question, expected): (&[u8], &[u8]) = match dialect {
+        Dialect::Socketmap => (b"30:tls .connectord-doctor.invalid,", b"9:NOTFOUND ,"),
+        Dialect::Policy => (b"request=smtpd_access_policy\nprotocol_state=CONNECT\n\n", b"action=DUNNO\n\n"),
+    };
+    let socket = path.to_path_buf();
+    let answer = move || -> io::Result<bool> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        stream.write_all(question)?;
+        let mut answer = vec![0; expected.len()];
+        stream.read_exact(&mut answer)?;
+        Ok(answer == expected)
+    };
+    // To connect to somebody who accepts nobody any more takes as long as that lasts.
+    let (sender, answered) = mpsc::channel();
+    thread::spawn(move || sender.send(answer()));
+    match answered.recv_timeout(patience) {
+        Ok(Ok(true)) => Ok(Word::Right),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Word::Closed),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Err(Unreached::Refused),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Unreached::Missing(path.to_path_buf()))
+        }
+        Ok(Ok(false) | Err(_)) | Err(_) => Err(Unreached::Silent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use nix::sys::socket::{Backlog, listen};
+
+    use super::*;
+
+    const LITTLE: Duration = Duration::from_millis(100);
+
+    #[test]
+    fn who_accepts_nobody_is_silent() {
+        let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let path = directory.path().join("s");
+        assert_eq!(ask(&path, Dialect::Policy, LITTLE), Err(Unreached::Missing(path.clone())));
+        let listener = UnixListener::bind(&path).unwrap_or_else(|error| panic!("{error}"));
+        let backlog = Backlog::new(0).unwrap_or_else(|error| panic!("{error}"));
+        listen(&listener, backlog).unwrap_or_else(|error| panic!("{error}"));
+        // The first waits for an answer, the others for being let in.
+        for _ in 0..3 {
+            assert_eq!(ask(&path, Dialect::Socketmap, LITTLE), Err(Unreached::Silent));
+        }
+        drop(listener);
+        assert_eq!(ask(&path, Dialect::Policy, LITTLE), Err(Unreached::Refused));
+    }
+
+    #[test]
+    fn a_dead_daemon_is_seen_by_whom_nobody_knows() {
+        let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let path = directory.path().join("s");
+        let nobody = MailOwner { name: "no such user".to_owned() };
+        let reach = || nobody.reach(&path, Dialect::Policy);
+        assert_eq!(reach(), Err(Unreached::Missing(path.clone())));
+        drop(UnixListener::bind(&path).unwrap_or_else(|error| panic!("{error}")));
+        assert_eq!(reach(), Err(Unreached::Refused));
     }
 }

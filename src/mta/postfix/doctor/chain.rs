@@ -4,10 +4,10 @@
 //! Tables that can be listed are read whole. Of the others it is known what they say of the keys that they were asked
 //! for, and nothing else. The daemon's table is not asked here: what it says is a matter of the connectors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Patient;
-use crate::mta::postfix::postmap::{can_be_listed, is_asked_with_whole_keys};
+use crate::mta::postfix::postmap::{Answers, can_be_listed, is_asked_with_whole_keys};
 use crate::mta::postfix::settings::tables;
 
 /// The tables of a setting.
@@ -24,7 +24,7 @@ enum Content {
     Ours,
     Listed(HashMap<String, String>),
     /// What it was asked for and has.
-    Asked(HashMap<String, String>),
+    Asked(Answers),
     /// Why nothing is known of it.
     Closed(String),
 }
@@ -61,6 +61,8 @@ pub(super) enum Found<'c> {
         table: &'c str,
         reason: &'c str,
     },
+    /// There was no time to ask a table for this key.
+    Unseen,
     Nothing,
 }
 
@@ -77,20 +79,20 @@ impl<'p> Chain<'p> {
                 };
                 listed.map_or_else(Content::Closed, |entries| Content::Listed(folded(entries)))
             } else {
-                Content::Asked(HashMap::new())
+                Content::Asked(Answers::default())
             };
             Table { name, content }
         };
         Chain { tables: tables(list).into_iter().map(open).collect() }
     }
 
-    /// The keys of all tables that could be listed.
+    /// The keys of all tables that could be listed, in an order that is the same tomorrow.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let listed = self.tables.iter().filter_map(|table| match &table.content {
             Content::Listed(entries) => Some(entries.keys().map(String::as_str)),
             Content::Ours | Content::Asked(_) | Content::Closed(_) => None,
         });
-        listed.flatten()
+        listed.flatten().collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Asks the others.
@@ -103,7 +105,7 @@ impl<'p> Chain<'p> {
             keys.sort_unstable();
             keys.dedup();
             table.content = match patient.tables.ask(bare(table.name), &keys) {
-                Ok(found) => Content::Asked(found),
+                Ok(answers) => Content::Asked(answers),
                 Err(reason) => Content::Closed(reason),
             };
         }
@@ -119,7 +121,8 @@ impl<'p> Chain<'p> {
                 Content::Closed(reason) => return Found::Unknown { table: table.name, reason },
                 Content::Listed(entries) => entries.get(&folded),
                 Content::Asked(_) if key.is_part && is_asked_with_whole_keys(table.name) => None,
-                Content::Asked(found) => found.get(&key.text),
+                Content::Asked(answers) if answers.unasked.contains(&key.text) => return Found::Unseen,
+                Content::Asked(answers) => answers.found.get(&key.text),
             };
             if let Some(value) = value {
                 return Found::Value { table: table.name, value };

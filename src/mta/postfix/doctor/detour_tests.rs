@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used)]
+use super::leads_to;
 use super::tests::found_of;
 use crate::model::Pattern;
 use crate::model::sample::{agreements, connectors};
@@ -57,6 +58,7 @@ fn a_transport_table_counts_for_those_that_it_has_an_entry_for() {
         ("pcre:connectord-doctor@a.example=smtp:[r.lab]", vec!["postfix-other-way c0"]),
         ("pcre:a.example=smtp:[r.lab]", vec!["postfix-way-unseen c0 c1"]),
         ("cdb:a.example=smtp:[r.lab]", vec!["postfix-other-way c0"]),
+        ("cdb:a.example=late", vec!["postfix-way-unseen c0 c1"]),
         ("fail:x", vec!["postfix-other-way c0 c1"]),
         ("proxy:hash:a.example=smtp:[r.lab]", vec!["postfix-other-way c0"]),
     ] {
@@ -73,6 +75,25 @@ fn a_transport_table_counts_for_those_that_it_has_an_entry_for() {
         ("fail:x", vec!["postfix-other-way c0 c1"]),
     ] {
         assert_eq!(found(&format!("transport_maps = {value}, {ours}"), &texts), expected, "{value} before");
+    }
+}
+
+#[test]
+fn who_is_not_relayed_has_nothing_to_do_with_the_transport_for_it() {
+    let texts = ["encrypt of a.example", "encrypt of *.b.example", "encrypt of c.example"];
+    for (domains, expected) in [
+        ("other.example", vec![]),
+        ("A.example", vec!["postfix-other-way c0"]),
+        // Of those that are relayed some are below the connector's name, or the connector's below theirs.
+        ("x.b.example other.example", vec!["postfix-other-way c1"]),
+        (".b.example", vec!["postfix-other-way c1"]),
+        ("example", vec!["postfix-other-way c0 c1 c2"]),
+        ("other.example, hash:/etc/postfix/relay_domains", vec!["postfix-other-way c0 c1 c2"]),
+        ("!a.example, other.example", vec!["postfix-other-way c0 c1 c2"]),
+    ] {
+        let main = format!("relay_domains = {domains}\nrelay_transport = relay:[r.lab]");
+        let found = found(&main, &texts);
+        assert_eq!(found, expected, "{domains}");
     }
 }
 
@@ -144,6 +165,12 @@ fn a_static_copy_of_the_answers_is_as_good_while_it_is_one() {
         assert_eq!(found(&main, &texts), expected, "{value}");
     }
     // What is not listed could say anything of other names.
+    let all = "{a.example=encrypt} { b.example = P } { .b.example = P }"
+        .replace('P', policy.trim_matches(['{', '}']));
+    let cdb = format!("smtp_tls_policy_maps = cdb:{{ {all} }}");
+    assert_eq!(found(&cdb, &texts), ["postfix-policy-unseen c0 c1"]);
+    let late = cdb.replace("a.example=encrypt", "a.example=late");
+    assert_eq!(found(&late, &texts), ["postfix-policy-unseen c0 c1"]);
     assert_eq!(
         found("smtp_tls_policy_maps = pcre:a.example=encrypt", &texts),
         ["postfix-policy-missing c0 c1"]
@@ -204,4 +231,44 @@ fn a_list_of_a_million_leaves_names_for_the_others() {
     assert_eq!(names("transport_maps = cdb:29999.many.example=smtp:[r.lab]"), ["postfix-way-unseen c0 c1"]);
     assert_eq!(names("relayhost ="), [""; 0]);
     assert_eq!(names("smtp_tls_policy_maps ="), ["postfix-policy-missing c0 c1"]);
+}
+
+#[test]
+fn a_long_table_leaves_names_for_the_connectors() {
+    let texts = ["encrypt of z.example", "encrypt of *"];
+    let entries = |first: &str| {
+        let many: String = (0..25_000).map(|number| format!(" {number}.example=encrypt")).collect();
+        format!("smtp_tls_policy_maps = texthash:{{ {first} connectord-doctor.invalid=encrypt{many} }}")
+    };
+    assert_eq!(found(&entries("z.example=encrypt"), &texts), ["postfix-policy-unseen c0 c1"]);
+    assert_eq!(found(&entries("z.example=may"), &texts), ["postfix-policy-missing c0 c1"]);
+}
+
+#[test]
+fn a_directory_may_have_two_names() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    std::fs::create_dir_all(at("real/connectord")).unwrap();
+    std::fs::create_dir(at("run")).unwrap();
+    for (target, link) in [("real", "queue"), ("run", "real/linked")] {
+        std::os::unix::fs::symlink(at(target), at(link)).unwrap();
+    }
+    let absolute = at("real/connectord/s").display().to_string();
+    for (path, is_chrooted, socket, expected) in [
+        ("connectord/s", true, "real/connectord/s", true),
+        ("connectord/s", false, "real/connectord/s", true),
+        ("/connectord/s", true, "real/connectord/s", true),
+        ("/connectord/s", false, "real/connectord/s", false),
+        (absolute.as_str(), false, "queue/connectord/s", true),
+        ("connectord/other", false, "real/connectord/s", false),
+        // A link out of the chroot leads nowhere in it.
+        ("linked/s", false, "run/s", true),
+        ("linked/s", true, "run/s", false),
+    ] {
+        assert_eq!(
+            leads_to(&at("queue"), path, is_chrooted, &[at(socket)]),
+            expected,
+            "{path} {is_chrooted}"
+        );
+    }
 }

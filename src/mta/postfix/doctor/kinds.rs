@@ -7,6 +7,7 @@ pub const KINDS: &[&Kind] = &[
     &POLICY_MISSING,
     &POLICY_ORDER,
     &POLICY_BEFORE,
+    &POLICY_UNSEEN,
     &TLS_REQUIRED,
     &FALLBACK_RELAY,
     &OTHER_WAY,
@@ -53,6 +54,15 @@ pub(super) static POLICY_BEFORE: Kind = Kind {
     about: "Another table stands before the daemon in smtp_tls_policy_maps. What it says now of the domains of the \
             connectors, as far as it was asked, is as strong as what they demand, but what is written into it tomorrow \
             counts and no connector does. Mail waits while either of the two cannot be asked.",
+};
+
+pub(super) static POLICY_UNSEEN: Kind = Kind {
+    id: "postfix-policy-unseen",
+    severity: Severity::Advice,
+    about: "smtp_tls_policy_maps does not name the daemon but tables that do not tell all their entries (cdb:, pcre: and \
+            others; or there are more than 20000 names to ask for), such as those of `connectord export postfix`. What they \
+            were asked for they answer as strongly as the connectors demand; of other names nothing is known, and they stay \
+            as they are when the connectors change.",
 };
 
 pub(super) static TLS_REQUIRED: Kind = Kind {

@@ -4,8 +4,9 @@
 //! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
 //! it happen: `tests/interop/doctor.rs`, `doctor_tables.rs` and `doctor_inbound.rs`.
 //!
-//! What mends a finding is printed as a command only where it takes nothing away that somebody wrote: a list keeps its
-//! other entries, and a value that cannot be written back as it was is left to people.
+//! What mends a finding is printed as a command: a list of tables or restrictions keeps its other entries, and one that
+//! cannot be written back as it was is left to people. A setting that has one right value gets it, and loses the one that
+//! somebody wrote: that is in `where`, whole with --json, and where other mail may need it the message says so.
 
 mod chain;
 mod clients;
@@ -122,7 +123,9 @@ impl<'p> Patient<'p> {
     /// and outside. `None` where a chroot makes it unreachable.
     fn as_asked(&self, sockets: &[PathBuf], mut by: impl Iterator<Item = &'p Service>) -> Option<String> {
         let socket = sockets.first()?;
-        match socket.strip_prefix(self.settings.main("queue_directory")) {
+        let queue = Path::new(self.settings.main("queue_directory"));
+        let relative = socket.strip_prefix(queue).map(Path::to_path_buf);
+        match relative.or_else(|_| resolved(socket).strip_prefix(real(queue)).map(Path::to_path_buf)) {
             Ok(relative) => Some(relative.display().to_string()),
             Err(_) => {
                 by.all(|service| !self.settings.is_chrooted(service)).then(|| socket.display().to_string())
@@ -132,18 +135,19 @@ impl<'p> Patient<'p> {
 
     /// Whether this is the path of one of these sockets, in words of Postfix: within its chroot or outside.
     fn is_at(&self, path: &str, sockets: &[PathBuf]) -> bool {
-        [true, false].into_iter().any(|is_chrooted| sockets.contains(&self.seen(path, is_chrooted)))
+        let queue = Path::new(self.settings.main("queue_directory"));
+        [true, false].into_iter().any(|is_chrooted| leads_to(queue, path, is_chrooted, sockets))
     }
 
     /// Whether a service finds one of these sockets there.
     fn reaches(&self, service: &Service, path: &str, sockets: &[PathBuf]) -> bool {
-        sockets.contains(&self.seen(path, self.settings.is_chrooted(service)))
+        let queue = Path::new(self.settings.main("queue_directory"));
+        leads_to(queue, path, self.settings.is_chrooted(service), sockets)
     }
 
     /// Where a path leads that is opened in the queue directory, as root of everything or not.
     fn seen(&self, path: &str, is_chrooted: bool) -> PathBuf {
-        let path = if is_chrooted { path.trim_start_matches('/') } else { path };
-        Path::new(self.settings.main("queue_directory")).join(path)
+        seen(Path::new(self.settings.main("queue_directory")), path, is_chrooted)
     }
 
     /// Where a service has its value from.
@@ -238,6 +242,30 @@ fn finding<'n>(
 fn typed(mend: Vec<String>) -> Vec<String> {
     let is_lost = |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control();
     if mend.iter().any(|command| command.contains(is_lost)) { Vec::new() } else { mend }
+}
+
+/// Where a path leads that is opened in the queue directory, as root of everything or not.
+fn seen(queue: &Path, path: &str, is_chrooted: bool) -> PathBuf {
+    queue.join(if is_chrooted { path.trim_start_matches('/') } else { path })
+}
+
+/// Whether one of these sockets is there, however the directories on the way to it are called. Within a chroot a symbolic
+/// link may lead elsewhere than outside: there only the queue directory itself may be one.
+fn leads_to(queue: &Path, path: &str, is_chrooted: bool, sockets: &[PathBuf]) -> bool {
+    let written = seen(queue, path, is_chrooted);
+    let real = if is_chrooted { seen(&real(queue), path, true) } else { resolved(&written) };
+    sockets.iter().any(|socket| *socket == written || resolved(socket) == real)
+}
+
+/// A directory without symbolic links; as it is, where that cannot be found out.
+fn real(directory: &Path) -> PathBuf {
+    directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf())
+}
+
+/// A path in a directory without symbolic links.
+fn resolved(path: &Path) -> PathBuf {
+    let place = path.parent().zip(path.file_name());
+    place.map_or_else(|| path.to_path_buf(), |(directory, name)| real(directory).join(name))
 }
 
 /// A word for a POSIX shell.

@@ -86,12 +86,11 @@ impl Patient<'_> {
         let by_key = keys.filter_map(Name::by);
         let by_key = by_key.filter(|name| !self.owners(&name.domain, whose).is_empty());
         let outbound = || self.agreements.outbound.iter().filter(|connector| connector.mode != Mode::Off);
-        // Nobody's million leaves nothing for the others.
-        let share = NAMES.checked_div(outbound().count()).unwrap_or_default().max(1);
+        // Nobody's million leaves nothing for the others, and the connectors' names leave as much for those of tables.
+        let share = (NAMES / 2).checked_div(outbound().count()).unwrap_or_default().max(1);
         let shares = outbound().flat_map(|connector| connector.domains.entries().take(share));
         let rest = outbound().flat_map(|connector| connector.domains.entries().skip(share));
-        // Those of tables first: there something is different.
-        for name in by_key.chain(shares.chain(rest).filter_map(Name::sample)) {
+        for name in shares.filter_map(Name::sample).chain(by_key).chain(rest.filter_map(Name::sample)) {
             if names.len() == NAMES {
                 return Names { names, is_cut: true };
             }

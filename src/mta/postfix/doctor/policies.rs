@@ -57,7 +57,7 @@ fn next_hops(patient: &Patient<'_>, chain: &Chain<'_>) -> (BTreeSet<String>, boo
     let outbound = patient.agreements.outbound.iter().filter(|connector| connector.mode != Mode::Off);
     let smart = outbound.flat_map(|connector| connector.route.smart_hosts()).map(ToString::to_string);
     let listed = chain.keys().filter(|key| !key.starts_with('.') && HostKey::parse(key).is_ok());
-    let mut others = listed.map(str::to_owned).chain(smart);
+    let mut others = smart.chain(listed.map(str::to_owned));
     hops.extend(others.by_ref().take(HOSTS));
     (hops, names.is_cut || others.next().is_some())
 }
@@ -93,7 +93,8 @@ fn falls_short(chain: &Chain<'_>, hop: &str, wanted: &str) -> Option<String> {
         // The daemon answers for the whole name.
         return match chain.find(&Key::whole(key), number == 0) {
             Found::Nothing => continue,
-            Found::Ours => None,
+            // Which the list is not whole with.
+            Found::Ours | Found::Unseen => None,
             Found::Value { value, .. } if is_as_strong(value, wanted) => None,
             Found::Value { value, .. } => Some(format!(
                 "for {shown} another table says `{}`, and no connector counts",

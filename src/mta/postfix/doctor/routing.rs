@@ -32,6 +32,8 @@ pub(super) enum Sent {
     By(Way),
     /// As mail of which no table says anything, with this next hop if there is one.
     Ordinarily { next: Option<String> },
+    /// A table was not asked, which is among [`Routing::unseen`].
+    Unseen,
     /// It is not known what a table says.
     Unknown { table: String, reason: String },
 }
@@ -40,8 +42,12 @@ pub(super) enum Sent {
 pub(super) struct Routing<'p> {
     chain: Chain<'p>,
     pub(super) names: Names,
-    /// Where mail goes of which no table says anything: one of these, by sender and by class of the domain.
-    pub(super) ordinary: Vec<Way>,
+    /// Where mail goes of which no table says anything: one of these, by sender.
+    ordinary: Vec<Way>,
+    /// Or one of these, to a domain of relay_domains.
+    relayed: Vec<Way>,
+    /// What is in relay_domains, if these are only names.
+    relay_domains: Option<Vec<String>>,
     /// Settings that could send it elsewhere, and why it is not known where.
     pub(super) unknown: Vec<(&'static str, String)>,
     /// `.x` means what is below x, and not only that: `x` does as well.
@@ -52,12 +58,16 @@ impl<'p> Routing<'p> {
     pub(super) fn of(patient: &Patient<'p>, service: &'p Service) -> Routing<'p> {
         let of = |name| patient.settings.of(service, name);
         let mut chain = Chain::open(patient, of(TRANSPORT), MAP);
-        let names = patient.names(chain.keys(), Whose::Named);
+        let relay_domains = only_names(of("relay_domains"));
+        let relayed = relay_domains.iter().flatten().map(String::as_str);
+        let names = patient.names(chain.keys().chain(relayed), Whose::Named);
         let style = tables(of("parent_domain_matches_subdomains"));
         let mut routing = Routing {
             names: Names { names: BTreeSet::new(), is_cut: names.is_cut },
             chain: Chain::open(patient, "", MAP),
             ordinary: Vec::new(),
+            relayed: Vec::new(),
+            relay_domains,
             unknown: Vec::new(),
             parents_are_bare: style.contains(&TRANSPORT),
         };
@@ -83,6 +93,7 @@ impl<'p> Routing<'p> {
             match self.chain.find(key, has_ours && number == 0) {
                 Found::Nothing => {}
                 Found::Ours => return Sent::Ours,
+                Found::Unseen => return Sent::Unseen,
                 Found::Unknown { table, reason } => {
                     return Sent::Unknown { table: table.to_owned(), reason: reason.to_owned() };
                 }
@@ -97,6 +108,20 @@ impl<'p> Routing<'p> {
             }
         }
         Sent::Ordinarily { next: None }
+    }
+
+    /// Where mail to a name goes of which no table says anything.
+    pub(super) fn ordinary(&self, is_relayed: bool) -> impl Iterator<Item = &Way> {
+        self.ordinary.iter().chain(self.relayed.iter().filter(move |_| is_relayed))
+    }
+
+    /// Whether a name may be in relay_domains. Whether that is about what is below a name as well is another setting,
+    /// and nearly everybody has it so.
+    pub(super) fn may_be_relayed(&self, name: &Name) -> bool {
+        let Some(names) = &self.relay_domains else { return true };
+        let domain = name.domain.to_lowercase();
+        let mut all = std::iter::once(domain.as_str()).chain(domain::parents(&domain));
+        all.any(|name| names.iter().any(|relayed| relayed.trim_start_matches('.') == name))
     }
 
     /// Whether the daemon decides about any address.
@@ -131,8 +156,8 @@ impl<'p> Routing<'p> {
         );
         if !tables(of("relay_domains")).is_empty() {
             let relay = (of("relay_transport"), "relay_transport");
-            ways.push(way(relay, relayhost));
-            ways.extend(relays.iter().map(|value| way(relay, (value, "sender_dependent_relayhost_maps"))));
+            let by_sender = relays.iter().map(|value| (value.as_str(), "sender_dependent_relayhost_maps"));
+            self.relayed = std::iter::once(relayhost).chain(by_sender).map(|host| way(relay, host)).collect();
         }
         self.ordinary = ways;
     }
@@ -153,4 +178,13 @@ impl<'p> Routing<'p> {
         }
         values
     }
+}
+
+/// The names of a list of domains, in lower case; nothing if it has something else, such as a table, a file or an exception.
+fn only_names(list: &str) -> Option<Vec<String>> {
+    let name = |entry: &str| {
+        let bare = entry.strip_prefix('.').unwrap_or(entry);
+        domain::normalise(bare).is_ok().then(|| entry.to_lowercase())
+    };
+    tables(list).into_iter().map(name).collect()
 }

@@ -94,7 +94,8 @@ fn fallback_relay(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
             !connector.domains.has_any() && relays.any(|relay| !patient.knows_host(number, relay))
         };
         let mend = patient.mend(wrong.set.place, NAME, str::is_empty, "");
-        let message = "mail that a connector stops is sent to this relay instead";
+        let message = "mail that a connector stops is sent to this relay instead; what mends it takes the relay from all mail: \
+                       what can leave only by it needs a connector with that smart host first";
         patient.leaving(ways, &FALLBACK_RELAY, is_sent_round, message, wrong, mend)
     });
     found.collect()

@@ -1,6 +1,6 @@
 //! Whether the daemon is asked, and before everybody else.
 
-use super::kinds::{POLICY_BEFORE, POLICY_MISSING, POLICY_ORDER, SOCKET_PATH};
+use super::kinds::{POLICY_BEFORE, POLICY_MISSING, POLICY_ORDER, POLICY_UNSEEN, SOCKET_PATH};
 use super::policies::Policies;
 use super::ways::Ways;
 use super::{Patient, Place};
@@ -58,10 +58,15 @@ pub(super) fn policy(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
             let is_weaker = |number, _: &Outbound| policies.weaker.contains(&number);
             if !all.iter().any(|table| patient.is_ours(table, MAP)) {
                 // A copy of the answers in a table that tells all of it is as good, as long as it is one.
-                let message = match (all.is_empty(), policies.is_whole) {
-                    (false, true) => format!("the daemon is not asked: {}", policies.first),
+                let message = match policies.first.as_str() {
+                    first if !all.is_empty() && !first.is_empty() => format!("the daemon is not asked: {first}"),
                     _ => "the daemon is not asked: no connector is in force".to_owned(),
                 };
+                if !all.is_empty() && !policies.is_whole && policies.weaker.is_empty() {
+                    let message = "the daemon is not asked, and all that these tables say cannot be known; what they were \
+                                   asked for they answer as the connectors demand";
+                    return patient.leaving(ways, &POLICY_UNSEEN, |_, _| true, message, &wrong, mend);
+                }
                 let about = |number, connector: &Outbound| !policies.is_whole || is_weaker(number, connector);
                 return patient.leaving(ways, &POLICY_MISSING, about, &message, &wrong, mend);
             }

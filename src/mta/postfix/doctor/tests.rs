@@ -5,12 +5,13 @@ use super::*;
 use crate::model::Level;
 use crate::model::mta::TransportName;
 use crate::model::sample::{agreements, connectors};
+use crate::mta::postfix::postmap::Answers;
 use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Said, tables};
 use crate::snapshot;
 
-/// Tables that have their entries in their names: `inline:{a=b}`, `hash:/c` has none, `pcre:a=b` does not tell them, and
-/// `fail:` is none.
+/// Tables that have their entries in their names: `inline:{a=b}`, `hash:/c` has none, `pcre:a=b` does not tell them, is not
+/// asked for those that are `late`, and `fail:` is none.
 pub(super) struct Shelf;
 
 /// A daemon that answers, by the files.
@@ -47,8 +48,11 @@ impl Tables for Shelf {
         Shelf::entries(table)
     }
 
-    fn ask(&self, table: &str, keys: &[String]) -> Result<HashMap<String, String>, String> {
-        Ok(Shelf::entries(table)?.into_iter().filter(|(key, _)| keys.contains(key)).collect())
+    fn ask(&self, table: &str, keys: &[String]) -> Result<Answers, String> {
+        let all = Shelf::entries(table)?.into_iter();
+        let (found, late): (HashMap<_, _>, HashMap<_, _>) =
+            all.filter(|(key, _)| keys.contains(key)).partition(|(_, value)| value != "late");
+        Ok(Answers { found, unasked: late.into_keys().collect() })
     }
 }
 
@@ -91,7 +95,7 @@ smtpd_tls_ask_ccert = yes
 smtpd_tls_fingerprint_digest = sha256
 default_transport = smtp
 relay_transport = relay
-relay_domains = partner.example
+relay_domains = hash:/etc/postfix/relay_domains
 mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
 relayhost =
 transport_maps =

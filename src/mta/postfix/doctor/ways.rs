@@ -87,8 +87,8 @@ impl Ways {
             trouble.names += 1;
             trouble.connectors.insert(connector);
         };
-        // Of ordinary mail the next host is the same for all names of a connector.
-        let mut ordinary: BTreeMap<usize, &Name> = BTreeMap::new();
+        // Of ordinary mail the next host is the same for all names of a connector, or for those that are relayed.
+        let mut ordinary: BTreeMap<(usize, bool), &Name> = BTreeMap::new();
         for name in &routing.names.names {
             for number in patient.owners(&name.domain, Whose::Named) {
                 let ways: Vec<Way> = match routing.sent(name, !patient.is_own(&name.domain)) {
@@ -96,13 +96,16 @@ impl Ways {
                         self.leaves(number, patient.service_of(number));
                         continue;
                     }
+                    Sent::Unseen => continue,
                     Sent::Ordinarily { next: None } => {
-                        ordinary.entry(number).or_insert(name);
+                        ordinary.entry((number, routing.may_be_relayed(name))).or_insert(name);
                         continue;
                     }
                     Sent::Ordinarily { next: Some(next) } => {
-                        let services =
-                            routing.ordinary.iter().map(|way| &way.service).collect::<BTreeSet<_>>();
+                        let services = routing
+                            .ordinary(routing.may_be_relayed(name))
+                            .map(|way| &way.service)
+                            .collect::<BTreeSet<_>>();
                         let way = |service: &String| Way {
                             service: service.clone(),
                             next: next.clone(),
@@ -124,12 +127,17 @@ impl Ways {
                 }
             }
         }
-        for (&number, name) in &ordinary {
-            routing.ordinary.iter().for_each(|way| self.leaves(number, &way.service));
+        let mut known = BTreeSet::new();
+        for (&(number, is_relayed), name) in &ordinary {
+            routing.ordinary(is_relayed).for_each(|way| self.leaves(number, &way.service));
+            if known.contains(&number) {
+                continue;
+            }
             // One is enough: what mends it mends the others.
-            let mut ways = routing.ordinary.iter();
+            let mut ways = routing.ordinary(is_relayed);
             let first = ways.find_map(|way| Some((way, patient.goes_round(number, name, way)?)));
             if let Some((way, what)) = first {
+                known.insert(number);
                 let by = if way.next.is_empty() { TRANSPORT } else { way.by };
                 let is_by_sender = way.by.starts_with("sender_dependent");
                 trouble(
@@ -140,6 +148,7 @@ impl Ways {
                 continue;
             }
             if let Some((by, reason)) = routing.unknown.first() {
+                known.insert(number);
                 trouble(by, number, not_known(reason));
             }
         }
