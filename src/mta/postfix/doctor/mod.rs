@@ -1,8 +1,8 @@
 //! What goes round the connectors in a Postfix, or keeps their mail: from its settings and the agreements to
 //! findings. Pure, but for what is asked on the way: the tables and the sockets that Postfix asks.
 //!
-//! Every finding is something that was seen to happen on a real Postfix, and each is shown by a test that lets
-//! it happen: `tests/interop/doctor.rs`, `doctor_tables.rs` and `doctor_inbound.rs`.
+//! Every bypass and every outage was seen to happen on a real Postfix, and each is shown by a test that lets it happen:
+//! `tests/interop/doctor*.rs`. Advice is what could not be seen.
 //!
 //! What mends a finding is printed as a command: a list of tables or restrictions keeps its other entries, and one that
 //! cannot be written back as it was is left to people. A setting that has one right value gets it, and loses the one that
