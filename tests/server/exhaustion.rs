@@ -86,9 +86,13 @@ fn descriptors(daemon: &Daemon) -> usize {
 #[test]
 fn l6_without_descriptors_there_is_no_storm_and_it_wakes_by_itself() {
     let daemon = Setup::new(CONFIGURATION).shell("ulimit -n 4096;").start();
+    let path = daemon.path("run/socketmap.sock");
+    // Each socket is served by now, and has what it takes: READY is said a moment before.
+    assert_eq!(tls(&mut connect(&path), "bank.example").as_deref(), Some(BANK));
+    assert_eq!(daemon.status()["generation"], 1);
     let begin = std::time::Instant::now();
     limit_descriptors(&daemon, 4);
-    let mut waiting = connect(&daemon.path("run/socketmap.sock"));
+    let mut waiting = connect(&path);
     daemon.log.wait_for("warn accept_failed protocol=socketmap");
     // Long enough for a storm to show.
     daemon.log.wait_for_all("warn accept_failed protocol=socketmap", 3);
