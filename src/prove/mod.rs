@@ -107,7 +107,7 @@ impl Error {
     }
 
     fn place(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
-        Error::system(format!("{what} {}", path.display()), error)
+        Error::system(format!("{what} {}", printable(&path.to_string_lossy(), WORDS)), error)
     }
 
     /// The same with the last lines of the log.

@@ -198,11 +198,9 @@ fn remarks(proof: &Proof) -> Markup {
 /// What the servers did, and what the MTA said of one mail that stayed.
 fn servers(proof: &Proof) -> Markup {
     let said = |server| {
-        let tries = proof.connectors.iter().flat_map(|connector| &connector.tries);
-        tries
-            .filter(|tried| tried.end == End::Waits && tried.daemon && tried.server == server)
-            .map(|tried| &tried.reason)
-            .next()
+        let mut tries = proof.connectors.iter().flat_map(|connector| &connector.tries);
+        let waits = |tried: &&Try| tried.end == End::Waits && tried.daemon && tried.server == server;
+        tries.find(waits).map(|tried| &tried.reason)
     };
     html! {
         table class="facts small" {

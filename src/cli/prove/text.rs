@@ -57,7 +57,8 @@ pub(super) fn write(proof: &Proof, out: &mut impl Write) -> io::Result<()> {
 
 fn of_connector(connector: &ConnectorProof, out: &mut impl Write) -> io::Result<()> {
     let ConnectorProof { connector: name, mode, demands, verdict: found, reasons, tries, .. } = connector;
-    writeln!(out, "{name}: {} ({mode}; {demands})", verdict(*found))?;
+    // The path of a file of authorities is among them.
+    writeln!(out, "{name}: {} ({mode}; {})", verdict(*found), printable(demands, usize::MAX))?;
     if let Some(part) = part(connector) {
         writeln!(out, "  {part}")?;
     }
