@@ -42,6 +42,29 @@ fn every_metric_that_is_named_exists_and_each_is_described() {
     assert_eq!(named(&fs::read_to_string(file("README.md")).unwrap()), there);
 }
 
+/// Asked of Prometheus: each alert that alerts.yml has numbers for fires as it says there, and only then.
+#[test]
+fn alerts_fire_as_they_should() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/bin/promtool");
+    let tool = if kept.exists() { kept } else { PathBuf::from("promtool") };
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(file("connectord.rules.yml"), directory.path().join("connectord.rules.yml")).unwrap();
+    fs::write(directory.path().join("alerts.yml"), include_str!("alerts.yml")).unwrap();
+    let tried =
+        Command::new(tool).args(["test", "rules", "alerts.yml"]).current_dir(directory.path()).output();
+    let output = match tried {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            assert!(std::env::var_os("CONNECTORD_TESTS_MUST_NOT_SKIP").is_none(), "promtool: tests/setup");
+            eprintln!("skipped: promtool is missing (tests/setup as root, or Debian: prometheus)");
+            return;
+        }
+        tried => tried.unwrap(),
+    };
+    let told =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{told}");
+}
+
 #[test]
 fn the_dashboard_is_one() {
     let dashboard: Value =
