@@ -31,6 +31,9 @@ const WORK: &str = "/run/connectord-prove";
 /// The authority of the proof's servers.
 pub const AUTHORITY: &str = "/run/connectord-prove/authority.pem";
 
+/// Where the stderr of a program is kept while it runs.
+pub const SAID: &str = "/run/connectord-prove/said";
+
 /// What is new here.
 const OWN: [&str; 2] = ["/run", "/dev"];
 
