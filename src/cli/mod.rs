@@ -117,11 +117,11 @@ enum Command {
     /// of this machine, mail to our own domains say, it gives to them there too, where they find no daemon and no network.
     ///
     /// What a connector holds for was tried with the first three of its domains, or those of --domain. Not seen is what only
-    /// the MTA that runs has, such as open connections and TLS sessions that are resumed; what milters and content
-    /// filters do, which the copy has not, or does not reach; with Exim, routers that know a client that submits from a
-    /// program of this machine; whether the resolver validates, which DANE needs; demands on ciphers and on the name that is
-    /// sent (SNI); and inbound connectors. Tables that are asked for over the network or at a socket are not found, and mail
-    /// that needs them waits: the connector is not shown to hold then.
+    /// the MTA that runs has, such as open connections and TLS sessions that are resumed; messages to several domains at
+    /// once; what milters and content filters do, which the copy has not, or does not reach; with Exim, routers that know a
+    /// client that submits from a program of this machine; whether the resolver validates, which DANE needs; demands on
+    /// ciphers and on the name that is sent (SNI); and inbound connectors. Tables that are asked for over the network or at a
+    /// socket are not found, and mail that needs them waits: the connector is not shown to hold then.
     Prove(prove::Options),
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]

@@ -6,10 +6,11 @@
 //! network are not touched: everything is in namespaces that nobody else sees ([`enclosure`], [`network`]), and ends with
 //! this process, however that ends.
 //!
-//! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), tables that are asked
-//! for over the network, what milters and content filters do, whether the real resolver validates, demands on ciphers
-//! and on the name that is sent (SNI), and with Exim what differs between a program of this machine that sends and a client
-//! that submits. `doctor` reads what it can of that.
+//! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), what a message to
+//! several domains at once is sent by (Exim: `multi_domain`), tables that are asked for over the network, what milters and
+//! content filters do, whether the real resolver validates, demands on ciphers and on the name that is sent (SNI), and with
+//! Exim what differs between a program of this machine that sends and a client that submits. `doctor` reads what it can of
+//! that.
 //!
 //! It takes root, ip(8), and the file system for processes at /proc.
 
