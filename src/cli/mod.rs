@@ -105,20 +105,23 @@ enum Command {
     Doctor(doctor::Mta),
     /// Show by experiment that connectors fail closed
     ///
-    /// A copy of this machine's Postfix, with its settings, and a daemon of the configuration as it is in the files, send
-    /// mail of each outbound connector to mail servers that do everything wrong: no STARTTLS, a wrong certificate, an old
-    /// TLS version. Nothing may arrive weaker than the connector demands, also with the header `TLS-Required: no`, and
+    /// A copy of this machine's Postfix or Exim, with its settings, and a daemon of the configuration as it is in the files,
+    /// send mail of each outbound connector to mail servers that do everything wrong: no STARTTLS, a wrong certificate, an
+    /// old TLS version. Nothing may arrive weaker than the connector demands, also with the header `TLS-Required: no`, and
     /// also while the daemon is stopped; and what is right must arrive. It ends with 0 when all of that is so, and with 1
     /// otherwise.
     ///
-    /// It takes root and ip(8), and half a minute for ten connectors. All of it is in namespaces of its own: the Postfix that
-    /// runs, its queue, its log and the network are not touched, and nothing of the file system can be written there.
+    /// It takes root and ip(8), and half a minute for ten connectors; with Exim, which is a process for each mail, a minute.
+    /// All of it is in namespaces of its own: the MTA that runs, its queue, its log and the network are not touched, and
+    /// nothing of the file system can be written there. Of Exim's configuration nothing is changed: what it gives to programs
+    /// of this machine, mail to our own domains say, it gives to them there too, where they find no daemon and no network.
     ///
     /// What a connector holds for was tried with the first three of its domains, or those of --domain. Not seen is what only
-    /// the Postfix that runs has, such as open connections and TLS sessions that are resumed; what milters and content
-    /// filters do, which the copy has not; whether the resolver validates, which DANE needs; demands on ciphers and on the
-    /// name that is sent (SNI); and inbound connectors. Tables that are asked for over the network or at a socket are not
-    /// found, and mail that needs them waits: the connector is not shown to hold then.
+    /// the MTA that runs has, such as open connections and TLS sessions that are resumed; messages to several domains at
+    /// once; what milters and content filters do, which the copy has not, or does not reach; with Exim, routers that know a
+    /// client that submits from a program of this machine; whether the resolver validates, which DANE needs; demands on
+    /// ciphers and on the name that is sent (SNI); and inbound connectors. Tables that are asked for over the network or at a
+    /// socket are not found, and mail that needs them waits: the connector is not shown to hold then.
     Prove(prove::Options),
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]

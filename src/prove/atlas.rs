@@ -68,7 +68,16 @@ impl Atlas {
             own: [host.to_owned()].into(),
             strange: [nobody()].into(),
             has_own_authority: false,
+            has_tlsa: false,
         })
+    }
+
+    /// Whether a host has TLSA records. Where somebody's has, whoever forges MX records has some too.
+    pub fn has_tlsa(&self, host: &str) -> bool {
+        match self.shown.get(host) {
+            Some(shown) => shown.has_tlsa,
+            None => host == nobody() && self.shown.values().any(|shown| shown.has_tlsa),
+        }
     }
 
     /// Whether it is a host of one of the connectors.

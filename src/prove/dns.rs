@@ -1,4 +1,5 @@
-//! The DNS of a proof: every name has a mail host and an address, and every mail host TLSA records.
+//! The DNS of a proof: every name has a mail host and an address, and mail hosts that are to be known by TLSA records have
+//! some.
 //!
 //! What it says of signatures it says to whoever asks for it as Postfix does: the resolver of a host is believed
 //! (RFC 6840 section 5.7). The TLSA records are of the key that a right server has, so that `dane` and `dane-only` can
@@ -84,9 +85,12 @@ fn data(name: &str, kind: RecordType, atlas: &Atlas, says: Says) -> Result<Optio
     }
     let is_of_a_port = name.starts_with('_');
     if kind == RecordType::TLSA && is_of_a_port {
+        // `_25._tcp.mx.example` (RFC 6698 section 3).
+        let host = name.splitn(3, '.').nth(2).unwrap_or_default();
         let record =
             |key: [u8; 32]| TLSA::new(CertUsage::DaneEe, Selector::Spki, Matching::Sha256, key.to_vec());
-        return Ok(says.key.map(record).map(RData::TLSA));
+        let key = says.key.filter(|_| atlas.has_tlsa(host));
+        return Ok(key.map(record).map(RData::TLSA));
     }
     if is_of_a_port {
         return Err(ResponseCode::NXDomain);
@@ -108,7 +112,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use hickory_resolver::proto::op::Query;
 
+    use super::super::subject::Subject;
     use super::*;
+    use crate::model::sample::{agreements, connectors};
 
     const SAYS: Says = Says { key: Some([7; 32]), misleads: false };
 
@@ -119,7 +125,10 @@ mod tests {
     fn answer_of(says: Says, name: &str, kind: RecordType) -> (ResponseCode, Vec<String>) {
         let mut question = Message::query();
         question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-        let said = reply(&question.to_vec().unwrap(), &Atlas::default(), says).unwrap();
+        let agreements = agreements(connectors(&["dane of contoso.com", "encrypt of a.example"]), Vec::new());
+        let subjects = agreements.outbound.iter().map(|connector| Subject::of(connector, &agreements, &[]));
+        let atlas = Atlas::of(&subjects.collect::<Vec<_>>());
+        let said = reply(&question.to_vec().unwrap(), &atlas, says).unwrap();
         let said = Message::from_vec(&said).unwrap();
         assert_eq!(said.metadata.id, question.metadata.id);
         (said.metadata.response_code, said.answers.iter().map(|record| record.data.to_string()).collect())
@@ -127,10 +136,20 @@ mod tests {
 
     #[test]
     fn every_name_has_a_mail_host_and_an_address() {
-        let found = |name, kind| answer(name, kind).1.join(" ");
+        let found = |name: &str, kind| answer(name, kind).1.join(" ");
         assert_eq!(found("Contoso.com.", RecordType::MX), "10 mx.contoso.com.");
         assert_eq!(found("mx.contoso.com.", RecordType::A), "198.18.1.1");
-        assert_eq!(found("_25._tcp.mx.contoso.com.", RecordType::TLSA), format!("3 1 1 {}", "07".repeat(32)));
+        let tlsa = format!("3 1 1 {}", "07".repeat(32));
+        for (name, expected) in [
+            ("mx.contoso.com", tlsa.as_str()),
+            ("mx.connectord-prove-stranger.invalid", &tlsa),
+            // Who does not ask for any has none.
+            ("mx.a.example", ""),
+            ("relay.example", ""),
+        ] {
+            let of_port = format!("_25._tcp.{name}.");
+            assert_eq!(found(&of_port, RecordType::TLSA), expected, "{name}");
+        }
         assert_eq!(answer("mx.contoso.com.", RecordType::AAAA), (ResponseCode::NoError, vec![]));
         assert_eq!(answer("1.2.0.192.in-addr.arpa.", RecordType::PTR), (ResponseCode::NXDomain, vec![]));
         assert_eq!(answer("_25._tcp.mx.contoso.com.", RecordType::A).0, ResponseCode::NXDomain);

@@ -6,9 +6,9 @@
 //! ([`sockets`]). The namespace ends with the thread that made it and the processes started there, and nobody outside
 //! ever sees it.
 //!
-//! What stays reachable: FIFOs and devices outside of /dev, which nothing that is started here is told to open; a socket
-//! that somebody makes, or moves to another path, while a round runs; and by root's /proc/PID/root all that a process of
-//! this machine sees, if a setting says just that.
+//! What stays reachable: FIFOs and devices outside of /dev, which nothing that is started here is told to open, but by what
+//! Exim's configuration delivers to; a socket that somebody makes, or moves to another path, while a round runs; and by
+//! root's /proc/PID/root all that a process of this machine sees, if a setting says just that.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
@@ -30,6 +30,9 @@ const WORK: &str = "/run/connectord-prove";
 
 /// The authority of the proof's servers.
 pub const AUTHORITY: &str = "/run/connectord-prove/authority.pem";
+
+/// Where the stderr of a program is kept while it runs.
+pub const SAID: &str = "/run/connectord-prove/said";
 
 /// What is new here.
 const OWN: [&str; 2] = ["/run", "/dev"];

@@ -1,12 +1,12 @@
-//! What the copy of Postfix says of each probe: its log, which comes to a socket of ours.
+//! What the copy of an MTA says of each probe: its log, which comes to a socket of ours, or is in files of the copy.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -24,114 +24,193 @@ const FATES: usize = 10;
 /// Characters of a reason that are kept: enough to know it again.
 const WORDS: usize = 300;
 
+/// Octets of a file that are read at once.
+const MOST: u64 = 16 << 20;
+
 /// How long it takes at most to see that it is over.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What Postfix did with a probe.
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was delivered, to whomever.
+    Sent,
+    /// It failed for good.
+    Returned,
+    /// It is tried again.
+    Waits,
+}
+
+/// What an MTA did with a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fate {
-    /// `sent`, `deferred`, `bounced`, `expired`
-    pub status: String,
-    /// Why, in words of Postfix.
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in words of the MTA.
     pub reason: String,
 }
 
-/// The log so far.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Heard>>);
+impl Fate {
+    fn new(outcome: Outcome, reason: &str) -> Fate {
+        Fate { outcome, reason: reason.chars().take(WORDS).collect() }
+    }
 
-#[derive(Default)]
-struct Heard {
+    /// A probe that was delivered.
+    pub fn sent(reason: &str) -> Fate {
+        Fate::new(Outcome::Sent, reason)
+    }
+
+    /// A probe that failed for good.
+    pub fn returned(reason: &str) -> Fate {
+        Fate::new(Outcome::Returned, reason)
+    }
+
+    /// A probe that is tried again.
+    pub fn waits(reason: &str) -> Fate {
+        Fate::new(Outcome::Waits, reason)
+    }
+}
+
+/// What a line tells.
+pub struct Heard {
+    /// The recipient, and what it stood for.
+    pub recipients: Vec<String>,
+    /// What became of the mail.
+    pub fate: Fate,
+}
+
+/// What understands the lines of an MTA.
+pub trait Reader: Send {
+    /// What this line, after those before it, tells of a recipient, if anything.
+    fn read(&mut self, line: &str) -> Option<Heard>;
+}
+
+/// The log so far.
+#[derive(Clone)]
+pub struct Log(Arc<Mutex<SoFar>>);
+
+struct SoFar {
+    reader: Box<dyn Reader>,
     fates: HashMap<String, Vec<Fate>>,
     last: VecDeque<String>,
+    /// How far each file is read.
+    files: HashMap<PathBuf, u64>,
 }
 
 impl Log {
+    /// Nothing is heard yet.
+    pub fn new(reader: Box<dyn Reader>) -> Log {
+        let (fates, last, files) = Default::default();
+        Log(Arc::new(Mutex::new(SoFar { reader, fates, last, files })))
+    }
+
     /// Listens at a path, where syslog(3) writes to.
     ///
     /// # Errors
     /// What the system says.
-    pub fn listen(path: &Path, closing: Closing) -> io::Result<Log> {
+    pub fn listen(&self, path: &Path, closing: Closing) -> io::Result<()> {
         let socket = UnixDatagram::bind(path)?;
         // Every user of this machine may log.
         fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
         socket.set_read_timeout(Some(LOOK))?;
-        let log = Log::default();
-        let heard = log.clone();
+        let log = self.clone();
         thread::spawn(move || {
             let mut line = [0; 8192];
             while !closing.is_set() {
                 let Ok(length) = socket.recv(&mut line) else { continue };
-                heard.add(&String::from_utf8_lossy(line.get(..length).unwrap_or_default()));
+                log.so_far().add(&String::from_utf8_lossy(line.get(..length).unwrap_or_default()));
             }
         });
-        Ok(log)
+        Ok(())
     }
 
-    fn add(&self, line: &str) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((recipients, fate)) = fate(line)
-            && heard.fates.len() < RECIPIENTS
+    /// Reads what these files have more than before, in whole lines. What cannot be read is not there yet.
+    pub fn catch_up(&self, files: &[PathBuf]) {
+        let mut so_far = self.so_far();
+        for path in files {
+            let from = so_far.files.get(path).copied().unwrap_or_default();
+            let Ok(octets) = behind(path, from) else { continue };
+            let whole = octets.iter().rposition(|octet| *octet == b'\n').map_or(0, |last| last + 1);
+            let (lines, _) = octets.split_at(whole);
+            String::from_utf8_lossy(lines).lines().for_each(|line| so_far.add(line));
+            so_far.files.insert(path.clone(), from.saturating_add(u64::try_from(whole).unwrap_or_default()));
+        }
+    }
+
+    /// What became of the mail to this address, and to those that it stands for.
+    pub fn fates(&self, recipient: &str) -> Vec<Fate> {
+        self.so_far().fates.get(recipient).cloned().unwrap_or_default()
+    }
+
+    /// The last lines.
+    pub fn last(&self) -> String {
+        self.so_far().last.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+
+    fn so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SoFar {
+    fn add(&mut self, line: &str) {
+        if let Some(Heard { recipients, fate }) = self.reader.read(line)
+            && self.fates.len() < RECIPIENTS
         {
             for recipient in recipients {
-                let fates = heard.fates.entry(recipient.to_ascii_lowercase()).or_default();
+                let fates = self.fates.entry(recipient.to_ascii_lowercase()).or_default();
                 if fates.len() < FATES {
                     fates.push(fate.clone());
                 }
             }
         }
-        if heard.last.len() == LINES {
-            heard.last.pop_front();
+        if self.last.len() == LINES {
+            self.last.pop_front();
         }
-        heard.last.push_back(line.to_owned());
-    }
-
-    /// What became of the mail to this address, and to those that it stands for.
-    pub fn fates(&self, recipient: &str) -> Vec<Fate> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fates
-            .get(recipient)
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    /// The last lines.
-    pub fn last(&self) -> String {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.last.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+        self.last.push_back(line.to_owned());
     }
 }
 
-/// `to=<a>, orig_to=<b>, relay=..., status=deferred (reason)` (log_adhoc.c:log_adhoc).
-fn fate(line: &str) -> Option<(Vec<&str>, Fate)> {
-    let (head, tail) = line.split_once(", status=")?;
-    let (status, reason) = tail.split_once(" (").unwrap_or((tail, ""));
-    let recipients = [" to=<", ", orig_to=<"].into_iter().filter_map(|word| {
-        let (_, rest) = head.split_once(word)?;
-        rest.split_once('>').map(|(address, _)| address)
-    });
-    let reason = reason.trim_end().trim_end_matches(')').chars().take(WORDS).collect();
-    Some((recipients.collect(), Fate { status: status.trim_end().to_owned(), reason }))
+fn behind(path: &Path, from: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut octets = Vec::new();
+    file.take(MOST).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write as _;
+
     use super::*;
 
+    /// Everybody named in a line waits.
+    struct All;
+
+    impl Reader for All {
+        fn read(&mut self, line: &str) -> Option<Heard> {
+            let recipients: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            (!recipients.is_empty()).then(|| Heard { recipients, fate: Fate::waits(line) })
+        }
+    }
+
     #[test]
-    fn the_fate_of_a_probe_is_read() {
-        let log = Log::default();
-        log.add("<22>Nov 26 08:00:00 postfix/smtp[7]: 4F: to=<A@x.example>, relay=mx.x.example[198.18.1.1]:25, delay=1, dsn=4.7.5, status=deferred (Server certificate not verified (again))\n");
-        log.add("<22>Nov 26 08:00:00 postfix/local[7]: 4F: to=<root@y.example>, orig_to=<b@x.example>, relay=discard, status=sent (y.example)");
-        log.add("<22>Nov 26 08:00:00 postfix/qmgr[7]: 4F: removed");
-        let fate = |recipient| log.fates(recipient).pop().map(|fate| (fate.status, fate.reason));
-        let deferred = ("deferred".to_owned(), "Server certificate not verified (again".to_owned());
-        assert_eq!(fate("a@x.example"), Some(deferred));
-        assert_eq!(fate("b@x.example"), Some(("sent".to_owned(), "y.example".to_owned())));
-        assert_eq!(fate("root@y.example"), fate("b@x.example"));
-        assert_eq!(fate("c@x.example"), None);
-        assert_eq!(log.last().lines().count(), 3);
+    fn a_file_is_read_in_whole_lines_and_each_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, log) = (directory.path().join("mainlog"), Log::new(Box::new(All)));
+        let files = [path.clone()];
+        log.catch_up(&files);
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"A@x b@x\nc@").unwrap();
+        log.catch_up(&files);
+        assert_eq!((log.fates("a@x").len(), log.fates("b@x").len()), (1, 1));
+        file.write_all(b"x\n").unwrap();
+        log.catch_up(&files);
+        log.catch_up(&files);
+        assert_eq!(log.fates("c@x"), [Fate::waits("c@x")]);
+        assert_eq!(log.fates("a@x").len(), 1);
+        assert_eq!(log.last(), "A@x b@x\nc@x\n");
     }
 }

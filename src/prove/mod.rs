@@ -6,9 +6,11 @@
 //! network are not touched: everything is in namespaces that nobody else sees ([`enclosure`], [`network`]), and ends with
 //! this process, however that ends.
 //!
-//! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), tables that are asked
-//! for over the network, what milters and content filters do, whether the real resolver validates, and demands on ciphers
-//! and on the name that is sent (SNI). `doctor` reads what it can of that.
+//! What it cannot show: what only a running MTA has (open connections, sessions that are resumed), what a message to
+//! several domains at once is sent by (Exim: `multi_domain`), tables that are asked for over the network, what milters and
+//! content filters do, whether the real resolver validates, demands on ciphers and on the name that is sent (SNI), and with
+//! Exim what differs between a program of this machine that sends and a client that submits. `doctor` reads what it can of
+//! that.
 //!
 //! It takes root, ip(8), and the file system for processes at /proc.
 
@@ -16,14 +18,13 @@ mod advice;
 mod atlas;
 mod authority;
 mod closing;
-mod copy;
 mod daemon;
-mod differences;
 mod dns;
 mod enclosure;
 mod judge;
 mod log;
 mod mounts;
+pub mod mta;
 mod network;
 mod partner;
 mod place;
@@ -46,7 +47,6 @@ use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use sha2::{Digest as _, Sha256};
 
-pub use copy::Original;
 pub use plan::{Plan, Wanted};
 pub use round::Round;
 
@@ -148,8 +148,6 @@ pub struct Around {
     pub at: Timestamp,
     /// The name of this machine.
     pub machine: String,
-    /// The MTA's version.
-    pub mta_version: String,
     /// The files.
     pub files: Vec<proof::File>,
 }
@@ -188,8 +186,9 @@ pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(Round)) -> Result<Proof,
         seconds: u64::try_from(seconds).unwrap_or_default(),
         machine: around.machine,
         connectord: env!("CARGO_PKG_VERSION"),
-        mta: "postfix",
-        mta_version: around.mta_version,
+        mta: plan.mta.id(),
+        mta_name: plan.mta.name(),
+        mta_version: plan.mta.version().to_owned(),
         files: around.files,
         differences: differences(plan),
         servers: Server::ALL.map(|server| Described { server: server.id(), about: server.about() }).to_vec(),
@@ -218,15 +217,15 @@ fn run(
 /// Ports that settings of the MTA lead to and nobody foresaw; more than anybody has.
 const MORE_PORTS: usize = 16;
 
-/// `connect to relay.example[198.18.1.1]:2525: Connection refused` (smtp_connect.c:smtp_connect_sock)
+/// `connect to relay.example[198.18.1.1]:2525: Connection refused` (Postfix, smtp_connect.c:smtp_connect_sock), and
+/// `H=relay.example [198.18.1.1]:2525 Connection refused` (Exim, with the selector `outgoing_port`).
 fn unserved(reason: &str) -> Option<u16> {
-    let (place, _) = reason.split_once(": Connection refused")?;
-    place.rsplit_once("]:")?.1.parse().ok()
+    let (place, _) = reason.split_once("Connection refused")?;
+    place.trim_end_matches([':', ' ']).rsplit_once("]:")?.1.parse().ok()
 }
 
 fn differences(plan: &Plan) -> Vec<String> {
-    let settings = plan.original.differences().into_iter();
-    let settings = settings.map(|(option, what)| format!("postconf {option} {}", what.join(" ")));
+    let settings = plan.mta.differences().into_iter();
     // The units that make these sockets say who may ask; the daemon of the proof has none.
     let sockets = plan.asked().map(|socket| format!("chmod 666 {}", socket.display()));
     settings.chain(sockets).collect()
@@ -240,6 +239,8 @@ mod tests {
     fn a_port_where_nobody_is_is_read() {
         for (reason, expected) in [
             ("connect to relay.example[198.18.1.1]:2525: Connection refused", Some(2525)),
+            ("H=relay.example [198.18.1.1]:2525 Connection refused; R=r T=t defer (111)", Some(2525)),
+            ("H=relay.example [198.18.1.1] Connection refused", None),
             ("connect to relay.example[198.18.1.1]:25: Connection timed out", None),
             ("host mx.example[198.18.1.1] said: 450 connect to [x]:99: Connection refused", Some(99)),
             ("Connection refused", None),

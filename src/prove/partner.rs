@@ -194,7 +194,10 @@ impl Shared {
                     }
                     client.say("250 2.0.0 taken")?;
                 }
-                "QUIT" => return client.say("221 2.0.0 bye"),
+                "QUIT" => {
+                    client.say("221 2.0.0 bye")?;
+                    return client.end();
+                }
                 "RSET" | "NOOP" => client.say("250 2.0.0 ok")?,
                 _ => client.say("500 5.5.2 what?")?,
             }
@@ -307,9 +310,9 @@ impl Conversation {
         wire.flush()
     }
 
-    /// All lines to the dot; the number of the probe that it is.
+    /// All lines to the dot; the number of the probe that it is. A bounce has the header of what it is about in its text.
     fn message(&mut self) -> io::Result<Option<usize>> {
-        let (mut size, mut probe) = (0, None);
+        let (mut size, mut probe, mut is_header) = (0, None, true);
         loop {
             let line = self.line()?;
             size += line.len();
@@ -319,7 +322,9 @@ impl Conversation {
             if size > LARGEST {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
+            is_header &= !line.is_empty();
             if let Some((name, value)) = line.split_once(": ")
+                && is_header
                 && probe.is_none()
                 && name.eq_ignore_ascii_case(HEADER)
             {
@@ -340,6 +345,16 @@ impl Conversation {
         let stream = Ssl::new(context)?.accept(self.plain()?).map_err(io::Error::other)?;
         let version = stream.ssl().version_str().to_owned();
         Ok((Conversation::new(Wire::Tls(Box::new(stream))), version))
+    }
+
+    /// Says that nothing comes any more, and waits for the same (RFC 8446 section 6.1): else the client takes the connection
+    /// for cut off, and logs that.
+    fn end(mut self) -> io::Result<()> {
+        if let Wire::Tls(stream) = self.0.get_mut() {
+            stream.shutdown().map_err(io::Error::other)?;
+            self.0.by_ref().take(LONGEST).read_to_end(&mut Vec::new())?;
+        }
+        Ok(())
     }
 
     /// Answers the client's hello with what is no TLS.

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use super::copy::Original;
+use super::mta::Mta;
 use super::subject::Subject;
 use super::{Error, network};
-use crate::config::{Listen, ListenProtocol};
+use crate::config::Listen;
 use crate::model::requirement::Anchors;
 use crate::model::{Agreements, Domain, Outbound, Pattern};
-use crate::mta::postfix::settings::{Settings, tables};
 use crate::validate::route::port;
 
 /// Mails of one round. Each is a process, and there are as many rounds as servers.
@@ -25,7 +24,7 @@ const PORTS: [u16; 2] = [25, 587];
 /// What is tried, and with what.
 pub struct Plan {
     /// The MTA.
-    pub original: Original,
+    pub mta: Box<dyn Mta>,
     /// The connectors.
     pub subjects: Vec<Subject>,
     /// Connectors' own files of authorities.
@@ -83,15 +82,15 @@ impl Plan {
     ///
     /// # Errors
     /// The addresses of this machine cannot be read; or it is more than can be tried at once.
-    pub fn of(wanted: &Wanted<'_>, original: Original) -> Result<Plan, Error> {
+    pub fn of(wanted: &Wanted<'_>, mta: Box<dyn Mta>) -> Result<Plan, Error> {
         let Wanted { agreements, chosen, domains, listen, .. } = wanted;
         let subjects: Vec<Subject> =
             chosen.iter().map(|connector| Subject::of(connector, agreements, domains)).collect();
         // Where no [[listen]] says it, the units say where the sockets are.
-        let asked = || listen.iter().filter(|listen| listen.protocol == ListenProtocol::Socketmap);
+        let asked = || listen.iter().filter(|listen| listen.protocol == mta.asks());
         let is_written = asked().any(|listen| listen.is_written);
         let runtime =
-            if is_written { wanted.runtime.to_owned() } else { unwritten(wanted.runtime, &original) };
+            if is_written { wanted.runtime.to_owned() } else { mta.directory_of_sockets(wanted.runtime) };
         let directory = |listen: &Listen| Some(runtime.join(listen.path()?).parent()?.to_owned());
         let ports = subjects.iter().flat_map(|subject| &subject.ports);
         let anchors =
@@ -102,8 +101,12 @@ impl Plan {
         let plan = Plan {
             sockets: listen.iter().filter_map(directory).chain([runtime.clone()]).collect(),
             listen: asked().filter_map(|listen| listen.path().map(Path::to_owned)).collect(),
-            ports: ports.filter_map(|port| port::number(Some(port))).chain(PORTS).collect(),
-            senders: senders(agreements, &original.settings),
+            ports: ports
+                .filter_map(|port| port::number(Some(port)))
+                .chain(PORTS)
+                .chain(mta.ports())
+                .collect(),
+            senders: senders(agreements, mta.host_name()),
             own: network::own_addresses()
                 .map_err(|error| Error::system("read the addresses of this machine", error))?,
             anchors: anchors.collect(),
@@ -111,7 +114,7 @@ impl Plan {
             config: wanted.config.to_owned(),
             runtime,
             subjects,
-            original,
+            mta,
         };
         match plan.mails().len() {
             count if count > MAX_MAILS => Err(Error::Large { count }),
@@ -148,26 +151,15 @@ impl Plan {
     }
 }
 
-/// Where the sockets are that nobody has written: where Postfix looks for them, of the two places that are usual.
-fn unwritten(runtime: &Path, original: &Original) -> PathBuf {
-    let services = original.settings.services().filter_map(|service| service.own("smtp_tls_policy_maps"));
-    let mut maps = services.chain([original.settings.main("smtp_tls_policy_maps")]).flat_map(tables);
-    let there = format!("socketmap:unix:{}/", runtime.display());
-    if maps.any(|map| map.starts_with(&there)) {
-        return runtime.to_owned();
-    }
-    original.queue_directory().join("connectord")
-}
-
 /// The domains that our mail comes from.
-fn senders(agreements: &Agreements, postfix: &Settings) -> Vec<String> {
+fn senders(agreements: &Agreements, host_name: &str) -> Vec<String> {
     let own = agreements.mta.own_domains.iter().filter_map(|pattern| match pattern {
         Pattern::Exact(domain) | Pattern::Tree(domain) => Some(domain.to_string()),
         Pattern::Below(_) | Pattern::Any => None,
     });
     let mut senders: Vec<String> = own.take(MAX_SENDERS).collect();
     if senders.is_empty() {
-        senders.push(postfix.main("myhostname").to_owned());
+        senders.push(host_name.to_owned());
     }
     senders
 }

@@ -28,8 +28,11 @@ pub struct Proof {
     pub machine: String,
     /// The version of connectord.
     pub connectord: &'static str,
-    /// `postfix`
+    /// `postfix`, `exim`
     pub mta: &'static str,
+    /// The same in a sentence.
+    #[serde(skip)]
+    pub mta_name: &'static str,
     /// Its version.
     pub mta_version: String,
     /// What was tried: files by their digests.

@@ -18,7 +18,7 @@ use super::daemon::Daemon;
 use super::dns::Says;
 use super::enclosure::{AUTHORITY, Enclosure, Processes};
 use super::judge::{Came, weaker};
-use super::log::{Fate, Log};
+use super::log::{Fate, Log, Outcome};
 use super::network::{Namespace, WORLD, connect};
 use super::partner::{Authorities, HEADER, Mail, Partner};
 use super::plan::{self as planned, Plan};
@@ -38,10 +38,6 @@ pub struct Round {
     pub daemon: bool,
 }
 
-/// How long it may take until all probes have ended, and so much more for each.
-const PATIENCE: Duration = Duration::from_secs(60);
-const MORE: Duration = Duration::from_millis(200);
-
 /// How often is looked.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -50,9 +46,6 @@ const MAX_PEM: u64 = 16 << 20;
 
 /// The DNS's port (RFC 1035 section 4.2).
 const DNS: u16 = 53;
-
-/// How long is waited for what an alias makes of a mail beside.
-const REST: Duration = Duration::from_millis(300);
 
 /// A probe on its way; its number is its place.
 struct Probe<'p> {
@@ -105,17 +98,19 @@ fn enclosed(
     let partner = Partner::start(&world, ports, round.server, atlas, Arc::clone(authorities))
         .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
 
-    plan.original.copy_into(&mut enclosure)?;
+    plan.mta.copy_into(&mut enclosure)?;
     trust(plan, &enclosure, authorities)?;
     directories_of_sockets(plan, &enclosure)?;
-    let log = Log::listen(Path::new("/dev/log"), closing.clone())
+    let log = Log::new(plan.mta.reader());
+    log.listen(Path::new("/dev/log"), closing.clone())
         .map_err(|error| Error::system("listen to the log", error))?;
 
     let _processes = Processes::begin()?;
     let mut daemon = if round.daemon { Some(Daemon::start(plan, &enclosure)?) } else { None };
-    plan.original.start().map_err(|error| error.beside(&log.last()))?;
+    plan.mta.start().map_err(|error| error.beside(&log.last()))?;
     let probes = send(plan)?;
-    await_ends(&probes, &log);
+    plan.mta.tend(u32::try_from(probes.len()).unwrap_or(u32::MAX))?;
+    await_ends(plan, &probes, &log);
     let (mail, asked) = (partner.mail(), partner.asked());
     if let Some(daemon) = &mut daemon {
         daemon.is_well()?;
@@ -133,7 +128,7 @@ fn trust(plan: &Plan, enclosure: &Enclosure, authorities: &Authorities) -> Resul
     fs::write(AUTHORITY, pem).map_err(|error| Error::place("write", Path::new(AUTHORITY), error))?;
     let mut trusting: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     for (files, authority) in
-        [(plan.original.authorities(), &authorities.system), (plan.anchors.clone(), &authorities.own)]
+        [(plan.mta.authorities(), &authorities.system), (plan.anchors.clone(), &authorities.own)]
     {
         // A file that is not there is trusted by nobody, and stays so.
         for file in files.into_iter().filter_map(|file| fs::canonicalize(file).ok()) {
@@ -174,20 +169,26 @@ fn send(plan: &Plan) -> Result<Vec<Probe<'_>>, Error> {
         let recipient = format!("connectord-prove-{}@{}", probes.len(), mail.domain);
         let required = if mail.header { "TLS-Required: no\n" } else { "" };
         let headers = format!("{HEADER}: {}\n{required}", probes.len());
-        plan.original.submit(&mail.sender, &recipient, &headers)?;
+        plan.mta.submit(&mail.sender, &recipient, &headers)?;
         probes.push(Probe { mail, recipient });
     }
     Ok(probes)
 }
 
 /// Waits until something is known of each.
-fn await_ends(probes: &[Probe<'_>], log: &Log) {
-    let more = u32::try_from(probes.len()).unwrap_or(u32::MAX);
-    let until = Instant::now() + PATIENCE + MORE.saturating_mul(more);
-    while Instant::now() < until && probes.iter().any(|probe| log.fates(&probe.recipient).is_empty()) {
+fn await_ends(plan: &Plan, probes: &[Probe<'_>], log: &Log) {
+    let patience = plan.mta.patience(u32::try_from(probes.len()).unwrap_or(u32::MAX));
+    let until = Instant::now() + patience.first;
+    loop {
+        log.catch_up(&plan.mta.logs());
+        let is_known = |probe: &Probe<'_>| !log.fates(&probe.recipient).is_empty();
+        if probes.iter().all(is_known) || Instant::now() > until {
+            break;
+        }
         thread::sleep(PAUSE);
     }
-    thread::sleep(REST);
+    thread::sleep(patience.rest);
+    log.catch_up(&plan.mta.logs());
 }
 
 fn tried(
@@ -212,14 +213,14 @@ fn tried(
         None => (arrived.first().copied(), None),
     };
     // Of what an alias made of it, what is furthest from showing anything.
-    let with = |words: &[&str]| fates.iter().find(|fate| words.contains(&fate.status.as_str()));
+    let with = |outcome| fates.iter().find(|fate| fate.outcome == outcome);
     let (end, fate) = if arrived.is_some() {
-        (End::Arrived, fates.first())
-    } else if let Some(fate) = with(&["sent"]) {
+        (End::Arrived, with(Outcome::Sent).or(fates.first()))
+    } else if let Some(fate) = with(Outcome::Sent) {
         (End::Elsewhere, Some(fate))
-    } else if let Some(fate) = with(&["bounced", "expired"]) {
+    } else if let Some(fate) = with(Outcome::Returned) {
         (End::Returned, Some(fate))
-    } else if let Some(fate) = with(&["deferred"]) {
+    } else if let Some(fate) = with(Outcome::Waits) {
         (End::Waits, Some(fate))
     } else {
         (End::Unknown, fates.first())

@@ -86,8 +86,8 @@ impl Server {
             Server::Stripped => "does not offer STARTTLS, because somebody on the way overwrote the word",
             Server::Refused => "offers STARTTLS, and then refuses it (454)",
             Server::Broken => {
-                "offers STARTTLS, and then breaks the handshake off; where Postfix may go on in plaintext, it does so minutes later, \
-                 which is not awaited"
+                "offers STARTTLS, and then breaks the handshake off; where an MTA may go on in plaintext, Exim does so at once, and \
+                 Postfix minutes later, which is not awaited"
             }
             Server::SelfSigned => "shows a self-signed certificate with an agreed name",
             Server::UnknownAuthority => {

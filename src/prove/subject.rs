@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::names::Names;
 use crate::model::outbound::Route;
 use crate::model::requirement::Anchors;
-use crate::model::{Agreements, Domain, Host, Mode, Outbound, Pattern, Requirement};
+use crate::model::{Agreements, Domain, Host, Level, Mode, Outbound, Pattern, Requirement};
 
 /// Domains of one connector that get probes when none are named. How many there are is told beside.
 pub const MAX_DOMAINS: usize = 3;
@@ -58,6 +58,9 @@ pub struct Shown {
     pub strange: BTreeSet<String>,
     /// Whether a connector there has authorities of its own, and not the system's.
     pub has_own_authority: bool,
+    /// Whether there are TLSA records: where a connector there asks for them. Others would be kept by them from mail that
+    /// goes round their connectors, for an MTA that obeys them wherever they are (Exim: `hosts_try_dane`).
+    pub has_tlsa: bool,
 }
 
 impl Shown {
@@ -67,6 +70,7 @@ impl Shown {
         self.own.extend(other.own.iter().cloned());
         self.strange.extend(other.strange.iter().cloned());
         self.has_own_authority |= other.has_own_authority;
+        self.has_tlsa |= other.has_tlsa;
     }
 }
 
@@ -173,7 +177,9 @@ fn shown(requirement: &Requirement, host: &Host, domain: &str) -> Shown {
             right.collect()
         }
     };
-    Shown { right, own, strange, has_own_authority: matches!(requirement.anchors(), Anchors::File(_)) }
+    let has_own_authority = matches!(requirement.anchors(), Anchors::File(_));
+    let has_tlsa = matches!(requirement.level(), Level::Dane | Level::DaneOnly);
+    Shown { right, own, strange, has_own_authority, has_tlsa }
 }
 
 /// The host of a stranger that forged records lead to.
@@ -254,6 +260,11 @@ mod tests {
         let strange =
             [".co.uk", ".example", ".invalid"].map(|suffix| format!("mx.connectord-prove-stranger{suffix}"));
         assert_eq!(names(narrow.strange), strange);
+        assert!(
+            shown("dane of a.b").has_tlsa
+                && shown("dane-only of a.b").has_tlsa
+                && !shown("may of a.b").has_tlsa
+        );
         assert_eq!(names(shown("verify of a.b").right), ["mx.a.b"]);
         assert_eq!(names(shown("secure domain of a.b").right), ["mx.a.b"]);
         assert_eq!(names(shown("encrypt of a.b").right), ["a.b", "mx.a.b"]);

@@ -3,6 +3,7 @@
 use super::proof::{ConnectorProof, End, Try, Verdict};
 use super::server::Server;
 use super::subject::Subject;
+use crate::model::judgement::Objection;
 
 /// The verdict on a connector, with its reasons.
 pub fn verdict(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
@@ -48,9 +49,7 @@ fn meaning(subject: &Subject, tried: &Try) -> Option<(Verdict, String)> {
         End::Unknown => not_shown("nothing was heard of the mail".to_owned()),
         End::Elsewhere => not_shown(format!("the mail went elsewhere: {}", tried.reason)),
         // Nobody but the partner has the key that is pinned: it can be seen that the certificate was judged.
-        End::Waits if is_right && is_pinned(subject) && tried.reason.contains("certificate not verified") => {
-            None
-        }
+        End::Waits if is_right && is_pinned(subject) && is_judged(&tried.reason) => None,
         End::Waits | End::Returned if is_right => {
             not_shown(format!("the mail did not arrive: {}", tried.reason))
         }
@@ -67,6 +66,12 @@ fn meaning(subject: &Subject, tried: &Try) -> Option<(Verdict, String)> {
 /// Whether only the partner itself can be right.
 fn is_pinned(subject: &Subject) -> bool {
     subject.requirement.pins().is_some()
+}
+
+/// Whether an MTA says that a certificate was looked at, and is another: Postfix (smtp_proto.c:smtp_start_tls); and Exim,
+/// which was told so by the daemon ([`Objection::Fingerprint`]).
+fn is_judged(reason: &str) -> bool {
+    reason.contains("certificate not verified") || reason.contains(&Objection::Fingerprint.to_string())
 }
 
 /// A try in few words.

@@ -1,4 +1,4 @@
-//! `prove`, as far as it needs no Postfix: `tests/interop/prove.rs` has one.
+//! `prove`, as far as it needs no MTA: `tests/interop/prove.rs` and `prove_exim.rs` have one.
 
 use nix::unistd::geteuid;
 
@@ -29,6 +29,22 @@ fn what_cannot_be_tried_is_said() {
     let mut command = bench.command(&["prove"]);
     let without = ended(command.env("PATH", "/nowhere")).expect(69);
     assert!(without.stderr.contains("is Postfix installed"), "{}", without.stderr);
+    let both = tempfile::tempdir().unwrap();
+    for name in ["postconf", "exim"] {
+        std::fs::write(both.path().join(name), "").unwrap();
+    }
+    let mut command = bench.command(&["prove"]);
+    let unsure = ended(command.env("PATH", both.path())).expect(64);
+    assert!(
+        unsure.stderr.contains("Postfix and Exim are both here: name one, with --mta"),
+        "{}",
+        unsure.stderr
+    );
+    let mut command = bench.command(&["prove", "--mta", "exim"]);
+    let without = ended(command.env("PATH", "/nowhere")).expect(69);
+    assert!(without.stderr.contains("is Exim installed"), "{}", without.stderr);
+    let other = bench.run(&["prove", "--mta", "exim", "--config-dir", "/etc/postfix"]).expect(64);
+    assert!(other.stderr.contains("--config-dir is for Postfix"), "{}", other.stderr);
     bench.write("connectord.toml", "version = 1\n");
     let none = bench.run(&["prove"]).expect(64);
     assert!(none.stderr.contains("there is no outbound connector to try"), "{}", none.stderr);

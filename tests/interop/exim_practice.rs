@@ -30,7 +30,7 @@ impl<M: Mta> Practice<M> {
     }
 
     /// A file among Exim's, which the machine sees.
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.lab.machine.directory().join("etc").join(name)
     }
 

@@ -47,7 +47,7 @@ impl Original for Template {
 }
 
 /// Somebody's own, who has no ACL at MAIL.
-struct Own;
+pub struct Own;
 
 const OWN: &str = "\
 primary_hostname = mail.ours.example

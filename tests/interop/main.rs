@@ -90,6 +90,7 @@ mod postmap;
 mod practice;
 mod prove;
 mod prove_enclosure;
+mod prove_exim;
 mod requirement;
 mod resolver;
 mod root;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::certificates::Authority;
 use crate::condition::wait_for;
+use crate::machine::Machine;
 use crate::on_each_postfix;
 use crate::practice::Practice;
 use crate::resolver::Zone;
@@ -17,7 +18,7 @@ use crate::root::Release;
 on_each_postfix!(what_holds_and_what_goes_round, every_level_holds, killed_it_leaves_nothing);
 
 /// What is tried: the connector `good` with this mode and these names, and beside it one that demands less.
-fn connectors(mode: &str, names: &str) -> String {
+pub fn connectors(mode: &str, names: &str) -> String {
     format!(
         r#"
 [[outbound]]
@@ -36,45 +37,53 @@ tls = "encrypt"
     )
 }
 
-const NAMES: &str = r#""mx.good.co.uk", "*.filter.example""#;
+pub const NAMES: &str = r#""mx.good.co.uk", "*.filter.example""#;
+
+/// What `prove` of a program on a machine says; its exit code says the same.
+pub fn proved(machine: &Machine, program: &str, arguments: &[&str]) -> Value {
+    let all: Vec<&str> = ["prove", "--json"].iter().chain(arguments).copied().collect();
+    let output = machine.output(program, &all);
+    let proof: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(output.status.code(), Some(i32::from(proof["verdict"] != "holds")), "{proof}");
+    proof
+}
+
+/// A proof fails, for these connectors with these servers, and for no others.
+#[track_caller]
+pub fn failed(proof: &Value, what: &str, expected: &[(&str, &[&str])]) {
+    let found: BTreeSet<(String, String)> = each(proof)
+        .filter(|(_, tried)| !tried["weaker"].is_null())
+        .map(|(name, tried)| (name, text_of(&tried["server"])))
+        .collect();
+    let expected: BTreeSet<(String, String)> = expected
+        .iter()
+        .flat_map(|(name, servers)| servers.iter().map(|server| ((*name).to_owned(), (*server).to_owned())))
+        .collect();
+    assert_eq!(found, expected, "{what}: {proof:#}");
+    assert_eq!(proof["verdict"], "fails");
+}
 
 impl Practice {
-    /// What `prove` says; its exit code says the same.
+    /// What `prove` says.
     pub fn proof(&self, arguments: &[&str]) -> Value {
-        let mut all = vec!["prove", "--json", "--config", "/etc/postfix/connectord.toml"];
+        let mut all = vec!["--config", "/etc/postfix/connectord.toml"];
         all.extend(arguments);
-        let output = self.lab.machine.output("/etc/postfix/connectord", &all);
-        let proof: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        assert_eq!(output.status.code(), Some(i32::from(proof["verdict"] != "holds")), "{proof}");
-        proof
+        proved(&self.lab.machine, "/etc/postfix/connectord", &all)
     }
 
-    /// The proof fails, for this connector and these servers, and for no others.
     #[track_caller]
     fn fails(&self, what: &str, expected: &[(&str, &[&str])]) {
-        let proof = self.proof(&[]);
-        let found: BTreeSet<(String, String)> = each(&proof)
-            .filter(|(_, tried)| !tried["weaker"].is_null())
-            .map(|(name, tried)| (name, text_of(&tried["server"])))
-            .collect();
-        let expected: BTreeSet<(String, String)> = expected
-            .iter()
-            .flat_map(|(name, servers)| {
-                servers.iter().map(|server| ((*name).to_owned(), (*server).to_owned()))
-            })
-            .collect();
-        assert_eq!(found, expected, "{what}: {proof:#}");
-        assert_eq!(proof["verdict"], "fails");
+        failed(&self.proof(&[]), what, expected);
     }
 }
 
-fn text_of(value: &Value) -> String {
+pub fn text_of(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Every try, with its connector.
-fn each(proof: &Value) -> impl Iterator<Item = (String, &Value)> {
+pub fn each(proof: &Value) -> impl Iterator<Item = (String, &Value)> {
     let connectors = proof["connectors"].as_array().unwrap();
     connectors.iter().flat_map(|connector| {
         let name = text_of(&connector["connector"]);
@@ -83,8 +92,8 @@ fn each(proof: &Value) -> impl Iterator<Item = (String, &Value)> {
 }
 
 /// Without TLS, and with one that no agreement means. After a handshake that broke Postfix waits before it tries without.
-const NO_TLS: [&str; 3] = ["no-starttls", "stripped", "refused"];
-const ALL_WRONG: [&str; 9] = [
+pub const NO_TLS: [&str; 3] = ["no-starttls", "stripped", "refused"];
+pub const ALL_WRONG: [&str; 9] = [
     "no-starttls",
     "stripped",
     "refused",
@@ -96,7 +105,7 @@ const ALL_WRONG: [&str; 9] = [
     "misled",
 ];
 
-const ALL: [&str; 15] = [
+pub const ALL: [&str; 15] = [
     "right",
     "no-starttls",
     "stripped",
@@ -167,7 +176,7 @@ fn holds(practice: &Practice) {
 }
 
 /// A connector for each level, and what only a route or a version makes.
-const LEVELS: [(&str, &str); 9] = [
+pub const LEVELS: [(&str, &str); 9] = [
     ("names", "tls = \"secure\"\nmatch = [\"*.names.example\"]"),
     ("encrypted", "tls = \"encrypt\""),
     ("verified", "tls = \"verify\""),

@@ -74,12 +74,12 @@ impl Software {
     fn packages(self) -> &'static str {
         match self {
             Software::Postfix => "--include=postfix,nsd,unbound,ldnsutils,iproute2",
-            Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd",
+            Software::Exim => "--include=exim4-daemon-heavy,ca-certificates,nsd,iproute2",
             Software::PostfixHost => {
                 "--include=systemd,systemd-sysv,dbus,apt,rpm,ca-certificates,nsd,postfix,iproute2"
             }
             Software::EximHost => {
-                "--include=systemd,systemd-sysv,dbus,apt,procps,ca-certificates,nsd,exim4-daemon-light"
+                "--include=systemd,systemd-sysv,dbus,apt,procps,ca-certificates,nsd,exim4-daemon-light,iproute2"
             }
         }
     }

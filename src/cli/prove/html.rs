@@ -53,11 +53,11 @@ pub(super) fn page(proof: &Proof) -> String {
                 (remarks(proof))
                 h2 { "What was tried" }
                 p {
-                    "A copy of this machine's Postfix, with its settings, and a daemon of the connectors as they are in the files sent "
+                    "A copy of this machine's " (proof.mta_name) ", with its settings, and a daemon of the connectors as they are in the files sent "
                     "mail of each connector to mail servers of these kinds, in a network of their own: as it is, with the header "
                     code { "TLS-Required: no" } ", and as a bounce; to two kinds with the daemon stopped too. A connector "
                     "holds when nothing arrived weaker than it demands, and what was right arrived. Not seen: what only the "
-                    "Postfix that runs has, such as open connections and TLS sessions that are resumed; whether the resolver validates; "
+                    (proof.mta_name) " that runs has, such as open connections and TLS sessions that are resumed; whether the resolver validates; "
                     "demands on ciphers and on the name that is sent; and inbound mail."
                 }
                 (servers(proof))
@@ -204,7 +204,7 @@ fn servers(proof: &Proof) -> Markup {
     };
     html! {
         table class="facts small" {
-            thead { tr { th { "Server" } th { "What it does" } th { "What Postfix said of a mail that waits" } } }
+            thead { tr { th { "Server" } th { "What it does" } th { "What " (proof.mta_name) " said of a mail that waits" } } }
             @for Described { server, about } in &proof.servers {
                 tr {
                     td { code { (server) } }
@@ -220,7 +220,7 @@ fn facts(proof: &Proof) -> Markup {
     html! {
         table class="facts small" {
             tr { td { "connectord" } td { (proof.connectord) } }
-            tr { td { "Postfix" } td { (proof.mta_version) } }
+            tr { td { (proof.mta_name) } td { (proof.mta_version) } }
             @for file in &proof.files {
                 tr { td { (file.path) } td { code { "sha256 " (file.sha256) } } }
             }

@@ -1,6 +1,7 @@
 //! `connectord prove`: showing by experiment that connectors fail closed.
 
 mod html;
+mod mta;
 mod text;
 
 use std::fs;
@@ -18,9 +19,9 @@ use super::{Exit, Failure, Output, Settings};
 use crate::config;
 use crate::load::{self, Checked, Ready};
 use crate::model::{Agreements, Domain, Mode, Outbound};
-use crate::mta::postfix::postconf;
+use crate::prove::mta::Mta;
 use crate::prove::proof::{File, Verdict};
-use crate::prove::{self, Around, Error, Original, Plan, Round, Wanted};
+use crate::prove::{self, Around, Error, Plan, Round, Wanted};
 
 /// The options of `prove`.
 #[derive(Debug, Args)]
@@ -32,7 +33,10 @@ pub struct Options {
     /// connector]
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
-    /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
+    /// The MTA to try [default: the one that is installed]
+    #[arg(long, value_name = "MTA", value_enum)]
+    mta: Option<mta::Kind>,
+    /// The directory of main.cf and master.cf, for Postfix [default: the one that it was built with]
     #[arg(long, value_name = "DIR")]
     config_dir: Option<PathBuf>,
     /// Write a report for auditors too, an HTML page
@@ -49,25 +53,18 @@ const PROGRAM: &str = "connectord";
 /// What kept it from trying at all.
 pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     if !geteuid().is_root() {
-        let message = "prove makes namespaces, and a Postfix in them: run it as root".to_owned();
+        let message = "prove makes namespaces, and a copy of the MTA in them: run it as root".to_owned();
         return Err(Failure::Proof { message, is_forbidden: true });
     }
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let Ready { listen, snapshot, .. } = result.map_err(Failure::Configuration)?;
     let chosen = chosen(options, &agreements)?;
     let domains = domains(options, &chosen)?;
-    let config_directory = options.config_dir.as_deref().map(config::absolute);
-    let postfix = postconf::settings(config_directory.as_deref())?;
-    let mta_version = postfix.version().map_err(postconf::Error::from)?.to_owned();
-    let original = Original {
-        config_directory: config_directory.unwrap_or_else(|| PathBuf::from(postfix.main("config_directory"))),
-        settings: postfix,
-    };
+    let mta = mta::asked(options)?;
     let around = Around {
         at: Timestamp::now(),
         machine: gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),
-        mta_version,
-        files: files(&original, settings, snapshot.sha256()),
+        files: files(&*mta, settings, snapshot.sha256()),
     };
     let program = std::env::current_exe().map_err(|error| Failure::File { path: PROGRAM.into(), error })?;
     let wanted = Wanted {
@@ -79,7 +76,7 @@ pub fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<E
         config: &config::absolute(&settings.config),
         program: &program.with_file_name(PROGRAM),
     };
-    let plan = Plan::of(&wanted, original).map_err(failure)?;
+    let plan = Plan::of(&wanted, mta).map_err(failure)?;
     let mails = plan.mails().len();
     let talks = io::stderr().is_terminal();
     let told = |Round { server, daemon }| {
@@ -145,13 +142,12 @@ fn domains(options: &Options, chosen: &[&Outbound]) -> Result<Vec<Domain>, Failu
     each.collect()
 }
 
-fn files(original: &Original, settings: &Settings, sha256: &str) -> Vec<File> {
+fn files(mta: &dyn Mta, settings: &Settings, sha256: &str) -> Vec<File> {
     let own = File { path: settings.config.display().to_string(), sha256: sha256.to_owned() };
-    let of_postfix = ["main.cf", "master.cf"].into_iter().filter_map(|name| {
-        let path: PathBuf = original.config_directory.join(name);
-        Some(File { sha256: digest(&path)?, path: path.display().to_string() })
-    });
-    std::iter::once(own).chain(of_postfix).collect()
+    let of_mta = mta.files().into_iter();
+    let of_mta =
+        of_mta.filter_map(|path| Some(File { sha256: digest(&path)?, path: path.display().to_string() }));
+    std::iter::once(own).chain(of_mta).collect()
 }
 
 fn digest(path: &Path) -> Option<String> {

@@ -42,12 +42,17 @@ pub(super) fn write(proof: &Proof, out: &mut impl Write) -> io::Result<()> {
         of_connector(connector, out)?;
     }
     if proof.verdict == Verdict::Fails {
-        writeln!(out, "What goes round connectors is found, and mended, with `connectord doctor postfix`.")?;
+        writeln!(
+            out,
+            "What goes round connectors is found, and mended, with `connectord doctor {}`.",
+            proof.mta
+        )?;
     }
     writeln!(
         out,
-        "{}: Postfix {} of {}, {} connectors, {} s",
+        "{}: {} {} of {}, {} connectors, {} s",
         verdict(proof.verdict),
+        proof.mta_name,
         printable(&proof.mta_version, WORDS),
         printable(&proof.machine, WORDS),
         proof.connectors.len(),

@@ -1,23 +1,27 @@
 //! A copy of this machine's Postfix: its configuration as it is, with an empty queue, in an enclosure.
 //!
-//! What differs is said in the report ([`Original::differences`]): the names of the world lead to the servers of the
+//! What differs is said in the report ([`Postfix::changes`]): the names of the world lead to the servers of the
 //! proof, their authority is one more that is trusted, nothing is delivered on this machine, what is not there is not
 //! asked (milters, content filters), nobody is listened to, and no failure holds back the next probe.
 
+mod differences;
+mod fate;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use super::enclosure::Enclosure;
-use super::network::WORLD;
-use super::program::program;
-use super::tree::Copies;
-use super::{Error, place, sockets};
-use crate::mta::postfix::settings::{Service, Settings};
+use super::{Mta, Patience, alike, message, resolve, resolver, write_new};
+use crate::config::ListenProtocol;
+use crate::mta::postfix::settings::{Service, Settings, Unreadable, tables};
+use crate::prove::enclosure::Enclosure;
+use crate::prove::log::Reader;
+use crate::prove::program::{PATIENCE, fed, program};
+use crate::prove::tree::Copies;
+use crate::prove::{Error, said, sockets};
 
 /// What a chroot needs (LINUX2 in Postfix's examples/chroot-setup, and what Debian's start script puts there). All
 /// else in a queue directory is queues, sockets, or somebody else's.
@@ -26,32 +30,72 @@ const CHROOT: [&str; 7] = ["etc", "lib", "lib32", "lib64", "usr", "dev", "var"];
 /// Files of settings are not longer; longer ones are tables.
 const LONGEST: u64 = 1 << 20;
 
+/// How long it may take until all probes have ended, and so much more for each.
+const FIRST: Duration = Duration::from_secs(60);
+const MORE: Duration = Duration::from_millis(200);
+
+/// How long is waited for what an alias makes of a mail beside.
+const REST: Duration = Duration::from_millis(300);
+
 /// Postfix on this machine.
-pub struct Original {
-    /// Its settings.
-    pub settings: Settings,
+pub struct Postfix {
+    settings: Settings,
     /// The directory of main.cf.
-    pub config_directory: PathBuf,
+    config_directory: PathBuf,
+    version: String,
 }
 
-impl Original {
-    /// The queue directory.
-    pub fn queue_directory(&self) -> PathBuf {
-        PathBuf::from(self.settings.main("queue_directory"))
+impl Mta for Postfix {
+    fn id(&self) -> &'static str {
+        "postfix"
     }
 
-    /// A command of Postfix for the copy.
-    fn command(&self, name: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = program(name);
-        command.env("MAIL_CONFIG", &self.config_directory);
-        command
+    fn name(&self) -> &'static str {
+        "Postfix"
     }
 
-    /// Puts the copy where the original is.
-    ///
-    /// # Errors
-    /// What the system says, with the path.
-    pub fn copy_into(&self, enclosure: &mut Enclosure) -> Result<(), Error> {
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        ["main.cf", "master.cf"].map(|name| self.config_directory.join(name)).to_vec()
+    }
+
+    fn host_name(&self) -> &str {
+        self.settings.main("myhostname")
+    }
+
+    fn asks(&self) -> ListenProtocol {
+        ListenProtocol::Socketmap
+    }
+
+    /// Of the two places that are usual the one that it asks at.
+    fn directory_of_sockets(&self, runtime: &Path) -> PathBuf {
+        let services = self.settings.services().filter_map(|service| service.own("smtp_tls_policy_maps"));
+        let mut maps = services.chain([self.settings.main("smtp_tls_policy_maps")]).flat_map(tables);
+        let there = format!("socketmap:unix:{}/", runtime.display());
+        if maps.any(|map| map.starts_with(&there)) {
+            return runtime.to_owned();
+        }
+        self.queue_directory().join("connectord")
+    }
+
+    /// None: its log tells of those that nobody foresaw.
+    fn ports(&self) -> BTreeSet<u16> {
+        BTreeSet::new()
+    }
+
+    fn authorities(&self) -> BTreeSet<PathBuf> {
+        self.files_of_authorities()
+    }
+
+    fn differences(&self) -> Vec<String> {
+        let changes = self.changes().into_iter();
+        changes.map(|(option, what)| format!("postconf {option} {}", what.join(" "))).collect()
+    }
+
+    fn copy_into(&self, enclosure: &mut Enclosure) -> Result<(), Error> {
         let mut copies = Copies::new();
         let config = self.copy_configuration(enclosure, &mut copies)?;
         let queue = self.copy_queue(enclosure, &mut copies)?;
@@ -64,7 +108,64 @@ impl Original {
         enclosure.replace(&self.config_directory, &config)?;
         enclosure.replace(&self.queue_directory(), &queue)?;
         enclosure.replace(&data, &new_data)?;
-        self.resolve(enclosure)
+        resolve(enclosure)
+    }
+
+    fn start(&self) -> Result<(), Error> {
+        for (option, what) in self.changes() {
+            self.run("postconf", option, &what)?;
+        }
+        self.age()?;
+        self.run("postfix", "start", &[])
+    }
+
+    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<(), Error> {
+        let mut sendmail = self.command(self.settings.main("sendmail_path"));
+        sendmail.args(["-i", "-f", sender, "--", recipient]);
+        fed(&mut sendmail, "sendmail", &message(sender, recipient, headers), PATIENCE)
+    }
+
+    /// Nothing: its daemons deliver.
+    fn tend(&self, _: u32) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn patience(&self, mails: u32) -> Patience {
+        Patience { first: FIRST + MORE.saturating_mul(mails), rest: REST }
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(fate::Lines)
+    }
+
+    /// None: it logs by syslog(3).
+    fn logs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+impl Postfix {
+    /// With these settings, in this directory where they do not name their own.
+    ///
+    /// # Errors
+    /// They name no version.
+    pub fn new(settings: Settings, config_directory: Option<PathBuf>) -> Result<Postfix, Unreadable> {
+        let version = settings.version()?.to_owned();
+        let named = || PathBuf::from(settings.main("config_directory"));
+        let config_directory = config_directory.unwrap_or_else(named);
+        Ok(Postfix { settings, config_directory, version })
+    }
+
+    /// The queue directory.
+    fn queue_directory(&self) -> PathBuf {
+        PathBuf::from(self.settings.main("queue_directory"))
+    }
+
+    /// A command of Postfix for the copy.
+    fn command(&self, name: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = program(name);
+        command.env("MAIL_CONFIG", &self.config_directory);
+        command
     }
 
     fn copy_configuration(&self, enclosure: &Enclosure, copies: &mut Copies) -> Result<PathBuf, Error> {
@@ -121,37 +222,6 @@ impl Original {
             .collect()
     }
 
-    /// Every question goes to the DNS of the proof.
-    fn resolve(&self, enclosure: &Enclosure) -> Result<(), Error> {
-        let name = Path::new("/etc/resolv.conf");
-        let place = place::of(name).map_err(|error| Error::place("follow", name, error))?;
-        if place.exists() && !enclosure.is_ours(&place) {
-            let ours = enclosure.write("resolv.conf", resolver().as_bytes())?;
-            return enclosure.replace(&place, &ours);
-        }
-        if !enclosure.is_ours(&place) {
-            let advice = "make it a file, or a link to one that exists or is below /run";
-            let error = io::Error::other(format!("there is no file {}; {advice}", place.display()));
-            return Err(Error::place("replace", name, error));
-        }
-        // In the new /run, where nothing is yet: systemd-resolved(8), resolvconf(8).
-        let made = place.parent().map_or(Ok(()), fs::create_dir_all);
-        let made = made.and_then(|()| write_new(&place, resolver().as_bytes()));
-        made.map_err(|error| Error::place("write", &place, error))
-    }
-
-    /// Changes the copy, and starts it.
-    ///
-    /// # Errors
-    /// What Postfix says.
-    pub fn start(&self) -> Result<(), Error> {
-        for (option, what) in self.differences() {
-            self.run("postconf", option, &what)?;
-        }
-        self.age()?;
-        self.run("postfix", "start", &[])
-    }
-
     /// Every process of Postfix waits while main.cf is younger than two seconds: somebody could be writing it
     /// (dict_load_file_xt in dict.c).
     fn age(&self) -> Result<(), Error> {
@@ -173,51 +243,10 @@ impl Original {
         if output.status.success() {
             return Ok(());
         }
-        Err(Error::Program { program, said: super::said(&output) })
+        Err(Error::Program { program, said: said(&output) })
     }
-
-    /// Takes in a message.
-    ///
-    /// # Errors
-    /// What sendmail(1) says.
-    pub fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<(), Error> {
-        let mut child = self
-            .command(self.settings.main("sendmail_path"))
-            .args(["-i", "-f", sender, "--", recipient])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| Error::system("start sendmail", error))?;
-        let message =
-            format!("From: <{sender}>\nTo: <{recipient}>\n{headers}\nA probe of connectord prove.\n");
-        let written = child.stdin.take().map(|mut stdin| stdin.write_all(message.as_bytes()));
-        let output = child.wait_with_output().map_err(|error| Error::system("wait for sendmail", error))?;
-        match written {
-            Some(Ok(())) | None if output.status.success() => Ok(()),
-            _ => Err(Error::Program { program: "sendmail", said: super::said(&output) }),
-        }
-    }
-}
-
-/// A new directory with the owner and mode of one of this machine.
-fn alike(enclosure: &Enclosure, place: &Path, name: &str) -> Result<PathBuf, Error> {
-    let about = fs::metadata(place).map_err(|error| Error::place("read", place, error))?;
-    let ours = enclosure.directory(Path::new(name), about.permissions().mode() & 0o7777)?;
-    chown(&ours, Some(about.uid()), Some(about.gid()))
-        .map_err(|error| Error::place("give away", &ours, error))?;
-    Ok(ours)
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, Error> {
     fs::canonicalize(path).map_err(|error| Error::place("find", path, error))
-}
-
-/// Writes a file that is not there, so that no link leads elsewhere.
-fn write_new(path: &Path, octets: &[u8]) -> io::Result<()> {
-    fs::File::create_new(path)?.write_all(octets)
-}
-
-fn resolver() -> String {
-    format!("nameserver {WORLD}\noptions edns0 trust-ad\n")
 }

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::copy::Original;
-use super::enclosure::AUTHORITY;
+use super::Postfix;
 use crate::mta::postfix::settings::Service;
+use crate::prove::enclosure::AUTHORITY;
 
 /// Programs of Postfix that deliver nothing on this machine and start nothing (its conf/postfix-files, without local,
 /// virtual, pipe, spawn, lmtp and nbdb_reindexd). What any other one does nobody knows; `discard` stands in its place.
@@ -46,11 +46,11 @@ const UNSET: [&str; 4] = ["content_filter", "maillog_file", "smtpd_milters", "no
 const CA_FILE: &str = "smtp_tls_CAfile";
 
 /// What is changed in the copy: options of postconf(1), each with what it is given.
-pub type Differences = Vec<(&'static str, Vec<String>)>;
+pub type Changes = Vec<(&'static str, Vec<String>)>;
 
-impl Original {
+impl Postfix {
     /// What is changed in the copy's main.cf and master.cf.
-    pub fn differences(&self) -> Differences {
+    pub fn changes(&self) -> Changes {
         // Its lines come to us by syslog(3).
         let mut set: Vec<String> = UNSET.iter().map(|name| format!("{name}=")).collect();
         set.push("authorized_submit_users=static:anyone".to_owned());
@@ -89,7 +89,7 @@ impl Original {
     }
 
     /// The files of authorities that the copy is to trust ours in.
-    pub fn authorities(&self) -> BTreeSet<PathBuf> {
+    pub fn files_of_authorities(&self) -> BTreeSet<PathBuf> {
         let names = [CA_FILE, "tlsproxy_client_CAfile"];
         let own = self.settings.services();
         let own = own.flat_map(|service| names.into_iter().filter_map(|name| service.own(name)));
@@ -147,9 +147,10 @@ cleanup/unix/content_filter = script:
         let main = "smtp_tls_CAfile =\nsmtp_tls_CApath = /etc/ssl/certs\ntls_append_default_CA = no\n\
             smtp_destination_rate_delay = 5s\nsmtp_destination_concurrency_failed_cohort_limit = 1\n";
         let settings = Settings::parse(&Said { main, services, own, ..Said::default() }).unwrap();
-        let original = Original { settings, config_directory: PathBuf::from("/etc/postfix") };
-        let lines: Vec<String> = original
-            .differences()
+        let config_directory = PathBuf::from("/etc/postfix");
+        let postfix = Postfix { settings, config_directory, version: String::new() };
+        let lines: Vec<String> = postfix
+            .changes()
             .into_iter()
             .map(|(option, what)| format!("{option} {}", what.join(" ")))
             .collect();
