@@ -25,6 +25,7 @@
 //! | [`server`] | the async edge: sockets, connections, signals, reload, the log | all of the above |
 //! | [`validate`] | testing a partner, and what is kept of it | everything but the server |
 //! | [`prove`] | trying connectors with a copy of the MTA and servers that do everything wrong | everything but the server |
+//! | [`migrate`] | connectors from what people have, as text; what a partner has to configure | the words of the configuration |
 //! | [`cli`] | one file for each subcommand; the only layer that prints | all of the above |
 //!
 //! Nothing points up, and `model`, `snapshot`, `answer` and `protocol` are pure: they import no
@@ -48,6 +49,7 @@ pub mod answer;
 pub mod cli;
 pub mod config;
 pub mod load;
+pub mod migrate;
 pub mod model;
 pub mod mta;
 pub mod protocol;

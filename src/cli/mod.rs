@@ -16,6 +16,7 @@ mod exit;
 pub mod explain;
 mod export;
 mod hand_over;
+mod import;
 mod list;
 mod moment;
 mod output;
@@ -126,6 +127,13 @@ enum Command {
     /// Write the answers as static tables of an MTA
     #[command(subcommand)]
     Export(export::Mta),
+    /// Make connectors of what there is: Exchange's connectors, Postfix's tables, a list
+    ///
+    /// What comes of it is a file for connectors.d, to stdout; nothing is installed. Each connector is in the mode `report`,
+    /// which changes nothing, or `off` where it was off. What was changed or left out stands in a comment above the
+    /// connector, and on stderr, and what could not be imported is told with its place and the reason.
+    #[command(subcommand)]
+    Import(import::Source),
 }
 
 impl Command {
@@ -142,6 +150,7 @@ impl Command {
             Command::Doctor(mta) => doctor::run(mta, settings, out),
             Command::Prove(options) => perform(Task::Prove(options), settings, out),
             Command::Export(mta) => export::run(mta, settings, out),
+            Command::Import(source) => import::run(source, settings, out),
         }
     }
 }

@@ -42,7 +42,7 @@ pub use host::{Host, NextHop};
 pub use inbound::Inbound;
 pub use level::Level;
 pub use mta::Mta;
-pub use name::ConnectorName;
+pub use name::{ConnectorName, MAX_LENGTH as MAX_NAME_LENGTH};
 pub use outbound::Outbound;
 pub use pattern::{Pattern, PatternSet};
 pub use pattern_list::PatternList;

@@ -1,0 +1,40 @@
+//! What came of an import: the file to stdout, and what is to be said about it to stderr.
+
+use std::io::Write;
+
+use crate::cli::output::talk;
+use crate::cli::{Exit, Failure, Output};
+use crate::migrate::{Draft, Refused, file};
+use crate::protocol::escape::printable;
+
+/// Longest note on one line, in characters. Ours.
+const NOTE: usize = 2000;
+
+/// Writes the connectors below these lines and tells what there is to tell.
+pub(super) fn write(
+    head: &[String],
+    drafts: &[Draft],
+    refused: &[Refused],
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    write!(out, "{}", file(head, drafts))?;
+    for draft in drafts {
+        for note in &draft.notes {
+            talk(format_args!("note: {}: {}", draft.name, printable(note, NOTE)));
+        }
+    }
+    for refused in refused {
+        talk(format_args!("not imported: {refused}"));
+    }
+    let notes: usize = drafts.iter().map(|draft| draft.notes.len()).sum();
+    talk(format_args!(
+        "{} imported, {notes} to look at, {} not imported",
+        counted(drafts.len()),
+        refused.len()
+    ));
+    Ok(if refused.is_empty() { Exit::Good } else { Exit::NotGood })
+}
+
+fn counted(connectors: usize) -> String {
+    if connectors == 1 { "1 connector".to_owned() } else { format!("{connectors} connectors") }
+}
