@@ -51,7 +51,7 @@ pub(super) fn open<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Servic
 
 impl<'p> Patient<'p> {
     /// A finding about these inbound connectors; none without any.
-    fn coming(
+    pub(super) fn coming(
         &self,
         kind: &'static Kind,
         about: impl Fn(&Inbound) -> bool,
@@ -102,8 +102,8 @@ impl<'p> Patient<'p> {
         }
     }
 
-    /// Whether all of `mynetworks` is exempt from judgement; not where it holds more than networks.
-    fn is_exempt(&self, networks: &str) -> bool {
+    /// Whether all of these networks are exempt from judgement; not where there is something else among them.
+    pub(super) fn is_exempt(&self, networks: &str) -> bool {
         tables(networks).into_iter().all(|network| {
             let plain: String = network.chars().filter(|c| !['[', ']'].contains(c)).collect();
             let parsed: Option<IpNet> = plain

@@ -31,6 +31,8 @@ pub const KINDS: &[&Kind] = &[
     &NO_STARTTLS,
     &CLIENT_CERTIFICATE,
     &CLIENT_DIGEST,
+    &XCLIENT,
+    &HOLD_DROPPED,
 ];
 
 pub(super) static POLICY_MISSING: Kind = Kind {
@@ -237,4 +239,21 @@ pub(super) static CLIENT_DIGEST: Kind = Kind {
     severity: Severity::Outage,
     about: "Digests of client certificates are made with another algorithm than SHA-256, which registered certificates \
             are known by: mail of partners who have to show one is refused.",
+};
+
+pub(super) static XCLIENT: Kind = Kind {
+    id: "postfix-xclient",
+    severity: Severity::Bypass,
+    about: "smtpd_authorized_xclient_hosts has clients that are not in `[inbound_exempt]`. With the command XCLIENT they say \
+            what address they are at, or who is logged in, and connectors are judged by that. What mends it takes the right \
+            from an smtpd(8) that strangers reach, and from no other one. A proxy that all mail comes through needs it: as \
+            long as nobody else is at its addresses, write these into `[inbound_exempt]`; what it says of clients is judged \
+            all the same, but TLS and certificates are those between it and Postfix.",
+};
+
+pub(super) static HOLD_DROPPED: Kind = Kind {
+    id: "postfix-hold-dropped",
+    severity: Severity::Bypass,
+    about: "A connector has `on_violation = \"hold\"`, and mail goes through smtpd_proxy_filter, before which Postfix does \
+            not obey HOLD: it is delivered. With `reject` or `defer` it is stopped.",
 };

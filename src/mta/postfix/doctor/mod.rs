@@ -15,6 +15,7 @@ mod inbound;
 mod kinds;
 mod names;
 mod policies;
+mod proxies;
 mod restrictions;
 mod routing;
 mod rules;
@@ -66,6 +67,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(rules::rules(patient, &ways));
     findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
+    findings.extend(proxies::proxies(patient));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();
     for finding in findings {
