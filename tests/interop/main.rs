@@ -44,6 +44,7 @@ mod doctor_exim_layouts;
 mod doctor_exim_together;
 mod doctor_inbound;
 mod doctor_proxies;
+mod doctor_services;
 mod doctor_tables;
 mod envelopes;
 mod examiner;

@@ -12,6 +12,8 @@ pub const KINDS: &[&Kind] = &[
     &FALLBACK_RELAY,
     &OTHER_WAY,
     &WAY_UNSEEN,
+    &CONTENT_FILTER,
+    &SERVICE_MISSING,
     &SESSION_CACHE,
     &CONNECTION_CACHE,
     &LEVEL,
@@ -99,6 +101,22 @@ pub(super) static WAY_UNSEEN: Kind = Kind {
             (regexp:, pcre:, ldap: and others; or there are more than 20000 names to ask for). It sends none of the names \
             that it was asked for elsewhere, but it could have an entry for another name below a connector's domain, or for \
             one address.",
+};
+
+pub(super) static CONTENT_FILTER: Kind = Kind {
+    id: "postfix-content-filter",
+    severity: Severity::Bypass,
+    about: "content_filter gives all mail to smtp(8) for a host that is not this one, before it goes to the partner. The policy \
+            is asked for under the name of that host, and no connector that demands as much is about it. A connector with that \
+            name in `domains` mends it. A filter on this host is no finding, nor is one that smtp(8) is not used for. What \
+            FILTER in tables and header_checks says is not looked at.",
+};
+
+pub(super) static SERVICE_MISSING: Kind = Kind {
+    id: "postfix-service-missing",
+    severity: Severity::Outage,
+    about: "`[mta] transport`, or the `transport` of a connector, names a service that master.cf does not have: all mail of \
+            these connectors waits (\"mail transport unavailable\").",
 };
 
 pub(super) static SESSION_CACHE: Kind = Kind {

@@ -11,6 +11,7 @@
 mod chain;
 mod clients;
 mod daemon;
+mod filters;
 mod inbound;
 mod kinds;
 mod names;
@@ -19,6 +20,7 @@ mod proxies;
 mod restrictions;
 mod routing;
 mod rules;
+mod services;
 mod tables;
 mod ways;
 
