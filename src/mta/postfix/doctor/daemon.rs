@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN};
-use super::restrictions::{PolicyService, restrictions};
+use super::restrictions::PolicyService;
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
-use super::{Patient, inbound, quoted, typed};
+use super::{Patient, asked, inbound, quoted, typed};
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Service, tables};
@@ -27,8 +27,8 @@ const WORDS: usize = 200;
 
 /// What is wrong with the daemon for those who ask it.
 pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
-    let asked = asked(patient, ways);
-    let mut findings: Vec<Finding> = asked
+    let sockets = sockets(patient, ways);
+    let mut findings: Vec<Finding> = sockets
         .iter()
         .filter_map(|(path, dialect)| {
             let unreached = patient.sockets.reach(path, *dialect).err()?;
@@ -45,7 +45,7 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         })
         .collect();
     let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
-    if is_reached && !asked.is_empty() {
+    if is_reached && !sockets.is_empty() {
         let place = "the running daemon".to_owned();
         let finding = match &patient.serving.sha256 {
             Ok(sha256) if sha256 == patient.snapshot.sha256() => None,
@@ -70,15 +70,15 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
 }
 
 /// The sockets of the daemon that somebody asks at a path that leads there.
-fn asked<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)> {
-    let mut asked = BTreeSet::new();
+fn sockets<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)> {
+    let mut sockets = BTreeSet::new();
     let mut ask = |service: &'p Service, path: &str, dialect: Dialect| {
         let ours = match dialect {
             Dialect::Socketmap => patient.socketmap,
             Dialect::Policy => patient.policy,
         };
         if patient.reaches(service, path, ours) {
-            asked.insert((patient.seen(path, patient.settings.is_chrooted(service)), dialect));
+            sockets.insert((patient.seen(path, patient.settings.is_chrooted(service)), dialect));
         }
     };
     let clients = patient.clients(ways).map(|service| (service, POLICIES, TLS_MAP));
@@ -95,15 +95,15 @@ fn asked<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)>
         }
     }
     for service in inbound::open(patient) {
-        for name in inbound::LISTS {
-            for restriction in restrictions(patient.settings.of(service, name)) {
+        for name in asked::LISTS {
+            for restriction in asked::in_full(patient, service, name) {
                 if let Some(ours) = PolicyService::of(&restriction) {
                     ask(service, ours.path, Dialect::Policy);
                 }
             }
         }
     }
-    asked
+    sockets
 }
 
 fn in_words(unreached: &Unreached) -> String {

@@ -29,6 +29,7 @@ pub const KINDS: &[&Kind] = &[
     &FINGERPRINT_DIGEST,
     &POLICY_SERVICE_MISSING,
     &POLICY_SERVICE_LATE,
+    &POLICY_SERVICE_UNSEEN,
     &POLICY_SERVICE_ACTION,
     &NO_STARTTLS,
     &CLIENT_CERTIFICATE,
@@ -227,8 +228,18 @@ pub(super) static POLICY_SERVICE_LATE: Kind = Kind {
     severity: Severity::Bypass,
     about: "Before the daemon in the list of restrictions stands something that permits, such as permit_mynetworks: it \
             ends the list, and with it the connectors, for the clients that it is about. Exempt clients are written into \
-            `[inbound_exempt]`; permit_mynetworks is no finding where all of mynetworks is in that. Tables (`check_..._access`) and other policy services can permit too; what they say is \
+            `[inbound_exempt]`; permit_mynetworks is no finding where all of mynetworks is in that. So does a table \
+            (`check_..._access`) with an entry that permits, if the entry is about clients, senders or recipients of a \
+            connector. Classes (smtpd_restriction_classes) are judged as what is in them. What other policy services say is \
             not looked at.",
+};
+
+pub(super) static POLICY_SERVICE_UNSEEN: Kind = Kind {
+    id: "postfix-policy-service-unseen",
+    severity: Severity::Advice,
+    about: "A table (`check_..._access`) stands before the daemon in the list of restrictions, and it is not known for whom it \
+            permits, or whether it does: it does not tell its entries (cdb:, ldap: and others), cannot be read, or permits \
+            what an expression fits (regexp:, pcre:). The daemon never sees what it lets pass.",
 };
 
 pub(super) static POLICY_SERVICE_ACTION: Kind = Kind {

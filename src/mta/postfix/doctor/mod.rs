@@ -8,6 +8,8 @@
 //! cannot be written back as it was is left to people. A setting that has one right value gets it, and loses the one that
 //! somebody wrote: that is in `where`, whole with --json, and where other mail may need it the message says so.
 
+mod access;
+mod asked;
 mod chain;
 mod clients;
 mod daemon;

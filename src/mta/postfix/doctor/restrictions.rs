@@ -40,6 +40,116 @@ pub(super) fn restrictions(list: &str) -> Vec<Restriction<'_>> {
     found
 }
 
+/// Restrictions that are looked at in one list with its classes. Whoever has more does not have them from hand.
+const ALL: usize = 10_000;
+
+/// As deep as Postfix goes (smtpd_check.c:check_table_result).
+const DEPTH: usize = 100;
+
+/// The restrictions of a list, with those of a class (smtpd_restriction_classes) where its name is: they are judged as if
+/// they stood there. `class` has the list of a class.
+pub(super) fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>) -> Vec<Restriction<'l>> {
+    let mut found = Vec::new();
+    expand(list, false, class, DEPTH, &mut found);
+    found
+}
+
+fn expand<'l>(
+    list: &'l str,
+    only_warns: bool,
+    class: &dyn Fn(&str) -> Option<&'l str>,
+    depth: usize,
+    found: &mut Vec<Restriction<'l>>,
+) {
+    for mut restriction in restrictions(list) {
+        restriction.only_warns |= only_warns;
+        match class(restriction.name).zip(depth.checked_sub(1)) {
+            Some((list, depth)) if found.len() < ALL => {
+                expand(list, restriction.only_warns, class, depth, found);
+            }
+            _ if found.len() < ALL => found.push(restriction),
+            _ => return,
+        }
+    }
+}
+
+/// Whom the keys of an access table are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Client,
+    Sender,
+    Recipient,
+}
+
+/// The access table that a restriction asks. Those for clients who have logged in are left out, for the daemon lets these
+/// pass as well, and those for ETRN.
+pub(super) fn access_table<'l>(restriction: &Restriction<'l>) -> Option<(Subject, &'l str)> {
+    let name = restriction.name.to_ascii_lowercase();
+    // Short for the one that fits the list.
+    if name.contains(':') {
+        return Some((Subject::Client, restriction.name));
+    }
+    let subject = match name.as_str() {
+        "check_sender_access" => Subject::Sender,
+        "check_recipient_access" => Subject::Recipient,
+        "check_sasl_access" | "check_etrn_access" => return None,
+        other if other.starts_with("check_") && other.ends_with("_access") => Subject::Client,
+        _ => return None,
+    };
+    // `{ type:table, { search_order = ... } }`
+    let argument = restriction.argument?;
+    let inner = argument.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(argument);
+    let table = tables(inner).into_iter().next()?;
+    table.contains(':').then_some((subject, table))
+}
+
+/// What the answer of an access table does (smtpd_check.c:check_table_result).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It ends the list in favour of the client.
+    Permits,
+    /// It does something else, and refuses or goes on.
+    GoesOn,
+    /// It is a list of restrictions.
+    Restrictions,
+}
+
+impl Outcome {
+    pub(super) fn of(answer: &str) -> Outcome {
+        const ACTIONS: [&str; 15] = [
+            "dunno",
+            "reject",
+            "defer",
+            "hangup",
+            "info",
+            "warn",
+            "filter",
+            "hold",
+            "discard",
+            "redirect",
+            "bcc",
+            "defer_if_permit",
+            "defer_if_reject",
+            "prepend",
+            "delay",
+        ];
+        let (first, rest) = answer.split_once([' ', '\t']).unwrap_or((answer, ""));
+        if ACTIONS.iter().any(|action| is(first, action)) {
+            return Outcome::GoesOn;
+        }
+        let is_number = |word: &str| word.bytes().all(|octet| octet.is_ascii_digit());
+        // A number without a text is a time to somebody, and permits. So does nothing at all.
+        if is_number(answer) || is(first, "ok") || is(first, "relay") {
+            return Outcome::Permits;
+        }
+        let is_reply = first.len() == 3 && is_number(first) && first.starts_with(['4', '5']);
+        if is_reply && !rest.trim().is_empty() || answer.contains(':') {
+            return Outcome::GoesOn;
+        }
+        Outcome::Restrictions
+    }
+}
+
 fn has_argument(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     ["check_", "reject_rbl", "reject_rhsbl", "permit_dnswl", "permit_rhswl"]
