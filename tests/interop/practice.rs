@@ -167,13 +167,19 @@ impl Practice {
         let findings = self.findings();
         let [finding] = &findings[..] else { panic!("{id} at {place}: {findings:#?}") };
         assert_eq!((finding["id"].as_str(), finding["where"].as_str()), (Some(id), Some(place)));
+        self.obey(finding);
+        self.is_well();
+    }
+
+    /// Runs the commands of a finding, as they are printed.
+    #[track_caller]
+    pub fn obey(&self, finding: &Value) {
         let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {
             let command = format!("PATH=/etc/postfix:$PATH; {command}");
             self.lab.machine.run("sh", &["-ec", &command]);
         }
-        self.is_well();
     }
 
     /// Sends a message; it must meet this fate.

@@ -4,7 +4,9 @@
 //! socket does not help that user. What it may do is asked of the system in its name, so that access lists count; a
 //! security module that knows programs apart is not seen.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use nix::unistd::{User, geteuid};
+use nix::unistd::{Gid, Group, User, geteuid};
 
 use crate::mta::program::{self, Bounds};
 
@@ -35,7 +37,7 @@ pub enum Unreached {
     /// A directory or the socket is not there.
     Missing(PathBuf),
     /// The user may not enter this directory, or not write to the socket.
-    Closed(PathBuf),
+    Closed(PathBuf, Opening),
     /// This is no socket.
     Other(PathBuf),
     /// Nobody listens.
@@ -44,6 +46,17 @@ pub enum Unreached {
     Silent,
     /// It could not be looked at, and why.
     Unknown(String),
+}
+
+/// What lets the user in, and takes nothing from anybody whom somebody has let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Nothing that is known to be right: a directory further up, or a socket for another group.
+    Unknown,
+    /// One more permission, in words of chmod(1).
+    Mode(&'static str),
+    /// This group in place of root's or the daemon's, and the permission for it.
+    Group(String),
 }
 
 /// Sockets, as Postfix sees them.
@@ -105,9 +118,38 @@ impl MailOwner {
         match (word, place) {
             ("reached", _) => Ok(()),
             ("missing", Some(path)) => Err(Unreached::Missing(path.to_path_buf())),
-            ("closed", Some(path)) => Err(Unreached::Closed(path.to_path_buf())),
+            ("closed", Some(path)) => {
+                Err(Unreached::Closed(path.to_path_buf(), Opening::of(path, socket, &user)))
+            }
             ("other", Some(path)) => Err(Unreached::Other(path.to_path_buf())),
             _ => Err(unknown("sh has failed".to_owned())),
+        }
+    }
+}
+
+impl Opening {
+    fn of(closed: &Path, socket: &Path, user: &User) -> Opening {
+        let Ok(found) = fs::metadata(closed) else { return Opening::Unknown };
+        let is_its_own = user.uid.as_raw() == found.uid();
+        let is_for_its_group = user.gid.as_raw() == found.gid();
+        if Some(closed) == socket.parent() {
+            // What is in there has its own permissions.
+            return Opening::Mode(match (is_its_own, is_for_its_group) {
+                (true, _) => "u+x",
+                (false, true) => "g+x",
+                (false, false) => "o+x",
+            });
+        }
+        if closed != socket {
+            return Opening::Unknown;
+        }
+        let by_id = |id| Group::from_gid(Gid::from_raw(id)).ok().flatten().map(|group| group.name);
+        let is_nobody_s = found.gid() == 0 || by_id(found.gid()).is_some_and(|name| name == "connectord");
+        match by_id(user.gid.as_raw()) {
+            _ if is_its_own => Opening::Mode("u+rw"),
+            _ if is_for_its_group => Opening::Mode("g+rw"),
+            Some(group) if is_nobody_s => Opening::Group(group),
+            _ => Opening::Unknown,
         }
     }
 }
@@ -121,7 +163,10 @@ impl Sockets for MailOwner {
         // A daemon that does not answer us does not answer that user either.
         ask(path, dialect, PATIENCE).and_then(|word| match word {
             Word::Right => may_use,
-            Word::Closed => Err(may_use.err().unwrap_or_else(|| Unreached::Closed(path.to_path_buf()))),
+            Word::Closed => {
+                let closed = || Unreached::Closed(path.to_path_buf(), Opening::Unknown);
+                Err(may_use.err().unwrap_or_else(closed))
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
 use super::{Patient, asked, inbound, quoted, typed};
 use crate::mta::finding::{Finding, Kind};
-use crate::mta::postfix::reach::{Dialect, Unreached};
+use crate::mta::postfix::reach::{Dialect, Opening, Unreached};
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
 
@@ -35,13 +35,13 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
             let kind = match unreached {
                 Unreached::Unknown(_) => &DAEMON_UNSEEN,
                 Unreached::Missing(_)
-                | Unreached::Closed(_)
+                | Unreached::Closed(..)
                 | Unreached::Other(_)
                 | Unreached::Refused
                 | Unreached::Silent => &DAEMON_UNREACHED,
             };
             let place = path.display().to_string();
-            told(patient, kind, Some(*dialect), place, &in_words(&unreached), Vec::new())
+            told(patient, kind, Some(*dialect), place, &in_words(&unreached), opened(&unreached))
         })
         .collect();
     let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
@@ -113,16 +113,34 @@ fn in_words(unreached: &Unreached) -> String {
             "{} is not there: does connectord run, with a [[listen]] for it? All mail that it is asked about waits",
             shown(path)
         ),
-        Unreached::Closed(path) => format!(
-            "the user of Postfix may not use {}, and all mail waits; another group helps only if it is that user's first",
-            shown(path)
-        ),
+        Unreached::Closed(path, opening) => {
+            let kept = match opening {
+                Opening::Unknown => "another group helps only if it is that user's first",
+                Opening::Mode(_) | Opening::Group(_) => {
+                    "the commands help until it is made anew: see `group` and `mode` of [[listen]], or its unit"
+                }
+            };
+            format!("the user of Postfix may not use {}, and all mail waits; {kept}", shown(path))
+        }
         Unreached::Other(path) => format!("{} is no socket, and all mail waits", shown(path)),
         Unreached::Refused => "nobody listens there, and all mail waits: does connectord run?".to_owned(),
         Unreached::Silent => {
             "who listens there does not answer as connectord does, and all mail waits".to_owned()
         }
         Unreached::Unknown(reason) => format!("it could not be looked at: {}", printable(reason, WORDS)),
+    }
+}
+
+/// The commands that let the user of Postfix in.
+fn opened(unreached: &Unreached) -> Vec<String> {
+    let Unreached::Closed(path, opening) = unreached else { return Vec::new() };
+    let path = quoted(&path.display().to_string());
+    match opening {
+        Opening::Unknown => Vec::new(),
+        Opening::Mode(mode) => vec![format!("chmod {mode} {path}")],
+        Opening::Group(group) => {
+            vec![format!("chgrp {} {path}", quoted(group)), format!("chmod g+rw {path}")]
+        }
     }
 }
 
