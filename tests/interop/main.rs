@@ -43,6 +43,7 @@ mod doctor_exim_inbound;
 mod doctor_exim_layouts;
 mod doctor_exim_together;
 mod doctor_inbound;
+mod doctor_order;
 mod doctor_proxies;
 mod doctor_services;
 mod doctor_tables;

@@ -1,6 +1,7 @@
 //! Postfix.
 
 pub mod doctor;
+pub mod order;
 pub mod patterns;
 pub mod postconf;
 pub mod postmap;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN};
+use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN, UNIT_ORDER};
 use super::restrictions::PolicyService;
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
 use super::{Patient, asked, inbound, quoted, typed};
 use crate::mta::finding::{Finding, Kind};
+use crate::mta::postfix::order::Order;
 use crate::mta::postfix::reach::{Dialect, Opening, Unreached};
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
@@ -66,7 +67,23 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
+    if let (Order::Loose(unit), false) = (patient.order, sockets.is_empty()) {
+        let message = "systemd starts it without waiting for connectord.service: all mail that connectord is asked about waits \
+                       until that is there";
+        let place = format!("systemd: {unit}");
+        findings.extend(told(patient, &UNIT_ORDER, None, place, message, ordered(unit)));
+    }
     findings
+}
+
+/// The commands that have the daemon started first. They add to a file, whatever is in it.
+fn ordered(unit: &str) -> Vec<String> {
+    const DIRECTORY: &str = "/etc/systemd/system/connectord.service.d";
+    vec![
+        format!("mkdir -p {DIRECTORY}"),
+        format!("printf '[Unit]\\nBefore={unit}\\n' >> {DIRECTORY}/postfix.conf"),
+        "systemctl daemon-reload".to_owned(),
+    ]
 }
 
 /// The sockets of the daemon that somebody asks at a path that leads there.

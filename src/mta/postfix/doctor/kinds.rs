@@ -25,6 +25,7 @@ pub const KINDS: &[&Kind] = &[
     &DAEMON_UNREACHED,
     &DAEMON_OTHER,
     &DAEMON_UNSEEN,
+    &UNIT_ORDER,
     &AUTHORITIES,
     &FINGERPRINT_DIGEST,
     &POLICY_SERVICE_MISSING,
@@ -199,6 +200,14 @@ pub(super) static DAEMON_UNSEEN: Kind = Kind {
     severity: Severity::Advice,
     about: "Whether Postfix reaches the daemon, or by which configuration the daemon answers, could not be looked at: \
             mostly because doctor is not run by root, or with another --runtime-dir than the daemon.",
+};
+
+pub(super) static UNIT_ORDER: Kind = Kind {
+    id: "postfix-unit-order",
+    severity: Severity::Advice,
+    about: "systemd has no order between Postfix and connectord.service, or the socket of that name: after a boot mail waits \
+            that comes before the daemon. The units of the packages have it; one of your own needs `Before=`. A daemon \
+            that is started by a unit with another name is not looked for.",
 };
 
 pub(super) static AUTHORITIES: Kind = Kind {

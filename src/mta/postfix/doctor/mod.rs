@@ -32,6 +32,7 @@ pub use daemon::Serving;
 pub use kinds::KINDS;
 use ways::Ways;
 
+use super::order::Order;
 use super::postmap::Tables;
 use super::reach::Sockets;
 use super::settings::{Service, Settings};
@@ -53,6 +54,8 @@ pub struct Patient<'p> {
     pub sockets: &'p dyn Sockets,
     /// What the daemon says.
     pub serving: &'p Serving,
+    /// Which of the two is started first.
+    pub order: &'p Order,
     /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
     pub socketmap: &'p [PathBuf],
     /// Where it answers SMTPD_POLICY_README, in the same way.
