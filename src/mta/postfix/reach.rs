@@ -132,8 +132,9 @@ impl Opening {
         let Ok(found) = fs::metadata(closed) else { return Opening::Unknown };
         let is_its_own = user.uid.as_raw() == found.uid();
         let is_for_its_group = user.gid.as_raw() == found.gid();
-        if Some(closed) == socket.parent() {
-            // What is in there has its own permissions.
+        let is_top = closed.parent().is_none_or(|above| above.parent().is_none());
+        if Some(closed) == socket.parent() && !is_top {
+            // What is in there has its own permissions; in /root that is not to be relied on.
             return Opening::Mode(match (is_its_own, is_for_its_group) {
                 (true, _) => "u+x",
                 (false, true) => "g+x",

@@ -189,7 +189,8 @@ impl<'t> Reach<'t> {
                 .iter()
                 .find(|(network, _)| {
                     let meets = |own: &IpNet| own.contains(network) || network.contains(own);
-                    !identify.domains.is_empty() || identify.addresses.iter().any(meets)
+                    let is_excepted = || identify.except_addresses.iter().any(|own| own.contains(network));
+                    (!identify.domains.is_empty() || identify.addresses.iter().any(meets)) && !is_excepted()
                 })
                 .map(|(_, key)| *key),
             Subject::Sender if !identify.addresses.is_empty() => any_name(),

@@ -194,6 +194,7 @@ fn an_entry_that_permits_counts_for_those_it_is_about() {
     all.inbound[1].recipients = Some(PatternSet::new(patterns(&["*.ours.example"])));
     let mut placed = inbound("placed", &[], Require { addresses: Some(Vec::new()), ..Require::default() });
     placed.identify.addresses = vec!["192.0.2.0/24".parse().unwrap()];
+    placed.identify.except_addresses = vec!["192.0.2.128/25".parse().unwrap()];
     all.inbound.push(placed);
     for (list, at_data) in [
         // Who is judged all the same, or passes anyway, and whom nobody's mail is from or for.
@@ -209,6 +210,7 @@ fn an_entry_that_permits_counts_for_those_it_is_about() {
         ("check_recipient_access hash:{ours.example=OK}", Some("late tls shows placed")),
         ("check_client_access hash:10.1=OK", Some("late tls shows")),
         ("check_client_access cidr:192.0.2.7/32=OK", Some("late tls shows placed")),
+        ("check_client_access hash:192.0.2.130=OK", Some("late tls shows")),
         ("check_client_access cidr:0.0.0.0/0=550", Some("late tls shows placed")),
         ("check_client_access hash:mail.b.example=insiders", Some("late tls shows placed")),
         ("check_sender_access proxy:hash:boss@sub.b.example=OK", Some("late placed")),

@@ -50,27 +50,23 @@ const DEPTH: usize = 100;
 /// they stood there. `class` has the list of a class.
 pub(super) fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>) -> Vec<Restriction<'l>> {
     let mut found = Vec::new();
-    expand(list, false, class, DEPTH, &mut found);
-    found
-}
-
-fn expand<'l>(
-    list: &'l str,
-    only_warns: bool,
-    class: &dyn Fn(&str) -> Option<&'l str>,
-    depth: usize,
-    found: &mut Vec<Restriction<'l>>,
-) {
-    for mut restriction in restrictions(list) {
-        restriction.only_warns |= only_warns;
-        match class(restriction.name).zip(depth.checked_sub(1)) {
-            Some((list, depth)) if found.len() < ALL => {
-                expand(list, restriction.only_warns, class, depth, found);
-            }
-            _ if found.len() < ALL => found.push(restriction),
-            _ => return,
+    // What is still to be looked at, the next one last, with how deep it is.
+    let mut left: Vec<(Restriction<'l>, usize)> = Vec::new();
+    let push = |left: &mut Vec<_>, list, only_warns, depth| {
+        let inner = restrictions(list).into_iter().rev();
+        left.extend(
+            inner.map(|one| (Restriction { only_warns: one.only_warns || only_warns, ..one }, depth)),
+        );
+    };
+    push(&mut left, list, false, 0);
+    for _ in 0..ALL {
+        let Some((restriction, depth)) = left.pop() else { break };
+        match class(restriction.name).filter(|_| depth < DEPTH) {
+            Some(list) => push(&mut left, list, restriction.only_warns, depth.saturating_add(1)),
+            None => found.push(restriction),
         }
     }
+    found
 }
 
 /// Whom the keys of an access table are about.
@@ -186,4 +182,54 @@ pub(super) fn refuses(action: &str) -> bool {
     let first = action.split_whitespace().next().unwrap_or_default();
     action.starts_with(['4', '5'])
         || ["defer", "defer_if_permit", "reject"].iter().any(|word| is(first, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(list: &str) -> Vec<String> {
+        let class = |name: &str| match name {
+            "inner" => Some("permit_a, inmost"),
+            "inmost" => Some("check_client_access hash:{ a = inner }"),
+            "empty" => Some(""),
+            "endless" => Some("endless endless"),
+            _ => None,
+        };
+        in_full(list, &class).iter().map(Restriction::text).collect()
+    }
+
+    #[test]
+    fn a_class_is_what_is_in_it() {
+        assert_eq!(
+            texts("empty, x warn_if_reject inner y"),
+            ["x", "warn_if_reject permit_a", "warn_if_reject check_client_access hash:{ a = inner }", "y"]
+        );
+        // Postfix does not come to an end either.
+        assert!(texts("x endless y").len() < ALL);
+    }
+
+    #[test]
+    fn an_answer_permits_goes_on_or_is_a_list() {
+        use Outcome::{GoesOn, Permits, Restrictions};
+        for (answer, expected) in [
+            ("OK", Permits),
+            ("ok whatever", Permits),
+            ("RELAY", Permits),
+            ("", Permits),
+            ("550", Permits),
+            ("1732612345", Permits),
+            ("550 no", GoesOn),
+            ("450\tlater", GoesOn),
+            ("REJECT", GoesOn),
+            ("DUNNO", GoesOn),
+            ("FILTER smtp:[a]", GoesOn),
+            ("reject_unverified_sender hash:/x", GoesOn),
+            ("permit_mynetworks, reject", Restrictions),
+            ("insiders", Restrictions),
+            ("250 ok", Restrictions),
+        ] {
+            assert_eq!(Outcome::of(answer), expected, "{answer}");
+        }
+    }
 }
