@@ -4,4 +4,5 @@
 pub mod exim;
 pub mod finding;
 pub mod postfix;
-mod program;
+pub mod program;
+pub mod teller;

@@ -96,7 +96,7 @@ fn without_the_settings_there_is_no_result() {
         (
             "echo 'exim: permission denied; not admin' >&2; exit 1",
             77,
-            "connectord: exim: exim: permission denied",
+            "connectord: exim: permission denied",
         ),
         (
             "echo 'LOG: MAIN PANIC DIE' >&2; exit 1",
