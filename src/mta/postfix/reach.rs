@@ -1,23 +1,18 @@
 //! Whether the daemons of Postfix reach a socket, and whether somebody answers there.
 //!
 //! They connect as the user `mail_owner`, with its own group and no other one (set_ugid.c): to be put into the group of a
-//! socket does not help that user. What it may do is asked of the system in its name, so that access lists count; a
-//! security module that knows programs apart is not seen.
+//! socket does not help that user.
 
-use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use nix::unistd::{Gid, Group, User, geteuid};
+use nix::unistd::{User, geteuid};
 
-use crate::mta::program::{self, Bounds};
+use crate::mta::account::{Account, Barred, Opening};
 
 /// For one socket. The daemon answers in less than a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,17 +43,6 @@ pub enum Unreached {
     Unknown(String),
 }
 
-/// What lets the user in, and takes nothing from anybody whom somebody has let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// Nothing that is known to be right: a directory further up, or a socket for another group.
-    Unknown,
-    /// One more permission, in words of chmod(1).
-    Mode(&'static str),
-    /// This group in place of root's or the daemon's, and the permission for it.
-    Group(String),
-}
-
 /// Sockets, as Postfix sees them.
 pub trait Sockets {
     /// Connects to one, and asks.
@@ -75,83 +59,22 @@ pub struct MailOwner {
     pub name: String,
 }
 
-/// Goes along directories, and then to the socket: which is the first that its user cannot use, and why.
-const WALK: &str = r#"
-at=0
-for path; do
-    [ -e "$path" ] || { echo "missing $at"; exit; }
-    [ $# -gt $((at + 1)) ] && { [ -x "$path" ] || { echo "closed $at"; exit; }; }
-    at=$((at + 1))
-done
-[ -S "$path" ] || { echo "other $((at - 1))"; exit; }
-[ -w "$path" ] || { echo "closed $((at - 1))"; exit; }
-echo reached
-"#;
-
 impl MailOwner {
     /// Whether the user may connect to a socket.
     fn may_use(&self, socket: &Path) -> Result<(), Unreached> {
         let unknown = |reason: String| Unreached::Unknown(reason);
         let user = User::from_name(&self.name).ok().flatten();
         let user = user.ok_or_else(|| unknown(format!("there is no user {}", self.name)))?;
-        let is_that_user = user.uid == geteuid();
-        if !is_that_user && !geteuid().is_root() {
+        if user.uid != geteuid() && !geteuid().is_root() {
             return Err(unknown(format!("only root can look at it as {} does", self.name)));
         }
-        let mut way: Vec<&Path> = socket.ancestors().collect();
-        way.reverse();
-        let mut command = Command::new("sh");
-        command.args(["-c", WALK, "sh"]).args(&way).current_dir("/");
-        if !is_that_user {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
-        let bounds = Bounds { patience: PATIENCE, octets: 1024 };
-        let ended = program::run(&mut command, Vec::new(), bounds).map_err(|failed| match failed {
-            program::Error::Run(error) => unknown(error.to_string()),
-            program::Error::Failed(said) => unknown(said),
-            program::Error::Hangs | program::Error::Long => {
-                unknown("the file system does not answer".to_owned())
-            }
-        })?;
-        let (word, at) = ended.out.trim().split_once(' ').unwrap_or((ended.out.trim(), ""));
-        let place = at.parse::<usize>().ok().and_then(|at| way.get(at));
-        match (word, place) {
-            ("reached", _) => Ok(()),
-            ("missing", Some(path)) => Err(Unreached::Missing(path.to_path_buf())),
-            ("closed", Some(path)) => {
-                Err(Unreached::Closed(path.to_path_buf(), Opening::of(path, socket, &user)))
-            }
-            ("other", Some(path)) => Err(Unreached::Other(path.to_path_buf())),
-            _ => Err(unknown("sh has failed".to_owned())),
-        }
-    }
-}
-
-impl Opening {
-    fn of(closed: &Path, socket: &Path, user: &User) -> Opening {
-        let Ok(found) = fs::metadata(closed) else { return Opening::Unknown };
-        let is_its_own = user.uid.as_raw() == found.uid();
-        let is_for_its_group = user.gid.as_raw() == found.gid();
-        let is_top = closed.parent().is_none_or(|above| above.parent().is_none());
-        if Some(closed) == socket.parent() && !is_top {
-            // What is in there has its own permissions; in /root that is not to be relied on.
-            return Opening::Mode(match (is_its_own, is_for_its_group) {
-                (true, _) => "u+x",
-                (false, true) => "g+x",
-                (false, false) => "o+x",
-            });
-        }
-        if closed != socket {
-            return Opening::Unknown;
-        }
-        let by_id = |id| Group::from_gid(Gid::from_raw(id)).ok().flatten().map(|group| group.name);
-        let is_nobody_s = found.gid() == 0 || by_id(found.gid()).is_some_and(|name| name == "connectord");
-        match by_id(user.gid.as_raw()) {
-            _ if is_its_own => Opening::Mode("u+rw"),
-            _ if is_for_its_group => Opening::Mode("g+rw"),
-            Some(group) if is_nobody_s => Opening::Group(group),
-            _ => Opening::Unknown,
-        }
+        let account = Account { user: user.uid.as_raw(), group: user.gid.as_raw() };
+        account.may_connect(socket).map_err(|barred| match barred {
+            Barred::Missing(path) => Unreached::Missing(path),
+            Barred::Closed(path, opening) => Unreached::Closed(path, opening),
+            Barred::Other(path) => Unreached::Other(path),
+            Barred::Unknown(reason) => Unreached::Unknown(reason),
+        })
     }
 }
 

@@ -9,9 +9,10 @@ use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
 use super::{Patient, asked, inbound, quoted, typed};
+use crate::mta::account::Opening;
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::order::Order;
-use crate::mta::postfix::reach::{Dialect, Opening, Unreached};
+use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
 
