@@ -92,14 +92,14 @@ fn x2_way(release: Release) {
     // The daemon's own, before anybody has said whose it is.
     practice.lab.machine.run("chgrp", &["root", SOCKETMAP]);
     // Which ends the connection that is open.
-    practice.lab.machine.run("postfix", &["reload"]);
+    practice.reload_postfix();
     practice.send("Subject: doctor", "root@free.example", WAITS);
     practice.is_mended("postfix-daemon-unreached", SOCKETMAP);
     practice.send("Subject: doctor", "given@free.example", PLAIN);
     // To be in its group by the list of members is not enough.
     set("socketmap.sock", 0o660);
     practice.lab.machine.run("chgrp", &["mail", SOCKETMAP]);
-    practice.lab.machine.run("postfix", &["reload"]);
+    practice.reload_postfix();
     practice.send("Subject: doctor", "group@free.example", WAITS);
     practice.stands_still(&[SOCKETMAP], "may not use /var/spool/postfix/connectord/socketmap.sock,");
     // Somebody has chosen that.

@@ -84,7 +84,6 @@ mod tests {
         ] {
             let found = found_of(&format!("content_filter = {filter}"), "", &all);
             let found: Vec<_> = found.iter().map(|[id, _, names, _]| (id.as_str(), names.as_str())).collect();
-            // The service of this Postfix asks nobody of its own accord, and nobody is told of it without a fault.
             let expected: Vec<_> = names.map(|names| ("postfix-content-filter", names)).into_iter().collect();
             assert_eq!(found, expected, "{filter}");
         }
