@@ -13,6 +13,8 @@ use crate::config::{Cause, Problems};
 use crate::mta::exim::ask;
 use crate::mta::exim::settings::Unreadable;
 use crate::mta::postfix::postconf;
+use crate::mta::program;
+use crate::mta::teller::Silence;
 use crate::server;
 use crate::server::control::AskError;
 
@@ -221,19 +223,22 @@ impl Failure {
             Failure::Server(error) => Exit::with_code(error.exit_code()),
             Failure::Daemon(error) => Exit::with_code(error.exit_code()),
             Failure::Answer { .. } => Exit::Unavailable,
-            Failure::Postfix(postconf::Error::Run(_)) => Exit::Unavailable,
-            Failure::Postfix(postconf::Error::Failed { .. }) => Exit::NoInput,
-            Failure::Postfix(_) => Exit::Internal,
-            Failure::Exim(ask::Error::Run(_)) => Exit::Unavailable,
+            // readconf.c:print_config: what Exim says to whoever is no administrator of it.
+            Failure::Exim(ask::Error::Silent(Silence { why: program::Error::Failed(said), .. }))
+                if said.contains("permission denied") =>
+            {
+                Exit::Permission
+            }
             Failure::Exim(ask::Error::NotRoot | ask::Error::Unreadable(Unreadable::Hidden)) => {
                 Exit::Permission
             }
-            // readconf.c:print_config: what Exim says to whoever is no administrator of it.
-            Failure::Exim(ask::Error::Failed { said }) if said.contains("permission denied") => {
-                Exit::Permission
-            }
-            Failure::Exim(ask::Error::Failed { .. }) => Exit::NoInput,
-            Failure::Exim(_) => Exit::Internal,
+            Failure::Postfix(postconf::Error::Silent(silence))
+            | Failure::Exim(ask::Error::Silent(silence)) => match silence.why {
+                program::Error::Run(_) => Exit::Unavailable,
+                program::Error::Failed(_) => Exit::NoInput,
+                program::Error::Hangs | program::Error::Long => Exit::Internal,
+            },
+            Failure::Postfix(_) | Failure::Exim(_) => Exit::Internal,
             Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) | Failure::NotHandedOver => {
                 Exit::Usage
             }

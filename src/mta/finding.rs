@@ -45,7 +45,8 @@ pub struct Finding {
     pub message: String,
     /// The connectors that it is about, in the order written; never empty.
     pub connectors: Vec<String>,
-    /// Where it is set: `main.cf: NAME = VALUE`, `master.cf: NAME/TYPE: NAME = VALUE`; `OPTION = VALUE`,
+    /// Where it is set: `main.cf: NAME = VALUE`, `master.cf: NAME/TYPE: NAME = VALUE`, `master.cf: NAME/TYPE` of a
+    /// service that is not there; `OPTION = VALUE`,
     /// `router NAME: OPTION = VALUE`, `transport NAME: OPTION = VALUE`, `ACL NAME: STATEMENT`.
     pub place: String,
     /// Commands for a shell that mend it, to be run in this order by whoever may change the MTA's settings.

@@ -93,11 +93,7 @@ fn another_file_is_named_to_exim_by_root_alone() {
 fn without_the_settings_there_is_no_result() {
     let bench = bench();
     for (script, code, told) in [
-        (
-            "echo 'exim: permission denied; not admin' >&2; exit 1",
-            77,
-            "connectord: exim: exim: permission denied",
-        ),
+        ("echo 'exim: permission denied; not admin' >&2; exit 1", 77, "connectord: exim: permission denied"),
         (
             "echo 'LOG: MAIN PANIC DIE' >&2; exit 1",
             66,

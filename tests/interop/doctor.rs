@@ -14,9 +14,10 @@ use crate::practice::Practice;
 use crate::resolver::Zone;
 use crate::root::Release;
 
-/// Messages, and the number of a host that takes its time with each.
+/// Messages, and the numbers of hosts that take their time with each, in plaintext and over TLS.
 const BURST: usize = 40;
 const SLOW: u8 = 13;
+const SLOW_TLS: u8 = 14;
 
 const RELAY: &str = "P relay.lab.example:25";
 
@@ -198,7 +199,7 @@ tls = "encrypt"
 [[outbound]]
 name = "good"
 mode = "enforce"
-domains = ["good.example"]
+domains = ["good.example", "crowded.example"]
 tls = "secure"
 match = ["{name}"]
 
@@ -242,6 +243,8 @@ impl Patients {
         zone.mx("open.example", "mx.plain.example");
         zone.mx("busy.example", "mx.slow.example");
         zone.address("mx.slow.example", partner_address(SLOW));
+        zone.mx("crowded.example", "mx.crowded.example");
+        zone.address("mx.crowded.example", partner_address(SLOW_TLS));
         for domain in ["good.example", "pinned.example", "free.example"] {
             zone.mx(domain, "mx.good.example");
         }
@@ -258,20 +261,28 @@ impl Patients {
         self.practice.agree_from_now_on(&self.connectors(terms));
     }
 
-    /// Sends many messages to a slow host while there is no connector in force, and enforces it when the first has
-    /// arrived: how many arrive in plaintext after that.
-    fn burst(&self, word: &str) -> usize {
+    /// A host that takes its time with each message.
+    fn add_slow_host(&mut self, name: &str, number: u8, starttls: Starttls) {
+        let lab = &mut self.practice.lab;
+        let host = Host { name: name.to_owned(), number, starttls };
+        let address = SocketAddr::new(partner_address(number), 25);
+        lab.partner.listen(&lab.network.partner, &host, address, Duration::from_millis(30));
+    }
+
+    /// Sends many messages to a domain at these terms, and has agreed to others when the first has arrived: how many
+    /// arrive after that.
+    fn burst(&self, word: &str, domain: &str, before: Terms) -> usize {
         let lab = &self.practice.lab;
-        self.agree(Terms { open: "report", ..AGREED });
+        self.agree(before);
         let arrived = || {
             let mail = lab.partner.mail();
-            mail.iter().filter(|mail| mail.recipients[0].starts_with(word) && mail.tls.is_none()).count()
+            mail.iter().filter(|mail| mail.recipients[0].starts_with(word)).count()
         };
         let recipients: BTreeSet<String> =
-            (0..BURST).map(|number| format!("{word}{number}@busy.example")).collect();
+            (0..BURST).map(|number| format!("{word}{number}@{domain}")).collect();
         lab.mta.submit_by_smtp(&lab.network, recipients.iter().map(String::as_str));
         wait_for("the first", || if arrived() > 0 { Ok(()) } else { Err("none".to_owned()) });
-        self.agree(AGREED);
+        self.agree(Terms { name: "mx.elsewhere.example", ..AGREED });
         let before = arrived();
         lab.fates(&recipients);
         arrived() - before
@@ -344,19 +355,35 @@ fn x2_sessions(release: Release) {
 /// A connector that comes into force while there is much to send.
 fn x2_burst(release: Release) {
     let mut patients = Patients::new(release);
-    let lab = &mut patients.practice.lab;
-    let slow = Host { name: "mx.slow.example".to_owned(), number: SLOW, starttls: Starttls::Absent };
-    let address = SocketAddr::new(partner_address(SLOW), 25);
-    lab.partner.listen(&lab.network.partner, &slow, address, Duration::from_millis(30));
+    patients.add_slow_host("mx.slow.example", SLOW, Starttls::Absent);
     let practice = &patients.practice;
     let _daemon = practice.serve();
     practice.postconf(&["-e", "smtp_connection_cache_on_demand=yes", "smtp_destination_concurrency_limit=1"]);
-    let late = patients.burst("with");
+    let before = Terms { open: "report", ..AGREED };
+    let late = patients.burst("with", "busy.example", before);
     // One may have been on its way. Postfix 3.10 asks again, and looks at the level.
     assert!(late > 1 || release.version != "3.7", "{late}");
     practice.is_mended("postfix-connection-cache", "main.cf: smtp_connection_cache_on_demand = yes");
-    let late = patients.burst("without");
+    let late = patients.burst("without", "busy.example", before);
     assert!(late <= 1, "{late}");
 }
 
-on_each_postfix!(x2_settings, x2_contrib_services, x2_sessions, x2_burst);
+/// A name that is tightened while there is much to send over TLS connections that are kept open: the level stays as it was.
+fn x2_burst_over_tls(release: Release) {
+    let mut patients = Patients::new(release);
+    let server = patients.good.server();
+    patients.add_slow_host("mx.crowded.example", SLOW_TLS, Starttls::Works(server));
+    let practice = &patients.practice;
+    let _daemon = practice.serve();
+    let lab = &practice.lab;
+    lab.mta.add_services(&lab.machine, "tlsproxy unix - - y - 0 tlsproxy\n");
+    let settings = ["smtp_connection_cache_on_demand=yes", "smtp_tls_connection_reuse=yes"];
+    practice.postconf(&[&["-e", "smtp_destination_concurrency_limit=1"], &settings[..]].concat());
+    let late = patients.burst("with", "crowded.example", AGREED);
+    assert!(late > 1, "{late}");
+    practice.is_mended("postfix-connection-cache", "main.cf: smtp_connection_cache_on_demand = yes");
+    let late = patients.burst("without", "crowded.example", AGREED);
+    assert!(late <= 1, "{late}");
+}
+
+on_each_postfix!(x2_settings, x2_contrib_services, x2_sessions, x2_burst, x2_burst_over_tls);

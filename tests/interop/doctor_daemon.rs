@@ -70,20 +70,40 @@ fn x2_way(release: Release) {
     set("", 0o700);
     assert!(told(&practice).starts_with("451"));
     practice.stands_still(&[SOCKETMAP, POLICY], "not use /var/spool/postfix/connectord,");
-    set("", 0o755);
+    // The way to both is the same.
+    practice.obey(&practice.findings()[0]);
     practice.is_well();
     assert!(told(&practice).starts_with("250"));
+    // What is further up may be closed for a reason.
+    let spool = practice.lab.machine.directory().join("spool");
+    let mode = fs::metadata(&spool).unwrap().permissions();
+    fs::set_permissions(&spool, fs::Permissions::from_mode(0o700)).unwrap();
+    practice.stands_still(&[SOCKETMAP, POLICY], "not use /var/spool/postfix,");
+    assert!(practice.findings().iter().all(|finding| finding["mend"] == serde_json::json!([])));
+    fs::set_permissions(&spool, mode).unwrap();
     // From here on mail is taken in without the daemon.
     practice.postconf(&["-e", "smtpd_recipient_restrictions=", "smtpd_data_restrictions="]);
     practice.agree_from_now_on(&agreed("encrypt", ""));
     set("socketmap.sock", 0o600);
     practice.send("Subject: doctor", "socket@free.example", WAITS);
     practice.stands_still(&[SOCKETMAP], "may not use /var/spool/postfix/connectord/socketmap.sock,");
+    practice.is_mended("postfix-daemon-unreached", SOCKETMAP);
+    practice.send("Subject: doctor", "opened@free.example", PLAIN);
+    // The daemon's own, before anybody has said whose it is.
+    practice.lab.machine.run("chgrp", &["root", SOCKETMAP]);
+    // Which ends the connection that is open.
+    practice.reload_postfix();
+    practice.send("Subject: doctor", "root@free.example", WAITS);
+    practice.is_mended("postfix-daemon-unreached", SOCKETMAP);
+    practice.send("Subject: doctor", "given@free.example", PLAIN);
     // To be in its group by the list of members is not enough.
     set("socketmap.sock", 0o660);
     practice.lab.machine.run("chgrp", &["mail", SOCKETMAP]);
+    practice.reload_postfix();
     practice.send("Subject: doctor", "group@free.example", WAITS);
     practice.stands_still(&[SOCKETMAP], "may not use /var/spool/postfix/connectord/socketmap.sock,");
+    // Somebody has chosen that.
+    assert_eq!(practice.findings()[0]["mend"], serde_json::json!([]));
     practice.lab.machine.run("chgrp", &["postfix", SOCKETMAP]);
     practice.is_well();
     practice.send("Subject: doctor", "again@free.example", PLAIN);

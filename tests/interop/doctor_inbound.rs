@@ -64,7 +64,11 @@ const ORDINARY: Fault = Fault {
     without: "530 5.7.0",
 };
 
-const FAULTS: [Fault; 8] = [
+/// What is asked before the daemon, and lets pass whom it would stop.
+const PERMITTING: Fault =
+    Fault { id: "postfix-policy-service-late", recipients: &["postmaster"], ..ORDINARY };
+
+const FAULTS: [Fault; 15] = [
     Fault {
         place: "main.cf: smtpd_recipient_restrictions = reject_unknown_recipient_domain",
         made_by: &["-e", "smtpd_recipient_restrictions=reject_unknown_recipient_domain"],
@@ -95,6 +99,83 @@ const FAULTS: [Fault; 8] = [
         made_by: &["-P", "smtp/inet/smtpd_data_restrictions="],
         recipients: &["postmaster"],
         ..ORDINARY
+    },
+    Fault {
+        place: "main.cf: smtpd_data_restrictions = insiders check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_restriction_classes=insiders",
+            "insiders=reject_invalid_helo_hostname permit",
+            "smtpd_data_restrictions=insiders check_policy_service unix:connectord/policy.sock",
+        ],
+        ..PERMITTING
+    },
+    Fault {
+        place: "main.cf: smtpd_data_restrictions = check_sender_access inline:{tls.example=OK} \
+                check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_data_restrictions=check_sender_access inline:{tls.example=OK} \
+             check_policy_service unix:connectord/policy.sock",
+        ],
+        ..PERMITTING
+    },
+    Fault {
+        place: "main.cf: smtpd_data_restrictions = check_client_access texthash:/etc/postfix/clients \
+                check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_data_restrictions=check_client_access texthash:/etc/postfix/clients \
+             check_policy_service unix:connectord/policy.sock",
+        ],
+        ..PERMITTING
+    },
+    Fault {
+        place: "main.cf: smtpd_data_restrictions = check_client_access cidr:/etc/postfix/clients.cidr \
+                check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_data_restrictions=check_client_access cidr:/etc/postfix/clients.cidr \
+             check_policy_service unix:connectord/policy.sock",
+        ],
+        ..PERMITTING
+    },
+    // The answer is the name of a class.
+    Fault {
+        place: "main.cf: smtpd_data_restrictions = check_helo_access static:insiders \
+                check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_restriction_classes=insiders",
+            "insiders=permit",
+            "smtpd_data_restrictions=check_helo_access static:insiders \
+             check_policy_service unix:connectord/policy.sock",
+        ],
+        ..PERMITTING
+    },
+    Fault {
+        id: "postfix-policy-service-unseen",
+        place: "main.cf: smtpd_data_restrictions = check_sender_access regexp:/etc/postfix/senders.regexp \
+                check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_data_restrictions=check_sender_access regexp:/etc/postfix/senders.regexp \
+             check_policy_service unix:connectord/policy.sock",
+        ],
+        ..PERMITTING
+    },
+    // At DATA it is not asked for whom, if there are several, and who is about some recipients is passed by.
+    Fault {
+        place: "main.cf: smtpd_recipient_restrictions = check_recipient_access inline:{ours.example=OK} \
+                check_policy_service unix:connectord/policy.sock",
+        made_by: &[
+            "-e",
+            "smtpd_recipient_restrictions=check_recipient_access inline:{ours.example=OK} \
+             check_policy_service unix:connectord/policy.sock",
+        ],
+        domain: "scoped.example",
+        recipients: &["carol@ours.example", "dave@ours.example"],
+        ..PERMITTING
     },
     Fault {
         id: "postfix-socket-path",
@@ -137,6 +218,22 @@ const FAULTS: [Fault; 8] = [
     },
 ];
 
+/// The files that the faults name.
+const FILES: [(&str, &str); 3] = [
+    ("clients", "192.0.2.77 OK\n"),
+    ("clients.cidr", "192.0.2.0/24\n    permit\n"),
+    ("senders.regexp", "/@tls\\.example$/ OK\n"),
+];
+
+/// What lets nobody pass whom a connector is about: it goes on, or is about those who are never judged, or others.
+const HARMLESS: [&str; 5] = [
+    "check_client_access inline:{{192.0.2.77=DUNNO}, {127.0.0.1=OK}}",
+    "check_sender_access inline:{elsewhere.example=OK}",
+    "check_client_access cidr:/etc/postfix/ours.cidr",
+    "check_sender_access regexp:/etc/postfix/refused.regexp",
+    "asks_first permit",
+];
+
 /// The first refusal, or what is said at the end.
 fn told(practice: &Practice, wallet: &Wallet, fault: &Fault) -> String {
     let mut client: Client = connect(&practice.lab, &wallet.visitor(fault.visitor));
@@ -163,6 +260,9 @@ fn x2_settings(release: Release) {
     let (practice, wallet) = open(release);
     let _daemon = practice.serve();
     practice.is_well();
+    for (name, text) in FILES {
+        practice.write_table(name, text);
+    }
     for fault in &FAULTS {
         practice.with_settings_restored(|| {
             practice.postconf(fault.made_by);
@@ -172,6 +272,22 @@ fn x2_settings(release: Release) {
             let reply = told(&practice, &wallet, fault);
             assert!(reply.starts_with(fault.without), "{} at {}, mended: {reply}", fault.id, fault.place);
         });
+    }
+}
+
+fn x2_harmless(release: Release) {
+    let (practice, wallet) = open(release);
+    let _daemon = practice.serve();
+    practice.write_table("ours.cidr", "# 0.0.0.0/0 OK\n127.0.0.0/8 OK\n0.0.0.0/0 DUNNO\n");
+    practice.write_table("refused.regexp", "/@refused\\.example$/ REJECT\n");
+    let ours = "check_policy_service unix:connectord/policy.sock";
+    practice.postconf(&["-e", "smtpd_restriction_classes=asks_first", &format!("asks_first={ours}")]);
+    for harmless in HARMLESS {
+        let list = format!("smtpd_data_restrictions={harmless} {ours}");
+        practice.postconf(&["-e", &list]);
+        let reply = told(&practice, &wallet, &Fault { recipients: &["postmaster"], ..ORDINARY });
+        assert!(reply.starts_with("530 5.7.0"), "{harmless}: {reply}");
+        practice.is_well();
     }
 }
 
@@ -187,4 +303,4 @@ fn x2_away(release: Release) {
     assert!(told(&practice, &wallet, &ORDINARY).starts_with("451"));
 }
 
-on_each_postfix!(x2_settings, x2_away);
+on_each_postfix!(x2_settings, x2_harmless, x2_away);

@@ -1,5 +1,6 @@
 //! Where `doctor` examines a Postfix: a lab with contrib's settings, in which faults are made and mended.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,15 @@ use crate::root::Release;
 /// Where the machine has the program and its configuration. Commands that are printed call it by its name.
 const PROGRAM: &str = "/etc/postfix/connectord";
 const CONFIGURATION: &str = "/etc/postfix/connectord.toml";
+
+/// The processes that speak SMTP, with when they began: a number may be given to another one.
+const SERVING: &str = r#"
+for process in /proc/[0-9]*; do
+    read -r name 2>/dev/null < "$process/comm" || continue
+    case $name in smtp|smtpd) stat -c '%n %Z' "$process" 2>/dev/null;; esac
+done
+exit 0
+"#;
 
 /// A running daemon on the machine.
 pub struct Served<'p> {
@@ -117,7 +127,28 @@ impl Practice {
 
     pub fn postconf(&self, arguments: &[&str]) {
         self.lab.machine.run("postconf", arguments);
-        self.lab.machine.run("postfix", &["reload"]);
+        self.reload_postfix();
+    }
+
+    /// Until nobody is there any more who knows the old settings: an idle process ends soon after a reload, and takes
+    /// work until then.
+    pub fn reload_postfix(&self) {
+        self.until_others_serve(|| {
+            self.lab.machine.run("postfix", &["reload"]);
+        });
+    }
+
+    fn until_others_serve(&self, reload: impl FnOnce()) {
+        let serving = || -> BTreeSet<String> {
+            let said = self.lab.machine.run("sh", &["-c", SERVING]);
+            said.lines().map(str::to_owned).collect()
+        };
+        let old = serving();
+        reload();
+        wait_for("the end of those with the old settings", || {
+            let left: Vec<String> = serving().intersection(&old).cloned().collect();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
     }
 
     /// What `doctor` finds; its exit code says the same.
@@ -167,13 +198,22 @@ impl Practice {
         let findings = self.findings();
         let [finding] = &findings[..] else { panic!("{id} at {place}: {findings:#?}") };
         assert_eq!((finding["id"].as_str(), finding["where"].as_str()), (Some(id), Some(place)));
+        self.obey(finding);
+        self.is_well();
+    }
+
+    /// Runs the commands of a finding, as they are printed.
+    #[track_caller]
+    pub fn obey(&self, finding: &Value) {
         let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {
-            let command = format!("PATH=/etc/postfix:$PATH; {command}");
-            self.lab.machine.run("sh", &["-ec", &command]);
+            let run = || {
+                let command = format!("PATH=/etc/postfix:$PATH; {command}");
+                self.lab.machine.run("sh", &["-ec", &command]);
+            };
+            if command == "postfix reload" { self.until_others_serve(run) } else { run() }
         }
-        self.is_well();
     }
 
     /// Sends a message; it must meet this fate.
@@ -189,7 +229,7 @@ impl Practice {
         for (path, text) in kept {
             restore(&path, &text);
         }
-        self.lab.machine.run("postfix", &["reload"]);
+        self.reload_postfix();
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Agreed, Examined};
 use crate::cli::{Failure, Settings, control};
 use crate::config::{self, ListenProtocol};
 use crate::mta::postfix::doctor::{Patient, Serving, examine};
+use crate::mta::postfix::order::Order;
 use crate::mta::postfix::postconf;
 use crate::mta::postfix::postmap::Postmap;
 use crate::mta::postfix::reach::MailOwner;
@@ -47,6 +48,7 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
         snapshot: agreed.snapshot,
         sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
         serving: &serving(agreed.settings),
+        order: &Order::ask(),
         tables: &Postmap {
             config_directory: config_directory.clone(),
             queue_directory: postfix.main("queue_directory").into(),

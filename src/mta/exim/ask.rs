@@ -8,29 +8,20 @@ use std::process::Command;
 use nix::unistd::geteuid;
 
 use super::settings::{Said, Settings, Unreadable};
-use crate::mta::program::{self, LIMIT, PATIENCE};
+use crate::mta::program;
+use crate::mta::teller::{Silence, Teller};
 
 /// What the program is called: Debian, everybody else.
 const NAMES: [&str; 2] = ["exim4", "exim"];
 
+static EXIM: Teller = Teller { name: "exim", mta: "Exim", look: "`exim -bV` says, with -C for another file" };
+
 /// Why the settings are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be run.
-    #[error("exim: {0}; is Exim installed, and /usr/sbin in PATH?")]
-    Run(io::Error),
-    /// It failed.
-    #[error("exim: {}; see what `exim -bV` says, with -C for another file", said.escape_debug())]
-    Failed {
-        /// What it said.
-        said: String,
-    },
-    /// It did not end.
-    #[error("exim has not ended after {} s", PATIENCE.as_secs())]
-    Hangs,
-    /// It says more than anybody has to say.
-    #[error("exim says more than {LIMIT} octets")]
-    Long,
+    /// It said nothing.
+    #[error(transparent)]
+    Silent(#[from] Silence),
     /// For whoever is not root, Exim gives up its privileges with -C, and another file may be all that it can read.
     #[error("--config-file is for root: Exim gives up its privileges when anybody else names a file")]
     NotRoot,
@@ -48,8 +39,10 @@ pub fn settings(config_file: Option<&Path>) -> Result<Settings, Error> {
         return Err(Error::NotRoot);
     }
     let [debian, other] = NAMES;
-    let is_missing =
-        |error: &Error| matches!(error, Error::Run(error) if error.kind() == io::ErrorKind::NotFound);
+    let is_missing = |error: &Error| {
+        let Error::Silent(Silence { why: program::Error::Run(error), .. }) = error else { return false };
+        error.kind() == io::ErrorKind::NotFound
+    };
     match read(debian, config_file) {
         Err(error) if is_missing(&error) => read(other, config_file),
         read => read,
@@ -62,7 +55,7 @@ fn read(name: &str, config_file: Option<&Path>) -> Result<Settings, Error> {
         if let Some(file) = config_file {
             command.arg("-C").arg(file);
         }
-        program::output(command.args(options))
+        EXIM.ask(command.args(options))
     };
     let version = ask(&["-bV"])?;
     let (main, config) = (ask(&["-bP"])?, ask(&["-bP", "config"])?);
@@ -74,15 +67,4 @@ fn read(name: &str, config_file: Option<&Path>) -> Result<Settings, Error> {
         transports: &transports,
         config: &config,
     })?)
-}
-
-impl From<program::Error> for Error {
-    fn from(error: program::Error) -> Error {
-        match error {
-            program::Error::Run(error) => Error::Run(error),
-            program::Error::Failed(said) => Error::Failed { said },
-            program::Error::Hangs => Error::Hangs,
-            program::Error::Long => Error::Long,
-        }
-    }
 }

@@ -1,14 +1,15 @@
 //! What is on the host beside the settings: the sockets, our files, and how Debian puts the configuration together.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Group, User};
 
 use super::settings::Settings;
+use crate::mta::account::{Account, Barred, Opening};
 
 /// The directory of Debian's Exim, and of what an administrator copies from contrib.
 pub const DIRECTORY: &str = "/etc/exim4";
@@ -91,7 +92,7 @@ impl Host {
             Layout::Single
         };
         let macros = directory.join(layout.local_macros());
-        let user = Identity::of(settings.main("exim_user"), settings.main("exim_group"));
+        let account = account(settings.main("exim_user"), settings.main("exim_group"));
         let certificate = ["tls_certificate", "tls_privatekey"].map(|name| settings.main(name));
         Host {
             layout,
@@ -100,7 +101,10 @@ impl Host {
             local_macros: text(&macros).lines().filter_map(macro_name).map(str::to_owned).collect(),
             fixed: fixed(directory, layout),
             router_files: files(&directory.join("conf.d/router")),
-            sockets: sockets.into_iter().map(|path| Socket { access: user.access(&path), path }).collect(),
+            sockets: sockets
+                .into_iter()
+                .map(|path| Socket { access: access(account, &path), path })
+                .collect(),
             missing: certificate
                 .into_iter()
                 .filter(|file| file.starts_with('/') && !file.contains('$') && !Path::new(file).exists())
@@ -190,54 +194,30 @@ fn macro_name(line: &str) -> Option<&str> {
     (name.starts_with(|c: char| c.is_ascii_uppercase()) && is_name(name)).then_some(name)
 }
 
-/// Who Exim is in its ACLs and transports.
-struct Identity {
-    user: Option<User>,
-    group: Option<u32>,
+/// Who Exim is in its ACLs and transports, by names or numbers; where nobody knows that, nothing keeps it away.
+fn account(user: &str, group: &str) -> Option<Account> {
+    let by_number = |number: &str| {
+        number.parse().ok().and_then(|id| User::from_uid(nix::unistd::Uid::from_raw(id)).ok().flatten())
+    };
+    let user = User::from_name(user).ok().flatten().or_else(|| by_number(user))?;
+    let named = Group::from_name(group).ok().flatten().map(|group| group.gid.as_raw());
+    let group = named.or_else(|| group.parse().ok()).unwrap_or(user.gid.as_raw());
+    Some(Account { user: user.uid.as_raw(), group })
 }
 
-impl Identity {
-    /// By names or numbers.
-    fn of(user: &str, group: &str) -> Identity {
-        let by_number = |number: &str| {
-            number.parse().ok().and_then(|id| User::from_uid(nix::unistd::Uid::from_raw(id)).ok().flatten())
-        };
-        let user = User::from_name(user).ok().flatten().or_else(|| by_number(user));
-        let named = Group::from_name(group).ok().flatten().map(|group| group.gid.as_raw());
-        let group = named.or_else(|| group.parse().ok());
-        Identity { group: group.or_else(|| user.as_ref().map(|user| user.gid.as_raw())), user }
-    }
-
-    /// Connecting needs the permission to write into the socket (unix(7)), and to search every directory on the way.
-    fn access(&self, path: &Path) -> Access {
-        let Ok(socket) = fs::metadata(path) else { return Access::Missing };
-        if !socket.file_type().is_socket() {
-            return Access::Missing;
-        }
-        let way = path
-            .ancestors()
-            .skip(1)
-            .all(|directory| fs::metadata(directory).is_ok_and(|directory| self.may(&directory, 0o1)));
-        if way && self.may(&socket, 0o2) {
-            return Access::Open;
-        }
-        let daemon = Group::from_name("connectord").ok().flatten().map(|group| group.gid.as_raw());
-        let is_owner = self.user.as_ref().is_some_and(|user| user.uid.as_raw() == socket.uid());
-        let is_ours = way && !is_owner && (socket.gid() == 0 || Some(socket.gid()) == daemon);
-        Access::Denied { is_ours }
-    }
-
-    /// Whether it has this permission; where nobody knows who it is, it has.
-    fn may(&self, file: &Metadata, permission: u32) -> bool {
-        let (Some(user), Some(group)) = (&self.user, self.group) else { return true };
-        let mode = if user.uid.as_raw() == file.uid() {
-            file.mode() >> 6
-        } else if group == file.gid() {
-            file.mode() >> 3
-        } else {
-            file.mode()
-        };
-        user.uid.is_root() || mode & permission != 0
+fn access(account: Option<Account>, path: &Path) -> Access {
+    let is_socket = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    let Some(account) = account.filter(|_| is_socket) else {
+        return if is_socket { Access::Open } else { Access::Missing };
+    };
+    let barred = match account.may_connect(path) {
+        Err(Barred::Unknown(_)) => account.may_connect_by_modes(path),
+        known => known,
+    };
+    match barred {
+        Ok(()) | Err(Barred::Unknown(_)) => Access::Open,
+        Err(Barred::Missing(_) | Barred::Other(_)) => Access::Missing,
+        Err(Barred::Closed(_, opening)) => Access::Denied { is_ours: matches!(opening, Opening::Group(_)) },
     }
 }
 

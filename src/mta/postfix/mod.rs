@@ -1,6 +1,8 @@
 //! Postfix.
 
 pub mod doctor;
+pub mod order;
+pub mod patterns;
 pub mod postconf;
 pub mod postmap;
 pub mod reach;

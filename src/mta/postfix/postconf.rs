@@ -1,34 +1,21 @@
 //! Asking postconf(1). It reads main.cf and master.cf as Postfix does, with the defaults of the version that is
 //! installed, and changes nothing.
 
-use std::io;
 use std::path::Path;
 use std::process::Command;
 
 use super::settings::{Said, Settings, Unreadable};
-use crate::mta::program::{self, LIMIT, PATIENCE};
+use crate::mta::teller::{Silence, Teller};
+
+static POSTCONF: Teller =
+    Teller { name: "postconf", mta: "Postfix", look: "`postconf -x` says, with -c for another directory" };
 
 /// Why the settings are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be run.
-    #[error("postconf: {0}; is Postfix installed, and /usr/sbin in PATH?")]
-    Run(io::Error),
-    /// It failed.
-    #[error(
-        "postconf: {}; see what `postconf -x` says, with -c for another directory",
-        said.strip_prefix("postconf: ").unwrap_or(said).escape_debug()
-    )]
-    Failed {
-        /// What it said.
-        said: String,
-    },
-    /// It did not end.
-    #[error("postconf has not ended after {} s", PATIENCE.as_secs())]
-    Hangs,
-    /// It says more than anybody has to say.
-    #[error("postconf says more than {LIMIT} octets")]
-    Long,
+    /// It said nothing.
+    #[error(transparent)]
+    Silent(#[from] Silence),
     /// It said something else than settings.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -56,16 +43,5 @@ fn output(config_directory: Option<&Path>, options: &[&str]) -> Result<String, E
     if let Some(directory) = config_directory {
         command.arg("-c").arg(directory);
     }
-    Ok(program::output(command.args(options))?)
-}
-
-impl From<program::Error> for Error {
-    fn from(error: program::Error) -> Error {
-        match error {
-            program::Error::Run(error) => Error::Run(error),
-            program::Error::Failed(said) => Error::Failed { said },
-            program::Error::Hangs => Error::Hangs,
-            program::Error::Long => Error::Long,
-        }
-    }
+    Ok(POSTCONF.ask(command.args(options))?)
 }

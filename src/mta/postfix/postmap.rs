@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::patterns::{self, Line};
 use crate::mta::program::{self, Bounds};
 use crate::protocol::escape::printable;
 
@@ -33,6 +34,12 @@ pub trait Tables {
     /// # Errors
     /// Why it cannot be read.
     fn list(&self, table: &str) -> Result<HashMap<String, String>, String>;
+
+    /// The lines of a table that is a file of patterns; `None`: it is none.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn lines(&self, table: &str) -> Option<Result<Vec<Line>, String>>;
 
     /// What it says of these keys.
     ///
@@ -125,6 +132,10 @@ impl Postmap {
 impl Tables for Postmap {
     fn list(&self, table: &str) -> Result<HashMap<String, String>, String> {
         self.run(&["-s"], table, &[]).map_err(|failure| failure.reason)
+    }
+
+    fn lines(&self, table: &str) -> Option<Result<Vec<Line>, String>> {
+        patterns::lines(table)
     }
 
     fn ask(&self, table: &str, keys: &[String]) -> Result<Answers, String> {

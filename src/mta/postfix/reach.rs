@@ -1,21 +1,18 @@
 //! Whether the daemons of Postfix reach a socket, and whether somebody answers there.
 //!
 //! They connect as the user `mail_owner`, with its own group and no other one (set_ugid.c): to be put into the group of a
-//! socket does not help that user. What it may do is asked of the system in its name, so that access lists count; a
-//! security module that knows programs apart is not seen.
+//! socket does not help that user.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
 
-use crate::mta::program::{self, Bounds};
+use crate::mta::account::{Account, Barred, Opening};
 
 /// For one socket. The daemon answers in less than a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,7 +32,7 @@ pub enum Unreached {
     /// A directory or the socket is not there.
     Missing(PathBuf),
     /// The user may not enter this directory, or not write to the socket.
-    Closed(PathBuf),
+    Closed(PathBuf, Opening),
     /// This is no socket.
     Other(PathBuf),
     /// Nobody listens.
@@ -62,53 +59,22 @@ pub struct MailOwner {
     pub name: String,
 }
 
-/// Goes along directories, and then to the socket: which is the first that its user cannot use, and why.
-const WALK: &str = r#"
-at=0
-for path; do
-    [ -e "$path" ] || { echo "missing $at"; exit; }
-    [ $# -gt $((at + 1)) ] && { [ -x "$path" ] || { echo "closed $at"; exit; }; }
-    at=$((at + 1))
-done
-[ -S "$path" ] || { echo "other $((at - 1))"; exit; }
-[ -w "$path" ] || { echo "closed $((at - 1))"; exit; }
-echo reached
-"#;
-
 impl MailOwner {
     /// Whether the user may connect to a socket.
     fn may_use(&self, socket: &Path) -> Result<(), Unreached> {
         let unknown = |reason: String| Unreached::Unknown(reason);
         let user = User::from_name(&self.name).ok().flatten();
         let user = user.ok_or_else(|| unknown(format!("there is no user {}", self.name)))?;
-        let is_that_user = user.uid == geteuid();
-        if !is_that_user && !geteuid().is_root() {
+        if user.uid != geteuid() && !geteuid().is_root() {
             return Err(unknown(format!("only root can look at it as {} does", self.name)));
         }
-        let mut way: Vec<&Path> = socket.ancestors().collect();
-        way.reverse();
-        let mut command = Command::new("sh");
-        command.args(["-c", WALK, "sh"]).args(&way).current_dir("/");
-        if !is_that_user {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
-        let bounds = Bounds { patience: PATIENCE, octets: 1024 };
-        let ended = program::run(&mut command, Vec::new(), bounds).map_err(|failed| match failed {
-            program::Error::Run(error) => unknown(error.to_string()),
-            program::Error::Failed(said) => unknown(said),
-            program::Error::Hangs | program::Error::Long => {
-                unknown("the file system does not answer".to_owned())
-            }
-        })?;
-        let (word, at) = ended.out.trim().split_once(' ').unwrap_or((ended.out.trim(), ""));
-        let place = at.parse::<usize>().ok().and_then(|at| way.get(at));
-        match (word, place) {
-            ("reached", _) => Ok(()),
-            ("missing", Some(path)) => Err(Unreached::Missing(path.to_path_buf())),
-            ("closed", Some(path)) => Err(Unreached::Closed(path.to_path_buf())),
-            ("other", Some(path)) => Err(Unreached::Other(path.to_path_buf())),
-            _ => Err(unknown("sh has failed".to_owned())),
-        }
+        let account = Account { user: user.uid.as_raw(), group: user.gid.as_raw() };
+        account.may_connect(socket).map_err(|barred| match barred {
+            Barred::Missing(path) => Unreached::Missing(path),
+            Barred::Closed(path, opening) => Unreached::Closed(path, opening),
+            Barred::Other(path) => Unreached::Other(path),
+            Barred::Unknown(reason) => Unreached::Unknown(reason),
+        })
     }
 }
 
@@ -121,7 +87,10 @@ impl Sockets for MailOwner {
         // A daemon that does not answer us does not answer that user either.
         ask(path, dialect, PATIENCE).and_then(|word| match word {
             Word::Right => may_use,
-            Word::Closed => Err(may_use.err().unwrap_or_else(|| Unreached::Closed(path.to_path_buf()))),
+            Word::Closed => {
+                let closed = || Unreached::Closed(path.to_path_buf(), Opening::Unknown);
+                Err(may_use.err().unwrap_or_else(closed))
+            }
         })
     }
 }

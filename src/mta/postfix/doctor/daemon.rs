@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN};
-use super::restrictions::{PolicyService, restrictions};
+use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN, UNIT_ORDER};
+use super::restrictions::PolicyService;
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
-use super::{Patient, inbound, quoted, typed};
+use super::{Patient, asked, inbound, quoted, typed};
+use crate::mta::account::Opening;
 use crate::mta::finding::{Finding, Kind};
+use crate::mta::postfix::order::Order;
 use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
@@ -27,25 +29,25 @@ const WORDS: usize = 200;
 
 /// What is wrong with the daemon for those who ask it.
 pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
-    let asked = asked(patient, ways);
-    let mut findings: Vec<Finding> = asked
+    let sockets = sockets(patient, ways);
+    let mut findings: Vec<Finding> = sockets
         .iter()
         .filter_map(|(path, dialect)| {
             let unreached = patient.sockets.reach(path, *dialect).err()?;
             let kind = match unreached {
                 Unreached::Unknown(_) => &DAEMON_UNSEEN,
                 Unreached::Missing(_)
-                | Unreached::Closed(_)
+                | Unreached::Closed(..)
                 | Unreached::Other(_)
                 | Unreached::Refused
                 | Unreached::Silent => &DAEMON_UNREACHED,
             };
             let place = path.display().to_string();
-            told(patient, kind, Some(*dialect), place, &in_words(&unreached), Vec::new())
+            told(patient, kind, Some(*dialect), place, &in_words(&unreached), opened(&unreached))
         })
         .collect();
     let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
-    if is_reached && !asked.is_empty() {
+    if is_reached && !sockets.is_empty() {
         let place = "the running daemon".to_owned();
         let finding = match &patient.serving.sha256 {
             Ok(sha256) if sha256 == patient.snapshot.sha256() => None,
@@ -66,19 +68,35 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
+    if let (Order::Loose(unit), false) = (patient.order, sockets.is_empty()) {
+        let message = "systemd starts it without waiting for connectord.service: all mail that connectord is asked about waits \
+                       until that is there";
+        let place = format!("systemd: {unit}");
+        findings.extend(told(patient, &UNIT_ORDER, None, place, message, ordered(unit)));
+    }
     findings
 }
 
+/// The commands that have the daemon started first. They add to a file, whatever is in it.
+fn ordered(unit: &str) -> Vec<String> {
+    const DIRECTORY: &str = "/etc/systemd/system/connectord.service.d";
+    vec![
+        format!("mkdir -p {DIRECTORY}"),
+        format!("printf '[Unit]\\nBefore={unit}\\n' >> {DIRECTORY}/postfix.conf"),
+        "systemctl daemon-reload".to_owned(),
+    ]
+}
+
 /// The sockets of the daemon that somebody asks at a path that leads there.
-fn asked<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)> {
-    let mut asked = BTreeSet::new();
+fn sockets<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)> {
+    let mut sockets = BTreeSet::new();
     let mut ask = |service: &'p Service, path: &str, dialect: Dialect| {
         let ours = match dialect {
             Dialect::Socketmap => patient.socketmap,
             Dialect::Policy => patient.policy,
         };
         if patient.reaches(service, path, ours) {
-            asked.insert((patient.seen(path, patient.settings.is_chrooted(service)), dialect));
+            sockets.insert((patient.seen(path, patient.settings.is_chrooted(service)), dialect));
         }
     };
     let clients = patient.clients(ways).map(|service| (service, POLICIES, TLS_MAP));
@@ -95,15 +113,15 @@ fn asked<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect)>
         }
     }
     for service in inbound::open(patient) {
-        for name in inbound::LISTS {
-            for restriction in restrictions(patient.settings.of(service, name)) {
+        for name in asked::LISTS {
+            for restriction in asked::in_full(patient, service, name) {
                 if let Some(ours) = PolicyService::of(&restriction) {
                     ask(service, ours.path, Dialect::Policy);
                 }
             }
         }
     }
-    asked
+    sockets
 }
 
 fn in_words(unreached: &Unreached) -> String {
@@ -113,16 +131,34 @@ fn in_words(unreached: &Unreached) -> String {
             "{} is not there: does connectord run, with a [[listen]] for it? All mail that it is asked about waits",
             shown(path)
         ),
-        Unreached::Closed(path) => format!(
-            "the user of Postfix may not use {}, and all mail waits; another group helps only if it is that user's first",
-            shown(path)
-        ),
+        Unreached::Closed(path, opening) => {
+            let kept = match opening {
+                Opening::Unknown => "another group helps only if it is that user's first",
+                Opening::Mode(_) | Opening::Group(_) => {
+                    "the commands help until it is made anew: see `group` and `mode` of [[listen]], or its unit"
+                }
+            };
+            format!("the user of Postfix may not use {}, and all mail waits; {kept}", shown(path))
+        }
         Unreached::Other(path) => format!("{} is no socket, and all mail waits", shown(path)),
         Unreached::Refused => "nobody listens there, and all mail waits: does connectord run?".to_owned(),
         Unreached::Silent => {
             "who listens there does not answer as connectord does, and all mail waits".to_owned()
         }
         Unreached::Unknown(reason) => format!("it could not be looked at: {}", printable(reason, WORDS)),
+    }
+}
+
+/// The commands that let the user of Postfix in.
+fn opened(unreached: &Unreached) -> Vec<String> {
+    let Unreached::Closed(path, opening) = unreached else { return Vec::new() };
+    let path = quoted(&path.display().to_string());
+    match opening {
+        Opening::Unknown => Vec::new(),
+        Opening::Mode(mode) => vec![format!("chmod {mode} {path}")],
+        Opening::Group(group) => {
+            vec![format!("chgrp {} {path}", quoted(group)), format!("chmod g+rw {path}")]
+        }
     }
 }
 

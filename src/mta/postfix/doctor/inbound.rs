@@ -2,34 +2,19 @@
 
 use ipnet::IpNet;
 
-use super::kinds::{
-    CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE,
-    POLICY_SERVICE_MISSING, SOCKET_PATH,
-};
-use super::restrictions::{PolicyService, Restriction, refuses, restrictions};
+use super::access::AccessTables;
+use super::asked::asked;
+use super::kinds::{CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION};
+use super::restrictions::refuses;
 use super::{Patient, Rule, Set, finding, is};
 use crate::model::Inbound;
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::settings::{Service, tables};
 
-const RECIPIENT: &str = "smtpd_recipient_restrictions";
-
-const DATA: &str = "smtpd_data_restrictions";
-
-/// Lists that are judged at RCPT with `smtpd_delay_reject = yes` (smtpd_check.c:smtpd_check_rcpt): the daemon may be
-/// asked in any of them.
-const BEFORE: [&str; 4] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-];
-
-/// Every list in which the daemon is asked where it is asked in time.
-pub(super) const LISTS: [&str; 6] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], RECIPIENT, DATA];
-
 pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = open(patient).flat_map(|service| asked(patient, service)).collect();
+    let access = AccessTables::read(patient);
+    let mut findings: Vec<Finding> =
+        open(patient).flat_map(|service| asked(patient, &access, service)).collect();
     for rule in &RULES {
         for service in open(patient) {
             findings.extend(patient.at_door(rule, service));
@@ -51,7 +36,7 @@ pub(super) fn open<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Servic
 
 impl<'p> Patient<'p> {
     /// A finding about these inbound connectors; none without any.
-    fn coming(
+    pub(super) fn coming(
         &self,
         kind: &'static Kind,
         about: impl Fn(&Inbound) -> bool,
@@ -73,37 +58,8 @@ impl<'p> Patient<'p> {
         self.coming(rule.kind, rule.about, rule.message, Set { place, name: rule.name, value }, mend)
     }
 
-    /// The policy service that a restriction asks, if it is the daemon.
-    fn our_service<'l>(&self, restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
-        PolicyService::of(restriction).filter(|service| self.is_at(service.path, self.policy))
-    }
-
-    /// The commands that ask the daemon before the other restrictions, as they are written.
-    fn judged_first(&self, service: &'p Service, name: &str) -> Vec<String> {
-        let Some(path) = self.as_asked(self.policy, std::iter::once(service)) else { return Vec::new() };
-        let place = self.place(service, name);
-        let others = restrictions(self.written(place, name)).into_iter();
-        let others = others.filter(|restriction| self.our_service(restriction).is_none());
-        let ours = format!("check_policy_service unix:{path}");
-        let entries: Vec<String> =
-            std::iter::once(ours).chain(others.map(|restriction| restriction.text())).collect();
-        self.rewrite(place, name, &entries)
-    }
-
-    /// Whether a restriction ends a list in favour of clients that the daemon would judge. (What a table or another
-    /// service says is not known from here.)
-    fn lets_pass(&self, service: &Service, restriction: &Restriction<'_>) -> bool {
-        let lower = restriction.name.to_ascii_lowercase();
-        match lower.as_str() {
-            // The daemon lets these pass as well.
-            "permit_sasl_authenticated" => false,
-            "permit_mynetworks" => !self.is_exempt(self.settings.of(service, "mynetworks")),
-            _ => lower == "permit" || lower.starts_with("permit_"),
-        }
-    }
-
-    /// Whether all of `mynetworks` is exempt from judgement; not where it holds more than networks.
-    fn is_exempt(&self, networks: &str) -> bool {
+    /// Whether all of these networks are exempt from judgement; not where there is something else among them.
+    pub(super) fn is_exempt(&self, networks: &str) -> bool {
         tables(networks).into_iter().all(|network| {
             let plain: String = network.chars().filter(|c| !['[', ']'].contains(c)).collect();
             let parsed: Option<IpNet> = plain
@@ -112,10 +68,14 @@ impl<'p> Patient<'p> {
                 .or_else(|| plain.parse().ok().map(|address: std::net::IpAddr| address.into()));
             parsed.is_some_and(|network| {
                 // Of `::ffff:127.0.0.0/104` Postfix says 127.0.0.0/8.
-                let network = unmapped(network);
-                self.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
+                self.exempts(unmapped(network))
             })
         })
+    }
+
+    /// Whether a network is exempt from judgement.
+    pub(super) fn exempts(&self, network: IpNet) -> bool {
+        self.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
     }
 }
 
@@ -123,66 +83,6 @@ fn unmapped(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
     v4.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
-}
-
-/// How the daemon is asked in a list.
-enum Asked<'l> {
-    /// Before anybody else can let a client pass.
-    First(PolicyService<'l>),
-    /// What it says is only logged.
-    InVain,
-    Late,
-    Never,
-}
-
-fn asked_in<'l>(patient: &Patient<'_>, service: &Service, list: &'l str) -> Asked<'l> {
-    let mut has_passed = false;
-    let mut in_vain = false;
-    for restriction in restrictions(list) {
-        if let Some(ours) = patient.our_service(&restriction) {
-            match (restriction.only_warns, has_passed) {
-                (true, _) => in_vain = true,
-                (false, true) => return Asked::Late,
-                (false, false) => return Asked::First(ours),
-            }
-        }
-        has_passed |= patient.lets_pass(service, &restriction);
-    }
-    if in_vain { Asked::InVain } else { Asked::Never }
-}
-
-/// Whether one smtpd(8) asks at RCPT and at DATA.
-fn asked<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding> {
-    let of = |name| patient.settings.of(service, name);
-    let is_asked_before = !is(of("smtpd_delay_reject"), "no")
-        && BEFORE.iter().any(|name| matches!(asked_in(patient, service, of(name)), Asked::First(_)));
-    let mut findings = Vec::new();
-    for name in [RECIPIENT, DATA] {
-        let (kind, message) = match asked_in(patient, service, of(name)) {
-            Asked::First(ours) if !patient.reaches(service, ours.path, patient.policy) => {
-                (&SOCKET_PATH, "the daemon cannot be reached at this path, and all mail is refused for now")
-            }
-            Asked::First(ours) if ours.default_action.is_some_and(|action| !refuses(action)) => {
-                (&POLICY_SERVICE_ACTION, "while the daemon does not answer this lets mail pass")
-            }
-            Asked::First(_) => continue,
-            Asked::Never | Asked::Late | Asked::InVain if name == RECIPIENT && is_asked_before => continue,
-            Asked::Late => {
-                (&POLICY_SERVICE_LATE, "what stands before the daemon lets clients pass that it never sees")
-            }
-            Asked::InVain => {
-                (&POLICY_SERVICE_MISSING, "what the daemon refuses is only logged (warn_if_reject)")
-            }
-            Asked::Never if name == DATA => (
-                &POLICY_SERVICE_MISSING,
-                "the daemon is not asked at DATA, and for `RCPT TO:<postmaster>` Postfix asks nowhere else",
-            ),
-            Asked::Never => (&POLICY_SERVICE_MISSING, "the daemon is not asked: no connector is in force"),
-        };
-        let set = Set { place: patient.place(service, name), name, value: of(name) };
-        findings.extend(patient.coming(kind, |_| true, message, set, patient.judged_first(service, name)));
-    }
-    findings
 }
 
 const RULES: [Rule<Inbound>; 4] = [

@@ -1,8 +1,9 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use super::tests::{POLICY, found_of};
 use crate::model::Agreements;
-use crate::model::inbound::{CertificateRequirement, Require, TlsRequirement};
-use crate::model::sample::{agreements, inbound};
+use crate::model::PatternSet;
+use crate::model::inbound::{Action, CertificateRequirement, Require, TlsRequirement};
+use crate::model::sample::{agreements, inbound, patterns};
 
 /// Two partners: one has to use TLS, and one to show a certificate.
 fn partners() -> Agreements {
@@ -116,4 +117,121 @@ fn what_partners_need_is_offered_and_asked_for() {
     }
     // Registered certificates are what is known by a digest.
     assert_eq!(found_of("smtpd_tls_fingerprint_digest = md5", "", &partners()).len(), 0);
+}
+
+#[test]
+fn only_exempt_hosts_may_say_who_they_are() {
+    for (hosts, command) in [
+        ("", None),
+        ("127.0.0.1, [::1]/128 !192.0.2.1", None),
+        ("127.0.0.1 192.0.2.7", Some("127.0.0.1")),
+        ("!192.0.2.1, 192.0.2.0/24 !!192.0.2.2", Some("!192.0.2.1")),
+        ("cidr:/etc/postfix/proxies", Some("")),
+        ("static:all, .a.example", Some("")),
+    ] {
+        let found = found_of(&format!("smtpd_authorized_xclient_hosts = {hosts}"), "", &partners());
+        let found: Vec<_> = found.iter().map(|[id, .., command]| (id.as_str(), command.clone())).collect();
+        let command = command.map(|kept| match kept {
+            "!192.0.2.1" => "postconf -P 'smtp/inet/smtpd_authorized_xclient_hosts=!192.0.2.1'".to_owned(),
+            kept => format!("postconf -P smtp/inet/smtpd_authorized_xclient_hosts={kept}"),
+        });
+        assert_eq!(
+            found,
+            command.map(|command| ("postfix-xclient", command)).into_iter().collect::<Vec<_>>(),
+            "{hosts}"
+        );
+    }
+    // Its own value is for this service, and nobody else's is anybody's here.
+    for (service, expected) in [("smtp", 1), ("submission", 0)] {
+        let own = format!("{service}/inet/smtpd_authorized_xclient_hosts = 192.0.2.7\n");
+        let found = found_of("relayhost =", &own, &partners());
+        assert_eq!(found.len(), expected, "{service}");
+        assert!(found.iter().all(|[.., command]| command.is_empty()), "{found:?}");
+    }
+}
+
+#[test]
+fn hold_is_nothing_before_a_proxy_filter() {
+    let held = || {
+        let mut all = partners();
+        all.inbound[1].on_violation = Action::Hold;
+        all
+    };
+    for (own, all, names) in [
+        ("smtp/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", held(), Some("shows")),
+        ("smtp/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", partners(), None),
+        ("smtp/inet/smtpd_proxy_filter = \n", held(), None),
+        ("submission/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", held(), None),
+    ] {
+        let found = found_of("relayhost =", own, &all);
+        let found: Vec<_> = found.iter().map(|[id, _, names, _]| (id.as_str(), names.as_str())).collect();
+        assert_eq!(found, names.map(|names| ("postfix-hold-dropped", names)).into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// What is found when this stands before the daemon in one of its lists.
+fn found_before(list: &str, name: &str, all: &Agreements) -> Option<String> {
+    let own = format!("smtp/inet/{name} = {list},check_policy_service,unix:connectord/policy.sock\n");
+    let found = found_of("smtpd_restriction_classes = insiders, sealed", &(own + CLASSES), all);
+    assert!(found.len() < 2, "{found:?}");
+    found.into_iter().next().map(|[id, _, names, command]| {
+        let first = format!("postconf -P smtp/inet/{name}=check_policy_service,unix:connectord/policy.sock,");
+        // In master.cf a value has no blanks.
+        let is_mended = command.replace('\'', "").starts_with(&first);
+        assert!(is_mended || command.is_empty() && list.contains('{'), "{list}: {command}");
+        format!("{} {names}", id.strip_prefix("postfix-policy-service-").unwrap_or(&id))
+    })
+}
+
+const CLASSES: &str = "\
+smtp/inet/insiders = reject_unknown_client_hostname,permit_tls_clientcerts
+smtp/inet/sealed = check_policy_service,unix:connectord/policy.sock,permit
+";
+
+#[test]
+fn an_entry_that_permits_counts_for_those_it_is_about() {
+    let mut all = partners();
+    all.inbound[1].recipients = Some(PatternSet::new(patterns(&["*.ours.example"])));
+    let mut placed = inbound("placed", &[], Require { addresses: Some(Vec::new()), ..Require::default() });
+    placed.identify.addresses = vec!["192.0.2.0/24".parse().unwrap()];
+    placed.identify.except_addresses = vec!["192.0.2.128/25".parse().unwrap()];
+    all.inbound.push(placed);
+    for (list, at_data) in [
+        // Who is judged all the same, or passes anyway, and whom nobody's mail is from or for.
+        ("check_client_access hash:{10.0.0.1=REJECT,192.0.2.1=DUNNO}", None),
+        ("check_client_access hash:{127.0.0.1=OK,127=permit}", None),
+        ("check_client_access hash:10.1=permit_sasl_authenticated,reject", None),
+        ("check_client_access hash:10.1=sealed", None),
+        ("check_sasl_access hash:a=OK", None),
+        ("check_helo_access static:reject", None),
+        ("check_client_access pcre:/x/=DUNNO", None),
+        ("check_sender_access hash:{other.example=OK}", Some("late placed")),
+        ("check_recipient_access hash:{theirs.example=OK}", Some("late tls placed")),
+        ("check_recipient_access hash:{ours.example=OK}", Some("late tls shows placed")),
+        ("check_client_access hash:10.1=OK", Some("late tls shows")),
+        ("check_client_access cidr:192.0.2.7/32=OK", Some("late tls shows placed")),
+        ("check_client_access hash:192.0.2.130=OK", Some("late tls shows")),
+        ("check_client_access cidr:0.0.0.0/0=550", Some("late tls shows placed")),
+        ("check_client_access hash:mail.b.example=insiders", Some("late tls shows placed")),
+        ("check_sender_access proxy:hash:boss@sub.b.example=OK", Some("late placed")),
+        ("check_sender_access hash:.example=1", Some("late tls shows placed")),
+        ("check_sender_access hash:boss@=RELAY", Some("late tls shows placed")),
+        ("check_helo_access static:OK", Some("late tls shows placed")),
+        ("check_client_access pcre:/x/=OK", Some("unseen tls shows placed")),
+        ("check_client_access cdb:/etc/a", Some("unseen tls shows placed")),
+        ("check_client_access fail:a", Some("unseen tls shows placed")),
+        ("warn_if_reject,check_client_access,{hash:{10.1=OK},search_order=x}", Some("late tls shows")),
+        ("insiders", Some("late tls shows placed")),
+        ("sealed,permit", None),
+    ] {
+        let found = found_before(list, "smtpd_data_restrictions", &all);
+        assert_eq!(found.as_deref(), at_data, "{list} at DATA");
+        // What passes at RCPT is judged at DATA, but for the one that is about some recipients only.
+        let found = found_before(list, "smtpd_recipient_restrictions", &all);
+        let at_rcpt = at_data.filter(|found| found.contains("shows")).map(|found| match list {
+            "insiders" => found.to_owned(),
+            _ => found.replace(" tls", "").replace(" placed", ""),
+        });
+        assert_eq!(found, at_rcpt, "{list} at RCPT");
+    }
 }

@@ -12,6 +12,8 @@ pub const KINDS: &[&Kind] = &[
     &FALLBACK_RELAY,
     &OTHER_WAY,
     &WAY_UNSEEN,
+    &CONTENT_FILTER,
+    &SERVICE_MISSING,
     &SESSION_CACHE,
     &CONNECTION_CACHE,
     &LEVEL,
@@ -23,14 +25,18 @@ pub const KINDS: &[&Kind] = &[
     &DAEMON_UNREACHED,
     &DAEMON_OTHER,
     &DAEMON_UNSEEN,
+    &UNIT_ORDER,
     &AUTHORITIES,
     &FINGERPRINT_DIGEST,
     &POLICY_SERVICE_MISSING,
     &POLICY_SERVICE_LATE,
+    &POLICY_SERVICE_UNSEEN,
     &POLICY_SERVICE_ACTION,
     &NO_STARTTLS,
     &CLIENT_CERTIFICATE,
     &CLIENT_DIGEST,
+    &XCLIENT,
+    &HOLD_DROPPED,
 ];
 
 pub(super) static POLICY_MISSING: Kind = Kind {
@@ -97,6 +103,22 @@ pub(super) static WAY_UNSEEN: Kind = Kind {
             (regexp:, pcre:, ldap: and others; or there are more than 20000 names to ask for). It sends none of the names \
             that it was asked for elsewhere, but it could have an entry for another name below a connector's domain, or for \
             one address.",
+};
+
+pub(super) static CONTENT_FILTER: Kind = Kind {
+    id: "postfix-content-filter",
+    severity: Severity::Bypass,
+    about: "content_filter gives all mail to smtp(8) for a host that is not this one, before it goes to the partner. The policy \
+            is asked for under the name of that host, and no connector that demands as much is about it. A connector with that \
+            name in `domains` mends it. A filter on this host is no finding, nor is one that smtp(8) is not used for. What \
+            FILTER in tables and header_checks says is not looked at.",
+};
+
+pub(super) static SERVICE_MISSING: Kind = Kind {
+    id: "postfix-service-missing",
+    severity: Severity::Outage,
+    about: "`[mta] transport`, or the `transport` of a connector, names a service that master.cf does not have: all mail of \
+            these connectors waits (\"mail transport unavailable\").",
 };
 
 pub(super) static SESSION_CACHE: Kind = Kind {
@@ -180,6 +202,14 @@ pub(super) static DAEMON_UNSEEN: Kind = Kind {
             mostly because doctor is not run by root, or with another --runtime-dir than the daemon.",
 };
 
+pub(super) static UNIT_ORDER: Kind = Kind {
+    id: "postfix-unit-order",
+    severity: Severity::Advice,
+    about: "systemd has no order between Postfix and connectord.service, or the socket of that name: after a boot mail waits \
+            that comes before the daemon. The units of the packages have it; one of your own needs `Before=`. A daemon \
+            that is started by a unit with another name is not looked for.",
+};
+
 pub(super) static AUTHORITIES: Kind = Kind {
     id: "postfix-authorities",
     severity: Severity::Outage,
@@ -207,8 +237,18 @@ pub(super) static POLICY_SERVICE_LATE: Kind = Kind {
     severity: Severity::Bypass,
     about: "Before the daemon in the list of restrictions stands something that permits, such as permit_mynetworks: it \
             ends the list, and with it the connectors, for the clients that it is about. Exempt clients are written into \
-            `[inbound_exempt]`; permit_mynetworks is no finding where all of mynetworks is in that. Tables (`check_..._access`) and other policy services can permit too; what they say is \
+            `[inbound_exempt]`; permit_mynetworks is no finding where all of mynetworks is in that. So does a table \
+            (`check_..._access`) with an entry that permits, if the entry is about clients, senders or recipients of a \
+            connector. Classes (smtpd_restriction_classes) are judged as what is in them. What other policy services say is \
             not looked at.",
+};
+
+pub(super) static POLICY_SERVICE_UNSEEN: Kind = Kind {
+    id: "postfix-policy-service-unseen",
+    severity: Severity::Advice,
+    about: "A table (`check_..._access`) stands before the daemon in the list of restrictions, and it is not known for whom it \
+            permits, or whether it does: it does not tell its entries (cdb:, ldap: and others), cannot be read, or permits \
+            what an expression fits (regexp:, pcre:). The daemon never sees what it lets pass.",
 };
 
 pub(super) static POLICY_SERVICE_ACTION: Kind = Kind {
@@ -237,4 +277,21 @@ pub(super) static CLIENT_DIGEST: Kind = Kind {
     severity: Severity::Outage,
     about: "Digests of client certificates are made with another algorithm than SHA-256, which registered certificates \
             are known by: mail of partners who have to show one is refused.",
+};
+
+pub(super) static XCLIENT: Kind = Kind {
+    id: "postfix-xclient",
+    severity: Severity::Bypass,
+    about: "smtpd_authorized_xclient_hosts has clients that are not in `[inbound_exempt]`. With the command XCLIENT they say \
+            what address they are at, or who is logged in, and connectors are judged by that. What mends it takes the right \
+            from an smtpd(8) that strangers reach, and from no other one. A proxy that all mail comes through needs it: as \
+            long as nobody else is at its addresses, write these into `[inbound_exempt]`; what it says of clients is judged \
+            all the same, but TLS and certificates are those between it and Postfix.",
+};
+
+pub(super) static HOLD_DROPPED: Kind = Kind {
+    id: "postfix-hold-dropped",
+    severity: Severity::Bypass,
+    about: "A connector has `on_violation = \"hold\"`, and mail goes through smtpd_proxy_filter, before which Postfix does \
+            not obey HOLD: it is delivered. With `reject` or `defer` it is stopped.",
 };

@@ -8,16 +8,21 @@
 //! cannot be written back as it was is left to people. A setting that has one right value gets it, and loses the one that
 //! somebody wrote: that is in `where`, whole with --json, and where other mail may need it the message says so.
 
+mod access;
+mod asked;
 mod chain;
 mod clients;
 mod daemon;
+mod filters;
 mod inbound;
 mod kinds;
 mod names;
 mod policies;
+mod proxies;
 mod restrictions;
 mod routing;
 mod rules;
+mod services;
 mod tables;
 mod ways;
 
@@ -27,6 +32,7 @@ pub use daemon::Serving;
 pub use kinds::KINDS;
 use ways::Ways;
 
+use super::order::Order;
 use super::postmap::Tables;
 use super::reach::Sockets;
 use super::settings::{Service, Settings};
@@ -48,6 +54,8 @@ pub struct Patient<'p> {
     pub sockets: &'p dyn Sockets,
     /// What the daemon says.
     pub serving: &'p Serving,
+    /// Which of the two is started first.
+    pub order: &'p Order,
     /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
     pub socketmap: &'p [PathBuf],
     /// Where it answers SMTPD_POLICY_README, in the same way.
@@ -66,6 +74,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(rules::rules(patient, &ways));
     findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
+    findings.extend(proxies::proxies(patient));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();
     for finding in findings {

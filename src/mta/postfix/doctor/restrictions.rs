@@ -40,6 +40,112 @@ pub(super) fn restrictions(list: &str) -> Vec<Restriction<'_>> {
     found
 }
 
+/// Restrictions that are looked at in one list with its classes. Whoever has more does not have them from hand.
+const ALL: usize = 10_000;
+
+/// As deep as Postfix goes (smtpd_check.c:check_table_result).
+const DEPTH: usize = 100;
+
+/// The restrictions of a list, with those of a class (smtpd_restriction_classes) where its name is: they are judged as if
+/// they stood there. `class` has the list of a class.
+pub(super) fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>) -> Vec<Restriction<'l>> {
+    let mut found = Vec::new();
+    // What is still to be looked at, the next one last, with how deep it is.
+    let mut left: Vec<(Restriction<'l>, usize)> = Vec::new();
+    let push = |left: &mut Vec<_>, list, only_warns, depth| {
+        let inner = restrictions(list).into_iter().rev();
+        left.extend(
+            inner.map(|one| (Restriction { only_warns: one.only_warns || only_warns, ..one }, depth)),
+        );
+    };
+    push(&mut left, list, false, 0);
+    for _ in 0..ALL {
+        let Some((restriction, depth)) = left.pop() else { break };
+        match class(restriction.name).filter(|_| depth < DEPTH) {
+            Some(list) => push(&mut left, list, restriction.only_warns, depth.saturating_add(1)),
+            None => found.push(restriction),
+        }
+    }
+    found
+}
+
+/// Whom the keys of an access table are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Client,
+    Sender,
+    Recipient,
+}
+
+/// The access table that a restriction asks. Those for clients who have logged in are left out, for the daemon lets these
+/// pass as well, and those for ETRN.
+pub(super) fn access_table<'l>(restriction: &Restriction<'l>) -> Option<(Subject, &'l str)> {
+    let name = restriction.name.to_ascii_lowercase();
+    // Short for the one that fits the list.
+    if name.contains(':') {
+        return Some((Subject::Client, restriction.name));
+    }
+    let subject = match name.as_str() {
+        "check_sender_access" => Subject::Sender,
+        "check_recipient_access" => Subject::Recipient,
+        "check_sasl_access" | "check_etrn_access" => return None,
+        other if other.starts_with("check_") && other.ends_with("_access") => Subject::Client,
+        _ => return None,
+    };
+    // `{ type:table, { search_order = ... } }`
+    let argument = restriction.argument?;
+    let inner = argument.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(argument);
+    let table = tables(inner).into_iter().next()?;
+    table.contains(':').then_some((subject, table))
+}
+
+/// What the answer of an access table does (smtpd_check.c:check_table_result).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It ends the list in favour of the client.
+    Permits,
+    /// It does something else, and refuses or goes on.
+    GoesOn,
+    /// It is a list of restrictions.
+    Restrictions,
+}
+
+impl Outcome {
+    pub(super) fn of(answer: &str) -> Outcome {
+        const ACTIONS: [&str; 15] = [
+            "dunno",
+            "reject",
+            "defer",
+            "hangup",
+            "info",
+            "warn",
+            "filter",
+            "hold",
+            "discard",
+            "redirect",
+            "bcc",
+            "defer_if_permit",
+            "defer_if_reject",
+            "prepend",
+            "delay",
+        ];
+        let (first, rest) = answer.split_once([' ', '\t']).unwrap_or((answer, ""));
+        if ACTIONS.iter().any(|action| is(first, action)) {
+            return Outcome::GoesOn;
+        }
+        let is_number = |word: &str| word.bytes().all(|octet| octet.is_ascii_digit());
+        // A number without a text is a time to somebody, and permits. So does nothing at all.
+        if is_number(answer) || is(first, "ok") || is(first, "relay") {
+            return Outcome::Permits;
+        }
+        let is_reply = first.len() == 3 && is_number(first) && first.starts_with(['4', '5']);
+        if is_reply && !rest.trim().is_empty() || answer.contains(':') {
+            return Outcome::GoesOn;
+        }
+        Outcome::Restrictions
+    }
+}
+
 fn has_argument(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     ["check_", "reject_rbl", "reject_rhsbl", "permit_dnswl", "permit_rhswl"]
@@ -76,4 +182,54 @@ pub(super) fn refuses(action: &str) -> bool {
     let first = action.split_whitespace().next().unwrap_or_default();
     action.starts_with(['4', '5'])
         || ["defer", "defer_if_permit", "reject"].iter().any(|word| is(first, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(list: &str) -> Vec<String> {
+        let class = |name: &str| match name {
+            "inner" => Some("permit_a, inmost"),
+            "inmost" => Some("check_client_access hash:{ a = inner }"),
+            "empty" => Some(""),
+            "endless" => Some("endless endless"),
+            _ => None,
+        };
+        in_full(list, &class).iter().map(Restriction::text).collect()
+    }
+
+    #[test]
+    fn a_class_is_what_is_in_it() {
+        assert_eq!(
+            texts("empty, x warn_if_reject inner y"),
+            ["x", "warn_if_reject permit_a", "warn_if_reject check_client_access hash:{ a = inner }", "y"]
+        );
+        // Postfix does not come to an end either.
+        assert!(texts("x endless y").len() < ALL);
+    }
+
+    #[test]
+    fn an_answer_permits_goes_on_or_is_a_list() {
+        use Outcome::{GoesOn, Permits, Restrictions};
+        for (answer, expected) in [
+            ("OK", Permits),
+            ("ok whatever", Permits),
+            ("RELAY", Permits),
+            ("", Permits),
+            ("550", Permits),
+            ("1732612345", Permits),
+            ("550 no", GoesOn),
+            ("450\tlater", GoesOn),
+            ("REJECT", GoesOn),
+            ("DUNNO", GoesOn),
+            ("FILTER smtp:[a]", GoesOn),
+            ("reject_unverified_sender hash:/x", GoesOn),
+            ("permit_mynetworks, reject", Restrictions),
+            ("insiders", Restrictions),
+            ("250 ok", Restrictions),
+        ] {
+            assert_eq!(Outcome::of(answer), expected, "{answer}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::model::Level;
 use crate::model::mta::TransportName;
 use crate::model::sample::{agreements, connectors};
+use crate::mta::postfix::patterns::Line;
 use crate::mta::postfix::postmap::Answers;
 use crate::mta::postfix::reach::{Dialect, Unreached};
 use crate::mta::postfix::settings::{Said, tables};
@@ -46,6 +47,13 @@ impl Shelf {
 impl Tables for Shelf {
     fn list(&self, table: &str) -> Result<HashMap<String, String>, String> {
         Shelf::entries(table)
+    }
+
+    fn lines(&self, table: &str) -> Option<Result<Vec<Line>, String>> {
+        ["pcre:", "cidr:"].iter().any(|kind| table.starts_with(kind)).then(|| {
+            let all = Shelf::entries(table)?.into_iter();
+            Ok(all.map(|(pattern, answer)| Line { pattern, answer }).collect())
+        })
     }
 
     fn ask(&self, table: &str, keys: &[String]) -> Result<Answers, String> {
@@ -130,6 +138,7 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         tables: &Shelf,
         sockets: &Reached,
         serving: &serving(),
+        order: &Order::Fine,
         socketmap: &socketmap,
         policy: &policy,
         authorities: Some(Path::new("/etc/ssl/certs/ca-certificates.crt")),
@@ -359,6 +368,7 @@ fn a_setting_that_this_version_does_not_have_is_no_fault() {
         tables: &Shelf,
         sockets: &Reached,
         serving: &serving(),
+        order: &Order::Fine,
         socketmap: &socketmap,
         policy: &policy,
         authorities: None,

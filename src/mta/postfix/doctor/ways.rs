@@ -7,7 +7,7 @@ use super::kinds::{OTHER_WAY, OWN_DOMAIN, SOCKET_PATH, WAY_UNSEEN};
 use super::names::{Name, Whose};
 use super::routing::{MAP, Routing, Sent, TRANSPORT, Way};
 use super::tables::path_of;
-use super::{Patient, Set, finding};
+use super::{Patient, Set, filters, finding, services};
 use crate::answer;
 use crate::model::outbound::Route;
 use crate::model::{Mode, Outbound};
@@ -53,6 +53,8 @@ impl Ways {
             if routing.has_ours() {
                 ways.findings.extend(own_domains(patient, service));
                 ways.findings.extend(unreachable(patient, service));
+                let missing = services::missing(patient, &ways);
+                ways.findings.extend(missing);
             }
         }
         // Of whom no name was looked at, or nobody knows where mail goes.
@@ -62,13 +64,19 @@ impl Ways {
                 services.insert(patient.service_of(number).to_owned());
             }
         }
+        let filtered = filters::filters(patient, &mut ways);
+        ways.findings.extend(filtered);
         ways
+    }
+
+    /// Whether mail of the connector with this number can be given to a service of this name.
+    pub(super) fn lead_to(&self, connector: usize, name: &str) -> bool {
+        self.services.get(connector).is_some_and(|services| services.contains(name))
     }
 
     /// Whether mail of the connector with this number can leave by a service.
     pub(super) fn lead_by(&self, connector: usize, service: &Service) -> bool {
-        let name = service.name.strip_suffix("/unix");
-        self.services.get(connector).zip(name).is_some_and(|(services, name)| services.contains(name))
+        service.name.strip_suffix("/unix").is_some_and(|name| self.lead_to(connector, name))
     }
 
     /// Follows mail to each name, and says what is wrong with where it goes.
@@ -155,7 +163,7 @@ impl Ways {
         patient.told(rewrite, routing, &troubles)
     }
 
-    fn leaves(&mut self, connector: usize, service: &str) {
+    pub(super) fn leaves(&mut self, connector: usize, service: &str) {
         if let Some(services) = self.services.get_mut(connector)
             && !services.contains(service)
         {
@@ -224,7 +232,7 @@ fn not_known(what: &str) -> String {
 
 impl<'p> Patient<'p> {
     /// The service that the daemon's map names.
-    fn service_of(&self, number: usize) -> &'p str {
+    pub(super) fn service_of(&self, number: usize) -> &'p str {
         let own = self.agreements.outbound.get(number).and_then(|connector| connector.transport.as_ref());
         own.unwrap_or(&self.agreements.mta.transport).as_str()
     }

@@ -1,0 +1,186 @@
+//! Where an smtpd(8) asks the daemon, and what lets clients pass before it does.
+
+use super::access::{AccessTables, Passing};
+use super::kinds::{
+    POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE, POLICY_SERVICE_MISSING, POLICY_SERVICE_UNSEEN, SOCKET_PATH,
+};
+use super::restrictions::{self as lists, Outcome, PolicyService, Restriction, refuses, restrictions};
+use super::{Patient, Set, finding, is};
+use crate::model::Inbound;
+use crate::mta::finding::Finding;
+use crate::mta::postfix::settings::{Service, tables};
+
+const RECIPIENT: &str = "smtpd_recipient_restrictions";
+
+const DATA: &str = "smtpd_data_restrictions";
+
+/// Lists that are judged at RCPT with `smtpd_delay_reject = yes` (smtpd_check.c:smtpd_check_rcpt): the daemon may be
+/// asked in any of them.
+const BEFORE: [&str; 4] = [
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+];
+
+/// Every list in which the daemon is asked where it is asked in time.
+pub(super) const LISTS: [&str; 6] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], RECIPIENT, DATA];
+
+/// The restrictions of one of these lists, with those of the classes in it.
+pub(super) fn in_full<'p>(patient: &Patient<'p>, service: &'p Service, name: &str) -> Vec<Restriction<'p>> {
+    let list = patient.settings.of(service, name);
+    lists::in_full(list, &|name| patient.class(service, name))
+}
+
+/// How the daemon is asked in a list.
+enum Asked<'l> {
+    /// Before anything that is known to let a client pass; behind these.
+    First(PolicyService<'l>, Vec<Restriction<'l>>),
+    /// What it says is only logged.
+    InVain,
+    Late,
+    Never,
+}
+
+fn asked_in<'p>(patient: &Patient<'p>, service: &'p Service, name: &str) -> Asked<'p> {
+    let mut has_passed = false;
+    let mut in_vain = false;
+    let mut before = Vec::new();
+    for restriction in in_full(patient, service, name) {
+        if let Some(ours) = patient.our_service(&restriction) {
+            match (restriction.only_warns, has_passed) {
+                (true, _) => in_vain = true,
+                (false, true) => return Asked::Late,
+                (false, false) => return Asked::First(ours, before),
+            }
+        }
+        has_passed |= patient.lets_pass(service, &restriction);
+        before.push(restriction);
+    }
+    if in_vain { Asked::InVain } else { Asked::Never }
+}
+
+/// Whether one smtpd(8) asks at RCPT and at DATA.
+pub(super) fn asked<'p>(
+    patient: &Patient<'p>,
+    access: &AccessTables<'p>,
+    service: &'p Service,
+) -> Vec<Finding> {
+    let of = |name| patient.settings.of(service, name);
+    let passing = |name| match asked_in(patient, service, name) {
+        Asked::First(_, before) => Some(access.passing(patient, service, &before)),
+        Asked::InVain | Asked::Late | Asked::Never => None,
+    };
+    // Of several lists with the daemon in them it judges in each: what the best lets pass is let pass.
+    let mut before: Vec<(&'static str, Passing)> = Vec::new();
+    if !is(of("smtpd_delay_reject"), "no") {
+        before.extend(BEFORE.iter().filter_map(|name| Some((*name, passing(name)?))));
+    }
+    let at_data = passing(DATA);
+    let mut findings = Vec::new();
+    for name in [RECIPIENT, DATA] {
+        let (kind, message) = match asked_in(patient, service, name) {
+            Asked::First(ours, _) if !patient.reaches(service, ours.path, patient.policy) => {
+                (&SOCKET_PATH, "the daemon cannot be reached at this path, and all mail is refused for now")
+            }
+            Asked::First(ours, _) if ours.default_action.is_some_and(|action| !refuses(action)) => {
+                (&POLICY_SERVICE_ACTION, "while the daemon does not answer this lets mail pass")
+            }
+            Asked::First(..) => continue,
+            Asked::Never | Asked::Late | Asked::InVain if name == RECIPIENT && !before.is_empty() => continue,
+            Asked::Late => {
+                (&POLICY_SERVICE_LATE, "what stands before the daemon lets clients pass that it never sees")
+            }
+            Asked::InVain => {
+                (&POLICY_SERVICE_MISSING, "what the daemon refuses is only logged (warn_if_reject)")
+            }
+            Asked::Never if name == DATA => (
+                &POLICY_SERVICE_MISSING,
+                "the daemon is not asked at DATA, and for `RCPT TO:<postmaster>` Postfix asks nowhere else",
+            ),
+            Asked::Never => (&POLICY_SERVICE_MISSING, "the daemon is not asked: no connector is in force"),
+        };
+        let set = Set { place: patient.place(service, name), name, value: of(name) };
+        findings.extend(patient.coming(kind, |_| true, message, set, patient.judged_first(service, name)));
+    }
+    // What passed at RCPT is judged at DATA again, but for connectors that are about some recipients.
+    let is_judged_again = at_data.as_ref().is_some_and(|passing| passing.is_nothing());
+    let at_rcpt = before.into_iter().chain(passing(RECIPIENT).map(|passing| (RECIPIENT, passing)));
+    let best = at_rcpt.min_by_key(|(_, passing)| passing.weight());
+    for (name, passing) in best.into_iter().chain(at_data.map(|passing| (DATA, passing))) {
+        let is_about = |number: usize, connector: &Inbound| {
+            let is_judged = name != DATA && is_judged_again && connector.recipients.is_none();
+            !is_judged && passing.connectors.contains_key(&number)
+        };
+        let set = || Set { place: patient.place(service, name), name, value: of(name) };
+        let mend = || patient.judged_first(service, name);
+        let all = patient.agreements.inbound.iter().enumerate();
+        let let_pass = all.filter(|(number, connector)| is_about(*number, connector));
+        let first = let_pass.clone().find_map(|(number, _)| passing.connectors.get(&number));
+        let names = let_pass.map(|(_, connector)| connector.name.as_str());
+        if let Some(by) = first {
+            let message = format!("{by}, and the daemon never sees what that lets pass");
+            findings.extend(finding(&POLICY_SERVICE_LATE, names, &message, set(), mend()));
+        } else if let Some(what) = &passing.unseen {
+            let message =
+                format!("what a table lets pass the daemon never sees, and that is not known: {what}");
+            let about =
+                |connector: &Inbound| name == DATA || !is_judged_again || connector.recipients.is_some();
+            findings.extend(patient.coming(&POLICY_SERVICE_UNSEEN, about, &message, set(), mend()));
+        }
+    }
+    findings
+}
+
+impl<'p> Patient<'p> {
+    /// The list of a class of restrictions.
+    fn class<'s>(&self, service: &'s Service, name: &str) -> Option<&'s str>
+    where
+        'p: 's,
+    {
+        let classes = self.settings.of(service, "smtpd_restriction_classes");
+        tables(classes).contains(&name).then(|| self.settings.of(service, name))
+    }
+
+    /// The policy service that a restriction asks, if it is the daemon.
+    fn our_service<'l>(&self, restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
+        PolicyService::of(restriction).filter(|service| self.is_at(service.path, self.policy))
+    }
+
+    /// The commands that ask the daemon before the other restrictions, as they are written.
+    fn judged_first(&self, service: &'p Service, name: &str) -> Vec<String> {
+        let Some(path) = self.as_asked(self.policy, std::iter::once(service)) else { return Vec::new() };
+        let place = self.place(service, name);
+        let others = restrictions(self.written(place, name)).into_iter();
+        let others = others.filter(|restriction| self.our_service(restriction).is_none());
+        let ours = format!("check_policy_service unix:{path}");
+        let entries: Vec<String> =
+            std::iter::once(ours).chain(others.map(|restriction| restriction.text())).collect();
+        self.rewrite(place, name, &entries)
+    }
+
+    /// Whether the answer of a table ends a list in favour of clients that the daemon would judge.
+    pub(super) fn is_let_pass(&self, service: &Service, answer: &str) -> bool {
+        match Outcome::of(answer) {
+            Outcome::Permits => true,
+            Outcome::GoesOn => false,
+            Outcome::Restrictions => {
+                let all = lists::in_full(answer, &|name| self.class(service, name));
+                let asked = all.iter().take_while(|restriction| self.our_service(restriction).is_none());
+                asked.into_iter().any(|restriction| self.lets_pass(service, restriction))
+            }
+        }
+    }
+
+    /// Whether a restriction ends a list in favour of clients that the daemon would judge. (What another service says is
+    /// not known from here; tables are looked at for themselves.)
+    fn lets_pass(&self, service: &Service, restriction: &Restriction<'_>) -> bool {
+        let lower = restriction.name.to_ascii_lowercase();
+        match lower.as_str() {
+            // The daemon lets these pass as well.
+            "permit_sasl_authenticated" => false,
+            "permit_mynetworks" => !self.is_exempt(self.settings.of(service, "mynetworks")),
+            _ => lower == "permit" || lower.starts_with("permit_"),
+        }
+    }
+}
