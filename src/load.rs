@@ -13,10 +13,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{
-    self, Archive, Files, Listen, ListenProtocol, Loaded, Organisation, Problems, ServerSettings,
-};
-use crate::model::Agreements;
+use crate::config::{self, Archive, Files, Listen, ListenProtocol, Loaded, Problems, ServerSettings};
+use crate::model::{Agreements, Organisation};
 use crate::snapshot::{self, Snapshot};
 
 /// A configuration that can be served.

@@ -49,7 +49,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use toml::de::DeValue;
 
-use crate::model::{Agreements, Inbound, Mode, Mta, Outbound};
+use crate::model::{Agreements, Inbound, Mode, Mta, Organisation, Outbound};
 use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
@@ -65,7 +65,7 @@ pub use files::Files;
 pub use keys::Key;
 pub use listen::{At, Listen, ListenProtocol};
 pub use problem::{Cause, MAX_KEPT, MAX_PRINTED, Problem, Problems, SourceLine};
-pub use server::{Decisions, LogFormat, LogLevel, Organisation, ServerSettings, WeakerReload};
+pub use server::{Decisions, LogFormat, LogLevel, ServerSettings, WeakerReload};
 pub(crate) use suggestion::nearest;
 
 /// A configuration without problems of its own.
