@@ -20,6 +20,7 @@ mod import;
 mod list;
 mod moment;
 mod output;
+mod partner_kit;
 mod prove;
 mod reload;
 mod results;
@@ -131,6 +132,12 @@ enum Command {
     /// connector, and on stderr, and what could not be imported is told with its place and the reason.
     #[command(subcommand)]
     Import(import::Source),
+    /// Say what a partner has to configure to match a connector
+    ///
+    /// The mirror of an outbound connector is the side of theirs that receives, that of an inbound one the side that
+    /// sends. What a partner is told of us is in [organisation]; what is not there is a placeholder in a comment, and told on
+    /// stderr, and the command ends with 1. Read the kit before you send it.
+    PartnerKit(partner_kit::Options),
 }
 
 impl Command {
@@ -148,6 +155,7 @@ impl Command {
             Command::Prove(options) => perform(Task::Prove(options), settings, out),
             Command::Export(mta) => export::run(mta, settings, out),
             Command::Import(source) => import::run(source, settings, out),
+            Command::PartnerKit(options) => partner_kit::run(options, settings, out),
         }
     }
 }

@@ -14,6 +14,7 @@ mod export;
 mod kept;
 mod list;
 mod monitoring;
+mod partner_kit;
 mod prometheus;
 #[path = "../server/prometheus_reader.rs"]
 mod prometheus_reader;

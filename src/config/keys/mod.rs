@@ -85,7 +85,13 @@ pub(super) const MAIN: &[Key] = &[
         "[inbound_exempt]",
     ),
     key("server", "table", Some("its defaults"), "The daemon.", "[server]"),
-    key("organisation", "table", NONE, "Who we are. For people, and for what `connectord partner-kit` tells a partner; no answer depends on it.", "[organisation]"),
+    key(
+        "organisation",
+        "table",
+        NONE,
+        "Who we are. For people, and for what `connectord partner-kit` tells a partner; no answer depends on it.",
+        "[organisation]",
+    ),
     OUTBOUND_TABLES,
     INBOUND_TABLES,
 ];
