@@ -1,0 +1,276 @@
+//! `new`: at a terminal as somebody would use it who has never seen it, and by a script.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use crate::bench::Bench;
+use crate::daemon::Daemon;
+use crate::terminal::Terminal;
+
+const MAIN: &str = "version = 1\ninclude = [\"connectors.d/*.toml\"]\n";
+
+/// One that is there already.
+const FABRIKAM: &str = "version = 1
+
+[[outbound]]
+name    = \"fabrikam\"
+mode    = \"enforce\"
+domains = [\"*.fabrikam.com\"]
+tls     = \"encrypt\"
+";
+
+const CONTOSO: &str = "version = 1
+
+[[outbound]]
+name    = \"contoso.com\"
+mode    = \"report\"
+domains = [\"*.contoso.com\"]
+tls     = \"secure\"
+match   = [\"*.contoso.com\"]
+comment = \"agreement 2026-114\"
+contact = \"mail-ops@contoso.com\"
+";
+
+fn bench() -> Bench {
+    let bench = Bench::new(MAIN);
+    fs::create_dir(bench.path("connectors.d")).unwrap();
+    fs::set_permissions(bench.path("connectors.d"), fs::Permissions::from_mode(0o755)).unwrap();
+    bench.write("connectors.d/fabrikam.toml", FABRIKAM);
+    bench
+}
+
+/// What is in the directory, hidden or not.
+#[track_caller]
+fn assert_files(bench: &Bench, expected: &[&str]) {
+    let entries = fs::read_dir(bench.path("connectors.d")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_person_makes_a_connector_at_a_terminal() {
+    let bench = bench();
+    fs::set_permissions(bench.path("connectors.d/fabrikam.toml"), fs::Permissions::from_mode(0o640)).unwrap();
+    let mut terminal = Terminal::start(&bench.command(&["new"]));
+    terminal.answer("Mail to the partner (outbound), or from there (inbound)? [outbound]: ", "");
+    terminal.answer("The partner's domains: ", "contoso..com");
+    terminal.read("empty label in domain name");
+    // Arrow up: there is no history.
+    terminal.answer("The partner's domains: ", "\x1b[A");
+    terminal.read("control character");
+    terminal.answer("The partner's domains: ", "");
+    terminal.answer("The partner's domains: ", "*.contoso.com");
+    terminal.answer("A name for it [contoso.com]: ", "fabrikam");
+    terminal.read("there is a connector fabrikam");
+    terminal.answer("A name for it [contoso.com]: ", "");
+    terminal.answer("What it is for, for people [none]: ", "agreement 2026-114");
+    terminal.answer("Whom to ask at the partner [none]: ", "mail-ops@contoso.com");
+    terminal.answer("Their MX hosts (mx), or smart hosts", "[mail.contoso.com");
+    terminal.read("unbalanced bracket");
+    terminal.answer("? [mx]: ", "");
+    terminal.answer("TLS [secure]: ", "top");
+    terminal.answer("TLS [secure]: ", "");
+    terminal.answer("certificate may show [*.contoso.com]: ", "com");
+    terminal.read("single label");
+    terminal.answer("certificate may show [*.contoso.com]: ", "");
+    terminal.answer("Mode [report]: ", "");
+    terminal.read("+ domains = [\"*.contoso.com\"]");
+    terminal.read("Nothing that is enforced changes.");
+    assert_files(&bench, &["fabrikam.toml"]);
+    terminal.answer("contoso.com.toml? [yes]: ", "");
+    terminal.answer("Test the partner's mail servers now? No mail is sent [yes]: ", "no");
+    terminal.answer("Let the running daemon load it now? [no]: ", "");
+    terminal.read("The daemon does not know it before: connectord reload --config ");
+    let (code, text) = terminal.end();
+    assert_eq!(code, 0, "{text}");
+    assert_files(&bench, &["contoso.com.toml", "fabrikam.toml"]);
+    let path = bench.path("connectors.d/contoso.com.toml");
+    assert_eq!(fs::read_to_string(&path).unwrap(), CONTOSO);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640, "as its neighbour");
+    assert_eq!(bench.run(&["check"]).expect(0).stderr, "");
+}
+
+#[test]
+fn a_conflict_is_shown_and_the_answers_are_kept() {
+    let bench = bench();
+    let mut terminal = Terminal::start(&bench.command(&["new", "--mode", "enforce", "--tls", "encrypt"]));
+    terminal.answer("[outbound]: ", "");
+    terminal.answer("The partner's domains: ", "*.fabrikam.com");
+    terminal.answer("A name for it [fabrikam.com]: ", "second");
+    terminal.answer("for people [none]: ", "");
+    terminal.answer("at the partner [none]: ", "");
+    terminal.answer("[mx]: ", "");
+    terminal.read("It cannot be written like that:");
+    terminal.read("connectors.d/second.toml:6:12: ");
+    terminal.answer("Go through the questions again, with these answers? [yes]: ", "");
+    terminal.answer("[outbound]: ", "");
+    terminal.answer("The partner's domains [*.fabrikam.com]: ", "fabrikam.example");
+    terminal.answer("A name for it [second]: ", "");
+    terminal.answer("for people [none]: ", "");
+    terminal.answer("at the partner [none]: ", "");
+    terminal.answer("[mx]: ", "");
+    terminal.read("added    second: fabrikam.example: ");
+    terminal.answer("second.toml? [yes]: ", "no");
+    terminal.read("Nothing was written.");
+    assert_eq!(terminal.end().0, 0);
+    assert_files(&bench, &["fabrikam.toml"]);
+}
+
+#[test]
+fn whoever_stops_before_the_end_leaves_nothing_behind() {
+    let bench = bench();
+    let to_the_last = || {
+        let mut terminal =
+            Terminal::start(&bench.command(&["new", "--domains", "contoso.com", "--mode", "report"]));
+        terminal.answer("[outbound]: ", "");
+        for question in
+            ["[contoso.com]: ", "[none]: ", "[none]: ", "[mx]: ", "[secure]: ", "[*.contoso.com]: "]
+        {
+            terminal.answer(question, "");
+        }
+        terminal.read("contoso.com.toml? [yes]: ");
+        terminal
+    };
+    // Ctrl-C, and Ctrl-D.
+    let mut terminal = to_the_last();
+    terminal.key("\x03");
+    assert_eq!(terminal.end().0, 128 + 2);
+    let mut terminal = to_the_last();
+    terminal.key("\x04");
+    terminal.read("nothing was written");
+    assert_eq!(terminal.end().0, 64);
+    assert_files(&bench, &["fabrikam.toml"]);
+    // Standard input that is none.
+    let ended = bench.run(&["new"]).expect(64);
+    assert!(ended.stderr.ends_with("nothing was written\n") && ended.stdout.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn a_script_answers_by_options() {
+    let bench = bench();
+    let path = bench.path("connectors.d/contoso-bank.toml");
+    let ended = bench
+        .run(&[
+            "new",
+            "--yes",
+            "--name",
+            "contoso-bank",
+            "--domains",
+            "*.contoso.com, contoso.net",
+            "--route",
+            "[mail.contoso.com]:587,[mail2.contoso.com]",
+            "--mode",
+            "enforce",
+            "--comment",
+            "say \"x\"",
+        ])
+        .expect(0);
+    assert_eq!(ended.stdout, format!("{}\n", path.display()));
+    assert!(ended.stderr.contains("added    contoso-bank: "), "{ended:?}");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "version = 1
+
+[[outbound]]
+name    = \"contoso-bank\"
+mode    = \"enforce\"
+domains = [\"*.contoso.com\", \"contoso.net\"]
+route   = [\"[mail.contoso.com]:587\", \"[mail2.contoso.com]\"]
+tls     = \"secure\"
+match   = [\"mail.contoso.com\", \"mail2.contoso.com\"]
+comment = \"say \\\"x\\\"\"
+"
+    );
+    let inbound = [
+        "new",
+        "--yes",
+        "--direction",
+        "inbound",
+        "--domains",
+        "*.contoso.com",
+        "--certificate-names",
+        "*.contoso.com",
+        "--require-addresses",
+        "203.0.113.0/24",
+        "--on-violation",
+        "defer",
+    ];
+    bench.run(&inbound).expect(0);
+    assert_eq!(
+        fs::read_to_string(bench.path("connectors.d/contoso.com-in.toml")).unwrap(),
+        "version = 1
+
+[[inbound]]
+name                      = \"contoso.com-in\"
+mode                      = \"report\"
+identify.domains          = [\"*.contoso.com\"]
+require.tls               = \">=TLSv1.2\"
+require.certificate.names = [\"*.contoso.com\"]
+require.addresses         = [\"203.0.113.0/24\"]
+on_violation              = \"defer\"
+"
+    );
+    bench.run(&["check"]).expect(0);
+}
+
+#[test]
+fn what_cannot_be_leaves_everything_as_it_was() {
+    let bench = bench();
+    bench.write("connectors.d/contoso.toml", "version = 1\n");
+    for (arguments, code, said) in [
+        (&["new", "--yes"][..], 64, "nothing says this, and it has no default: The partner's domains"),
+        (&["new", "--yes", "--domains", "a b..c"], 64, "--domains: "),
+        (&["new", "--yes", "--domains", "a.example", "--mode", "on"], 64, "--mode: answer report"),
+        (
+            &["new", "--yes", "--domains", "a.example", "--comment", "a\nb"],
+            64,
+            "--comment: there is a control",
+        ),
+        (
+            &["new", "--yes", "--domains", "a.example", "--name", "fabrikam"],
+            64,
+            "--name: there is a connector",
+        ),
+        (
+            &["new", "--yes", "--domains", "a.example", "--name", "contoso"],
+            64,
+            "contoso.toml is there already",
+        ),
+        (&["new", "--yes", "--domains", "*", "--route", "[a.example]"], 64, "--route: "),
+        (&["new", "--yes", "--domains", "*"], 64, "certificate may show"),
+        (&["new", "--yes", "--domains", "a.example", "--json"], 64, "--json"),
+        // What only the whole configuration shows.
+        (
+            &["new", "--yes", "--domains", "x.fabrikam.com", "--tls", "may", "--mode", "enforce"],
+            78,
+            "fabrikam",
+        ),
+    ] {
+        let ended = bench.run(arguments).expect(code);
+        assert!(ended.stderr.contains(said) && ended.stdout.is_empty(), "{arguments:?}: {ended:?}");
+    }
+    assert_files(&bench, &["contoso.toml", "fabrikam.toml"]);
+    let nowhere = Bench::new("version = 1\n[server]\n");
+    let ended = nowhere.run(&["new", "--yes", "--domains", "a.example"]).expect(78);
+    assert!(ended.stderr.contains("add include = "), "{ended:?}");
+    bench.write("connectord.toml", &format!("{MAIN}nonsense = 1\n"));
+    let ended = bench.run(&["new", "--yes", "--domains", "a.example"]).expect(78);
+    assert!(ended.stderr.contains("unknown key `nonsense`"), "{ended:?}");
+}
+
+#[test]
+fn the_running_daemon_loads_it() {
+    let bench = bench();
+    let daemon = Daemon::start(&bench);
+    let arguments =
+        ["new", "--yes", "--reload", "--domains", "contoso.com", "--tls", "encrypt", "--mode", "enforce"];
+    let ended = bench.run(&arguments).expect(0);
+    assert!(ended.stdout.contains("\nadded    contoso.com: "), "{ended:?}");
+    assert!(ended.stdout.ends_with("reloaded as generation 2\n"), "{ended:?}");
+    drop(daemon);
+    let ended = bench.run(&["new", "--yes", "--reload", "--domains", "contoso.net"]).expect(69);
+    assert!(ended.stderr.contains("It is written, and not loaded."), "{ended:?}");
+    assert_files(&bench, &["contoso.com.toml", "contoso.net.toml", "fabrikam.toml"]);
+}
