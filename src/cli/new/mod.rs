@@ -30,7 +30,7 @@ use wizard::{Plan, Wizard};
 
 pub(super) use options::Options;
 
-/// Characters of a line of the new file that are shown.
+/// Characters of a path, or of a line of the new file, that are shown.
 const LINE: usize = 4096;
 
 pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
@@ -50,7 +50,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let mut wizard = Wizard::new(asker, options, &drop_in, taken);
     wizard.asker.tell(&format!(
         "A connector with a partner, as a file in {}. Nothing is written before the end.\nEnter takes the answer in brackets.\n",
-        drop_in.directory.display()
+        printable(&drop_in.directory.display().to_string(), LINE)
     ));
     let (plan, text) = loop {
         let plan = wizard.ask()?;
@@ -70,7 +70,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
             }
         }
     };
-    let shown = plan.path.display();
+    let shown = printable(&plan.path.display().to_string(), LINE);
     if !wizard.asker.is_silent() && !wizard.asker.agree(&format!("Write {shown}?"), true)? {
         talk(format_args!("Nothing was written."));
         return Ok(Exit::Good);
@@ -78,7 +78,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let neighbour = neighbour(&drop_in, &settings.config);
     place::put(&plan.path, &text, &neighbour, &calm)
         .map_err(|error| Failure::File { path: plan.path.clone(), error })?;
-    writeln!(out, "{}", printable(&shown.to_string(), LINE))?;
+    writeln!(out, "{shown}")?;
     out.finish()?;
     afterwards(options, settings, &plan, &mut wizard, out)
 }
@@ -136,11 +136,11 @@ fn validate(settings: &Settings, name: &str) -> Result<Exit, Failure> {
 
 /// Shows the file as it would be added, what there is to know about it, and what it would change of what is enforced.
 fn review(plan: &Plan, text: &str, now: &Ready, then: &Ready) {
-    talk(format_args!("\n{}:", plan.path.display()));
+    let place = plan.path.display().to_string();
+    talk(format_args!("\n{}:", printable(&place, LINE)));
     for line in text.lines() {
         talk(format_args!("{}", format!("+ {}", printable(line, LINE)).trim_end()));
     }
-    let place = plan.path.display().to_string();
     for warning in then.warnings.iter().filter(|warning| *warning.file == *place) {
         talk(format_args!("\nwarning: {warning}"));
     }

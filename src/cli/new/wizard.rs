@@ -15,12 +15,16 @@ use crate::cli::Failure;
 use crate::config::{self, DropIn, Planned};
 use crate::migrate::{Draft, InboundTerms, Names, OutboundTerms, People, Terms, Unique, file};
 use crate::model::{Host, Level, Mode, NextHop, Pattern};
+use crate::protocol::escape::printable;
 
 /// A name for a connector that is only made to read an answer.
 const TRIAL: &str = "trial";
 
 /// Characters of a file's name that are no letters and no digits; others become `-`.
 const PLAIN: &str = "._-+@";
+
+/// Characters of a path that are shown.
+const PATH: usize = 4096;
 
 const LEVELS: &str = "
   secure     a certificate of a trusted authority, with a name that you give
@@ -218,7 +222,8 @@ impl<'w, R: BufRead> Wizard<'w, R> {
             }
             let path = drop_in.path(&file_name(name)).ok_or("no file of that name would be included")?;
             if std::fs::symlink_metadata(&path).is_ok() {
-                return Err(format!("{} is there already; choose another name", path.display()));
+                let path = printable(&path.display().to_string(), PATH);
+                return Err(format!("{path} is there already; choose another name"));
             }
             Ok((name.to_owned(), path))
         })
@@ -253,7 +258,7 @@ impl<'w, R: BufRead> Wizard<'w, R> {
     ) -> Result<Vec<String>, Failure> {
         let optional = default == Some("");
         self.answer(option, given, text, default, |answer| {
-            let list = parts(answer);
+            let list = if optional && is_none(answer) { Vec::new() } else { parts(answer) };
             if !list.is_empty() {
                 accepted(terms(list.clone()))?;
             } else if !optional {
@@ -289,7 +294,12 @@ impl<'w, R: BufRead> Wizard<'w, R> {
 
 fn text(answer: &str) -> Result<Option<String>, String> {
     let answer = answer.trim();
-    Ok((!answer.is_empty()).then(|| answer.to_owned()))
+    Ok((!is_none(answer)).then(|| answer.to_owned()))
+}
+
+/// The question shows `[none]`, and somebody may write that.
+fn is_none(answer: &str) -> bool {
+    matches!(answer.trim(), "" | "none")
 }
 
 fn named(name: &str) -> Names {

@@ -39,12 +39,13 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
 pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>) {
     let domains = ours.recipients(page, connector).map(|domains| list(domains.into_iter()));
     let missing = domains.is_none();
+    let name = ours.identifier();
     page.talk("A router, before the one for mail to the Internet:");
     for line in [
-        "to_partner_tls:".to_owned(),
+        format!("{name}:"),
         "  driver = dnslookup".to_owned(),
         format!("  domains = {}", domains.as_deref().unwrap_or("<our domains>")),
-        "  transport = to_partner_tls".to_owned(),
+        format!("  transport = {name}"),
         "  ignore_target_hosts = <; 0.0.0.0 ; 127.0.0.0/8 ; ::1".to_owned(),
         "  no_more".to_owned(),
     ] {
@@ -53,7 +54,7 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     page.blank();
     page.talk("Its transport:");
     for line in [
-        "to_partner_tls:",
+        format!("{name}:").as_str(),
         "  driver = smtp",
         "  multi_domain = false",
         "  hosts_require_tls = *",

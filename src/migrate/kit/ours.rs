@@ -27,6 +27,12 @@ impl<'o> Ours<'o> {
         name.or_else(domain).unwrap_or_else(|| self.connector.to_owned())
     }
 
+    /// The connector's name as one for a router of Exim: letters, digits and underscores.
+    pub fn identifier(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        format!("tls_{}", self.connector.chars().map(plain).collect::<String>())
+    }
+
     /// Whom to ask.
     pub fn contact(&self, page: &mut Page) -> String {
         match &self.organisation.contact {

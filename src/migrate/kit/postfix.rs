@@ -53,7 +53,7 @@ fn access_keys(pattern: &Pattern) -> Vec<String> {
 /// The side that sends mail to us.
 pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>) {
     page.talk("/etc/postfix/tls_policy, then: postmap /etc/postfix/tls_policy");
-    let names = ours.certificates(page).map(|names| names.iter().flat_map(match_names).collect::<Vec<_>>());
+    let names = ours.certificates(page).map(match_names);
     let tls = connector.and_then(|connector| connector.require.tls);
     let version = match tls {
         Some(TlsRequirement::AtLeast(version)) => format!(" protocols=>={version}"),
@@ -108,7 +108,13 @@ fn policy_keys(pattern: &Pattern) -> Vec<String> {
     }
 }
 
-/// A star in `match` is literal in Postfix.
-fn match_names(pattern: &Pattern) -> Vec<String> {
-    policy_keys(pattern)
+/// A star in `match` is literal in Postfix. Each once.
+fn match_names(patterns: &[Pattern]) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in patterns.iter().flat_map(policy_keys) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }

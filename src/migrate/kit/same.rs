@@ -93,7 +93,10 @@ fn demand(page: &mut Page, command: Command, requirement: &Requirement) -> Comma
     }
     let settings = |command: Command, word: &str| command.word("TlsSettings", word);
     match (requirement.level(), requirement.names()) {
-        (Level::May, _) => command,
+        (Level::May, _) => {
+            page.talk("Ours lets mail go in plaintext; so does Exchange without TlsSettings.");
+            command
+        }
         (Level::Encrypt, _) => settings(command, "EncryptionOnly"),
         (Level::Verify | Level::Secure, Names::Any | Names::MxHost) => {
             page.talk("Exchange compares the certificate with no name at this level; ours with that of the MX host.");
