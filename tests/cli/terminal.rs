@@ -33,7 +33,13 @@ impl Terminal {
             &format!("exec {}", quoted.join(" ")),
             "/dev/null",
         ]);
-        command.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let set = program.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command
+            .envs(set)
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("script(1) of bsdutils");
         let mut output = child.stdout.take().unwrap();
         let (send, screen) = channel();
