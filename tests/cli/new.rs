@@ -148,6 +148,53 @@ fn whoever_stops_before_the_end_leaves_nothing_behind() {
 }
 
 #[test]
+fn whoever_stops_behind_the_end_has_made_a_connector() {
+    let bench = bench();
+    let mut terminal = Terminal::start(&bench.command(&[
+        "new",
+        "--direction",
+        "inbound",
+        "--domains",
+        "contoso.com",
+        "--addresses",
+        "none",
+        "--name",
+        "contoso",
+        "--comment",
+        "none",
+        "--contact",
+        "none",
+        "--require-tls",
+        "true",
+        "--certificate-names",
+        "none",
+        "--require-addresses",
+        "none",
+        "--on-violation",
+        "hold",
+        "--mode",
+        "off",
+    ]));
+    terminal.answer("contoso.toml? [yes]: ", "y");
+    terminal.read("load it now? [no]: ");
+    terminal.key("\x04");
+    terminal.read("The daemon does not know it before: ");
+    assert_eq!(terminal.end().0, 0);
+    assert_eq!(
+        fs::read_to_string(bench.path("connectors.d/contoso.toml")).unwrap(),
+        "version = 1
+
+[[inbound]]
+name             = \"contoso\"
+mode             = \"off\"
+identify.domains = [\"contoso.com\"]
+require.tls      = true
+on_violation     = \"hold\"
+"
+    );
+}
+
+#[test]
 fn a_script_answers_by_options() {
     let bench = bench();
     let path = bench.path("connectors.d/contoso-bank.toml");
@@ -239,6 +286,11 @@ fn what_cannot_be_leaves_everything_as_it_was() {
             "contoso.toml is there already",
         ),
         (&["new", "--yes", "--domains", "*", "--route", "[a.example]"], 64, "--route: "),
+        (
+            &["new", "--yes", "--domains", "a.example", "--tls", "fingerprint"],
+            64,
+            "--tls: digests are not asked for",
+        ),
         (&["new", "--yes", "--domains", "*"], 64, "certificate may show"),
         (&["new", "--yes", "--domains", "a.example", "--json"], 64, "--json"),
         // What only the whole configuration shows.

@@ -91,7 +91,7 @@ impl<R: BufRead> Asker<R> {
                 Err(reason) => talk(format_args!("  {reason}")),
             }
         }
-        Err(Failure::Unanswered)
+        Err(Failure::Argument(format!("{TRIES} answers, and none that can be taken; nothing was written")))
     }
 
     /// Asks for a yes or a no.
@@ -164,7 +164,7 @@ mod tests {
         for input in [&b""[..], b"x\n", b"7"] {
             assert!(matches!(asked(input, None), Err(Failure::Unanswered)), "{input:?}");
         }
-        assert!(matches!(asked(&b"x\n".repeat(100), Some("5")), Err(Failure::Unanswered)));
+        assert!(matches!(asked(&b"x\n".repeat(100), Some("5")), Err(Failure::Argument(_))));
         assert!(matches!(asked(&b"7".repeat(1 << 20), None), Err(Failure::Argument(_))));
     }
 

@@ -65,7 +65,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
             Err(problems) => {
                 talk(format_args!("\nIt cannot be written like that:\n\n{problems}\n"));
                 if !wizard.asker.agree("Go through the questions again, with these answers?", true)? {
-                    return Err(Failure::Configuration(problems));
+                    return Ok(Exit::of_problems(&problems));
                 }
             }
         }
@@ -92,17 +92,19 @@ fn afterwards<R: io::BufRead>(
     out: &mut Output,
 ) -> Result<Exit, Failure> {
     let name = &plan.draft.name;
-    let is_silent = wizard.asker.is_silent();
+    // Whoever stops answering here has made a connector, and wants no more.
+    let mut offer = |text, default| !options.yes && wizard.asker.agree(text, default).unwrap_or(false);
     let test = plan.is_tested()
-        && (options.validate
-            || (!is_silent
-                && wizard.asker.agree("Test the partner's mail servers now? No mail is sent", true)?));
+        && (options.validate || offer("Test the partner's mail servers now? No mail is sent", true));
     let mut exit = Exit::Good;
     if test {
         exit = validate(settings, name)?;
     }
+    if options.reload && exit != Exit::Good {
+        talk(format_args!("It is not loaded, because the test is not good."));
+    }
     let load =
-        options.reload || (!is_silent && wizard.asker.agree("Let the running daemon load it now?", false)?);
+        if options.reload { exit == Exit::Good } else { offer("Let the running daemon load it now?", false) };
     let command = settings.command("reload").join(" ");
     if !load {
         talk(format_args!("The daemon does not know it before: {command}"));

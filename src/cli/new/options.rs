@@ -54,7 +54,7 @@ pub(in crate::cli) struct Options {
     /// Run `validate` for it when it is written [default: ask]
     #[arg(long, action = ArgAction::SetTrue)]
     pub validate: bool,
-    /// Run `reload` when it is written [default: ask]
+    /// Run `reload` when it is written, unless `--validate` finds something that is not good [default: ask]
     #[arg(long, action = ArgAction::SetTrue)]
     pub reload: bool,
 }

@@ -55,22 +55,24 @@ fn written(path: &Path, text: &str, neighbour: &Path) -> io::Result<()> {
     let like = fs::metadata(neighbour)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&hidden)?;
     let done = filled(&file, text, &like).and_then(|()| fs::hard_link(&hidden, path));
-    let removed = fs::remove_file(&hidden);
-    done.and(removed)?;
-    File::open(directory)?.sync_all()
+    // What is there by now is whole: that a name could not be taken away, or put on disk, is no reason to say otherwise.
+    let _ = fs::remove_file(&hidden);
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    done
 }
 
 fn filled(mut file: &File, text: &str, like: &fs::Metadata) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
+    let mode = like.mode() & MODE | 0o400;
     let own = file.metadata()?;
-    if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-        // Who is not root may give it to nobody else; the loader says so if the daemon could not read it.
-        match fchown(file, Some(like.uid()), Some(like.gid())) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            given => given?,
-        }
+    let owner = (own.uid() != like.uid()).then_some(like.uid());
+    let group = (own.gid() != like.gid()).then_some(like.gid());
+    // Only root may give a file away. Its group is enough to read it, unless everybody may.
+    let foreign = owner.is_some() || group.is_some();
+    if foreign && fchown(file, owner, group).is_err() && mode & 0o004 == 0 {
+        fchown(file, None, Some(like.gid()))?;
     }
-    file.set_permissions(Permissions::from_mode(like.mode() & MODE | 0o400))?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()
 }
 

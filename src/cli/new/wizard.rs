@@ -104,6 +104,11 @@ impl<'w, R: BufRead> Wizard<'w, R> {
         let text = "TLS";
         let tls = self.answer("--tls", options.tls.as_deref(), text, Some("secure"), |answer| {
             let level = Level::from_word(answer).ok_or("this is none of the levels")?;
+            if level == Level::Fingerprint {
+                return Err(
+                    "digests are not asked for here: connectord.toml(5) says how to write them".to_owned()
+                );
+            }
             // Names come next.
             let names = if level == Level::Secure { named("x.example") } else { Names::Unsaid };
             accepted(Terms::Outbound(OutboundTerms { names, ..OutboundTerms::new(own.clone(), level) }))?;

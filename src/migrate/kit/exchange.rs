@@ -21,7 +21,8 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
     }
     let from = name("From", &ours.name());
     let off = connector.mode != Mode::Enforce;
-    page.talk("On each server that takes mail from the Internet, a Receive connector for our servers that refuses plaintext:");
+    page.talk("On each server that takes mail from the Internet, a Receive connector for our servers that refuses plaintext (on an \
+         Edge server without -TransportRole):");
     page.blank();
     let command = Command::new("New-ReceiveConnector")
         .text("Name", from.as_str())

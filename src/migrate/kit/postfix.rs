@@ -83,7 +83,8 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
         page.talk("(`protocols=>=` is understood by Postfix 3.6 and newer.)");
     }
     page.blank();
-    page.talk("In main.cf, beside the tables that are there; the file of authorities is Debian's, and elsewhere on other systems:");
+    page.talk("In main.cf, beside the tables that are there. The file of authorities is Debian's, and elsewhere on other systems; \
+         where Postfix has no hash:, take what `postconf default_database_type` says:");
     page.line("smtp_tls_policy_maps = hash:/etc/postfix/tls_policy");
     page.line("smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt");
     page.talk(

@@ -99,7 +99,9 @@ fn demand(page: &mut Page, command: Command, requirement: &Requirement) -> Comma
         }
         (Level::Encrypt, _) => settings(command, "EncryptionOnly"),
         (Level::Verify | Level::Secure, Names::Any | Names::MxHost) => {
-            page.talk("Exchange compares the certificate with no name at this level; ours with that of the MX host.");
+            page.talk(
+                "Exchange compares the certificate with no name at this level; ours with that of the host.",
+            );
             settings(command, "CertificateValidation")
         }
         (Level::Verify | Level::Secure, Names::Domain) => {
