@@ -259,6 +259,17 @@ require.addresses         = [\"203.0.113.0/24\"]
 on_violation              = \"defer\"
 "
     );
+    bench.run(&["new", "--yes", "--domains", "a.example", "--tls", "verify"]).expect(0);
+    bench.run(&["new", "--yes", "--domains", "b.example", "--tls", "verify", "--match", "domain"]).expect(0);
+    let last = |name: &str| {
+        let text = fs::read_to_string(bench.path(name)).unwrap();
+        text.split_once("]\n").unwrap().1.split_once("domains").unwrap().1.to_owned()
+    };
+    assert_eq!(last("connectors.d/a.example.toml"), " = [\"a.example\"]\ntls     = \"verify\"\n");
+    assert_eq!(
+        last("connectors.d/b.example.toml"),
+        " = [\"b.example\"]\nmatch   = \"domain\"\ntls     = \"verify\"\n"
+    );
     bench.run(&["check"]).expect(0);
 }
 
@@ -290,6 +301,18 @@ fn what_cannot_be_leaves_everything_as_it_was() {
             &["new", "--yes", "--domains", "a.example", "--tls", "fingerprint"],
             64,
             "--tls: digests are not asked for",
+        ),
+        // It could be taken for a demand.
+        (
+            &["new", "--yes", "--domains", "a.example", "--tls", "encrypt", "--match", "a.example"],
+            64,
+            "--match has no",
+        ),
+        (&["new", "--yes", "--domains", "a.example", "--require-tls", "true"], 64, "--require-tls has no"),
+        (
+            &["new", "--yes", "--domains", "a.example", "--direction", "in", "--tls", "secure"],
+            64,
+            "--tls has no",
         ),
         (&["new", "--yes", "--domains", "*"], 64, "certificate may show"),
         (&["new", "--yes", "--domains", "a.example", "--json"], 64, "--json"),

@@ -5,8 +5,11 @@
 //! so does whoever stops before the end. What it would change is shown, and nothing is loaded by the daemon without a yes.
 
 mod ask;
+mod inbound;
 mod options;
+mod outbound;
 mod place;
+mod trial;
 mod wizard;
 
 use std::collections::HashSet;

@@ -26,7 +26,8 @@ pub(in crate::cli) struct Options {
     /// Outbound: the TLS level
     #[arg(long, value_name = "LEVEL")]
     pub tls: Option<String>,
-    /// Outbound, with `secure`: the names that the server's certificate may show, with commas between them, or `domain`
+    /// Outbound, with `secure` and `verify`: the names that the server's certificate may show, with commas between them, or
+    /// `domain`
     #[arg(long = "match", value_name = "LIST")]
     pub names: Option<String>,
     /// Inbound: addresses and ranges of clients that are the partner's whatever the sender, with commas between them
@@ -57,4 +58,27 @@ pub(in crate::cli) struct Options {
     /// Run `reload` when it is written, unless `--validate` finds something that is not good [default: ask]
     #[arg(long, action = ArgAction::SetTrue)]
     pub reload: bool,
+}
+
+impl Options {
+    /// The options that answer a question and were given.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("--direction", &self.direction),
+            ("--domains", &self.domains),
+            ("--name", &self.name),
+            ("--comment", &self.comment),
+            ("--contact", &self.contact),
+            ("--route", &self.route),
+            ("--tls", &self.tls),
+            ("--match", &self.names),
+            ("--addresses", &self.addresses),
+            ("--require-tls", &self.require_tls),
+            ("--certificate-names", &self.certificate_names),
+            ("--require-addresses", &self.require_addresses),
+            ("--on-violation", &self.on_violation),
+            ("--mode", &self.mode),
+        ];
+        all.into_iter().filter(|(_, value)| value.is_some()).map(|(option, _)| option)
+    }
 }
