@@ -52,7 +52,8 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let asker = Asker::new(io::stdin().lock(), options.yes);
     let mut wizard = Wizard::new(asker, options, &drop_in, taken);
     wizard.asker.tell(&format!(
-        "A connector with a partner, as a file in {}. Nothing is written before the end.\nEnter takes the answer in brackets.\n",
+        "A connector with a partner, as a file in {}. Nothing is written before the end.\nEnter takes the \
+         answer in brackets.\n",
         printable(&drop_in.directory.display().to_string(), LINE)
     ));
     let (plan, text) = loop {

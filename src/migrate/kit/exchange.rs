@@ -16,13 +16,18 @@ const CERTIFICATE: &str = "$cert = Get-ExchangeCertificate -Thumbprint <thumbpri
 /// The side that takes our mail.
 pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
     if connector.requirement.level().allows_plaintext() {
-        page.talk("A Receive connector that requires TLS would refuse what we send in plaintext: do not create one.");
+        page.talk(
+            "A Receive connector that requires TLS would refuse what we send in plaintext: do not create \
+             one.",
+        );
         return;
     }
     let from = name("From", &ours.name());
     let off = connector.mode != Mode::Enforce;
-    page.talk("On each server that takes mail from the Internet, a Receive connector for our servers that refuses plaintext (on an \
-         Edge server without -TransportRole):");
+    page.talk(
+        "On each server that takes mail from the Internet, a Receive connector for our servers that \
+         refuses plaintext (on an Edge server without -TransportRole):",
+    );
     page.blank();
     let command = Command::new("New-ReceiveConnector")
         .text("Name", from.as_str())
@@ -47,7 +52,8 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         page.talk("The certificate that it shows is the one that is agreed on above:");
         page.commented(CERTIFICATE);
         page.commented(&format!(
-            "Set-ReceiveConnector -Identity {identity} -TlsCertificateName \"<I>$($cert.Issuer)<S>$($cert.Subject)\""
+            "Set-ReceiveConnector -Identity {identity} -TlsCertificateName \
+             \"<I>$($cert.Issuer)<S>$($cert.Subject)\""
         ));
     }
 }

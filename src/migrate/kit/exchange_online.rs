@@ -24,7 +24,10 @@ const SHORTEST: u8 = 24;
 pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
     own_certificate(page, connector);
     if connector.requirement.level().allows_plaintext() {
-        page.talk("An inbound connector that requires TLS would refuse what we send in plaintext: do not create one.");
+        page.talk(
+            "An inbound connector that requires TLS would refuse what we send in plaintext: do not create \
+             one.",
+        );
         return;
     }
     let from = name("From", &ours.name());
@@ -55,18 +58,26 @@ fn stricter(page: &mut Page, ours: Ours<'_>, from: &str) {
     let identity = quoted(from);
     if let Some(name) = names::one(ours.certificate_names()) {
         let name = quoted(&names::exchange(&name.names()));
-        page.talk("Stricter, if you like: only from clients that show our certificate. Ask us first whether our servers show it when they send.");
+        page.talk(
+            "Stricter, if you like: only from clients that show our certificate. Ask us first whether our \
+             servers show it when they send.",
+        );
         page.commented(&format!(
-            "Set-InboundConnector -Identity {identity} -RestrictDomainsToCertificate $true -TlsSenderCertificateName {name}"
+            "Set-InboundConnector -Identity {identity} -RestrictDomainsToCertificate $true \
+             -TlsSenderCertificateName {name}"
         ));
     }
     let addresses: Vec<String> =
         ours.addresses().iter().filter(|address| taken(address)).map(range).collect();
     if !addresses.is_empty() {
         let addresses: Vec<String> = addresses.iter().map(|address| quoted(address)).collect();
-        page.talk("Or: from our addresses alone. Ask us first, for mailing lists and services may send with our senders too.");
+        page.talk(
+            "Or: from our addresses alone. Ask us first, for mailing lists and services may send with our \
+             senders too.",
+        );
         page.commented(&format!(
-            "Set-InboundConnector -Identity {identity} -RestrictDomainsToIPAddresses $true -SenderIPAddresses {}",
+            "Set-InboundConnector -Identity {identity} -RestrictDomainsToIPAddresses $true \
+             -SenderIPAddresses {}",
             addresses.join(", ")
         ));
     }
@@ -95,12 +106,16 @@ fn own_certificate(page: &mut Page, connector: &Outbound) {
     };
     if is_foreign {
         page.talk(&format!(
-            "Mind that servers of Exchange Online show a certificate of Microsoft's ({MICROSOFT}), and not the one that is agreed on \
-             above. If your MX records name them, our mail will wait: tell us, and we agree on another name."
+            "Mind that servers of Exchange Online show a certificate of Microsoft's ({MICROSOFT}), and not \
+             the one that is agreed on above. If your MX records name them, our mail will wait: tell us, \
+             and we agree on another name."
         ));
     }
     if requirement.level() == Level::DaneOnly {
-        page.talk("Exchange Online has TLSA records for domains with inbound SMTP DANE only (Enable-SmtpDaneInbound).");
+        page.talk(
+            "Exchange Online has TLSA records for domains with inbound SMTP DANE only \
+             (Enable-SmtpDaneInbound).",
+        );
     }
 }
 
@@ -124,7 +139,10 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     };
     command.truth("Enabled", true).write(page);
     page.blank();
-    page.talk("Validate it with Validate-OutboundConnector, and a mailbox of ours as recipient, before you rely on it.");
+    page.talk(
+        "Validate it with Validate-OutboundConnector, and a mailbox of ours as recipient, before you rely \
+         on it.",
+    );
     let Some(require) = connector.map(|connector| &connector.require) else {
         return;
     };
@@ -132,14 +150,16 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
         && wanted.names.as_ref().is_none_or(|names| !names.covers(Entry::Name(MICROSOFT)))
     {
         page.talk(&format!(
-            "Mind that Exchange Online shows a client certificate of Microsoft's ({MICROSOFT}), and never one of yours. Mail that comes \
-             from there directly does not meet what we demand: send it through a server of yours (SmartHosts), or tell us."
+            "Mind that Exchange Online shows a client certificate of Microsoft's ({MICROSOFT}), and never \
+             one of yours. Mail that comes from there directly does not meet what we demand: send it \
+             through a server of yours (SmartHosts), or tell us."
         ));
     }
     if require.addresses.is_some() {
         page.talk(
-            "Mind that Exchange Online sends from many addresses of Microsoft's, which change. Mail from others than those above does not \
-             meet what we demand: send it through a server of yours (SmartHosts), or tell us.",
+            "Mind that Exchange Online sends from many addresses of Microsoft's, which change. Mail from \
+             others than those above does not meet what we demand: send it through a server of yours \
+             (SmartHosts), or tell us.",
         );
     }
 }

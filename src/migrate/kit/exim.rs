@@ -19,7 +19,10 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         return;
     }
     page.blank();
-    page.talk("In the ACL of acl_smtp_rcpt, before anything that accepts; it refuses mail with our senders when it comes without TLS:");
+    page.talk(
+        "In the ACL of acl_smtp_rcpt, before anything that accepts; it refuses mail with our senders when \
+         it comes without TLS:",
+    );
     let senders = ours.senders(page).map(|domains| list(domains.iter()));
     let off = connector.mode != Mode::Enforce;
     for line in [

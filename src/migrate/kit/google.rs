@@ -7,7 +7,8 @@ use super::page::Page;
 use super::words;
 use crate::model::{Inbound, Level, Mode, Outbound, Pattern};
 
-const WHERE: &str = "In the Admin console: Apps, Google Workspace, Gmail, Compliance, Secure transport (TLS) compliance, Configure.";
+const WHERE: &str = "In the Admin console: Apps, Google Workspace, Gmail, Compliance, Secure transport \
+ (TLS) compliance, Configure.";
 
 /// The side that takes our mail.
 pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
@@ -17,8 +18,8 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
     }
     if matches!(connector.requirement.level(), Level::Fingerprint | Level::Secure) {
         page.talk(
-            "Mind that servers of Google show certificates of Google's. If your MX records name them, and what is agreed on above is \
-             another name, our mail will wait: tell us, and we agree on theirs.",
+            "Mind that servers of Google show certificates of Google's. If your MX records name them, and \
+             what is agreed on above is another name, our mail will wait: tell us, and we agree on theirs.",
         );
     }
     page.talk(WHERE);
@@ -51,8 +52,9 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     };
     if require.certificate.is_some() || require.addresses.is_some() {
         page.talk(
-            "Mind that Google sends from its own addresses and shows no certificate of yours. Mail that comes from there directly does not \
-             meet what we demand: send it through a server of yours (an outbound gateway), or tell us.",
+            "Mind that Google sends from its own addresses and shows no certificate of yours. Mail that \
+             comes from there directly does not meet what we demand: send it through a server of yours (an \
+             outbound gateway), or tell us.",
         );
     }
 }

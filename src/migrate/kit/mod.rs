@@ -104,7 +104,10 @@ pub fn theirs(connector: Connector<'_>, organisation: &Organisation, product: Pr
             receives(&mut page, outbound, ours, product);
             if both {
                 page.blank();
-                page.talk("Mail from you to us; we do not demand that it comes over TLS, and this sees to it on your side:");
+                page.talk(
+                    "Mail from you to us; we do not demand that it comes over TLS, and this sees to it on \
+                     your side:",
+                );
                 sends(&mut page, None, ours, product);
             }
         }

@@ -21,7 +21,10 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         return;
     }
     page.blank();
-    page.talk("/etc/postfix/tls_senders, which refuses mail with our senders when it comes without TLS; then: postmap /etc/postfix/tls_senders");
+    page.talk(
+        "/etc/postfix/tls_senders, which refuses mail with our senders when it comes without TLS; then: \
+         postmap /etc/postfix/tls_senders",
+    );
     let off = connector.mode != Mode::Enforce;
     match ours.senders(page) {
         Some(domains) => {
@@ -83,15 +86,20 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
         page.talk("(`protocols=>=` is understood by Postfix 3.6 and newer.)");
     }
     page.blank();
-    page.talk("In main.cf, beside the tables that are there. The file of authorities is Debian's, and elsewhere on other systems; \
-         where Postfix has no hash:, take what `postconf default_database_type` says:");
+    page.talk(
+        "In main.cf, beside the tables that are there. The file of authorities is Debian's, and elsewhere \
+         on other systems; where Postfix has no hash:, take what `postconf default_database_type` says:",
+    );
     page.line("smtp_tls_policy_maps = hash:/etc/postfix/tls_policy");
     page.line("smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt");
     page.talk(
         "Postfix 3.10 and newer, or else anybody who writes the header `TLS-Required: no` sends without TLS:",
     );
     page.commented("tls_required_enable = no");
-    page.talk("A relayhost, a transport table or smtp_fallback_relay would go round the table: it is asked for the next-hop.");
+    page.talk(
+        "A relayhost, a transport table or smtp_fallback_relay would go round the table: it is asked for \
+         the next-hop.",
+    );
     if connector.is_some_and(|connector| connector.require.certificate.is_some()) {
         page.talk("The client certificate that is agreed on above:");
         page.commented(

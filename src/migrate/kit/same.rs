@@ -88,7 +88,10 @@ fn demand(page: &mut Page, command: Command, requirement: &Requirement) -> Comma
         page.lacks(
             "authorities for a connector, which Exchange has no form for: it trusts all that Windows trusts",
         );
-        page.talk("Ours trusts the authorities of one file alone; a connector of Exchange trusts all that Windows trusts.");
+        page.talk(
+            "Ours trusts the authorities of one file alone; a connector of Exchange trusts all that \
+             Windows trusts.",
+        );
         return command.missing("TlsSettings", "nothing in Exchange is like ours");
     }
     let settings = |command: Command, word: &str| command.word("TlsSettings", word);

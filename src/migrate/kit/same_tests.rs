@@ -45,8 +45,8 @@ fn every_combination_of_settings_route_and_state() {
                 connector.mode = mode;
                 let kit = same(Connector::Outbound(&connector));
                 let expected = format!(
-                    "New-OutboundConnector -Name 'contoso' -ConnectorType Partner -RecipientDomains 'contoso.com', \
-                     '*.contoso.net'{way}{settings}{enabled}"
+                    "New-OutboundConnector -Name 'contoso' -ConnectorType Partner -RecipientDomains \
+                     'contoso.com', '*.contoso.net'{way}{settings}{enabled}"
                 );
                 assert_eq!(command(&kit.text), expected, "{demand}");
                 assert!(kit.lacks.is_empty(), "{kit:?}");
@@ -90,13 +90,14 @@ fn inbound_connectors_come_back_too() {
         ),
         (
             Require { addresses: addresses(), ..Require::default() },
-            "-RequireTls $false -RestrictDomainsToIPAddresses $true -SenderIPAddresses '203.0.113.0/25', '192.0.2.1'",
+            "-RequireTls $false -RestrictDomainsToIPAddresses $true -SenderIPAddresses '203.0.113.0/25', \
+             '192.0.2.1'",
         ),
     ] {
         let kit = same(Connector::Inbound(&inbound("contoso-in", &["*.contoso.com"], require)));
         let expected = format!(
-            "New-InboundConnector -Name 'contoso-in' -ConnectorType Partner -SenderDomains '*.contoso.com' {expected} \
-             -Enabled $true"
+            "New-InboundConnector -Name 'contoso-in' -ConnectorType Partner -SenderDomains '*.contoso.com' \
+             {expected} -Enabled $true"
         );
         assert_eq!(command(&kit.text), expected);
         assert!(kit.lacks.is_empty(), "{kit:?}");

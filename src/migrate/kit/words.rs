@@ -36,7 +36,7 @@ pub(super) fn outbound(page: &mut Page, connector: &Outbound) {
     if !requirement.level().allows_plaintext() {
         page.item("what does not meet this waits in our queue, and goes back to its sender in the end");
     }
-    mode(page, connector.mode, "demands");
+    mode(page, connector.mode);
 }
 
 fn level(page: &mut Page, requirement: &Requirement) {
@@ -44,12 +44,18 @@ fn level(page: &mut Page, requirement: &Requirement) {
         Level::May => page.item("over TLS where your servers offer it, in plaintext where not"),
         Level::Encrypt => page.item("over TLS; your servers offer STARTTLS, with any certificate"),
         Level::Verify | Level::Secure => {
-            page.item(&format!("over TLS; your servers offer STARTTLS, and show a certificate {}", names(requirement.names())));
+            page.item(&format!(
+                "over TLS; your servers offer STARTTLS, and show a certificate {}",
+                names(requirement.names())
+            ));
             page.item("with its intermediate certificates, in date");
             anchors(page, requirement.anchors());
         }
         Level::Fingerprint => {
-            page.item("over TLS; your servers offer STARTTLS, and show a certificate of which it or its key has one of these SHA-256 digests:");
+            page.item(
+                "over TLS; your servers offer STARTTLS, and show a certificate of which it or its key has \
+                 one of these SHA-256 digests:",
+            );
             let pins: Vec<_> = requirement.pins().into_iter().flatten().collect();
             for pin in pins.iter().take(MANY) {
                 page.item(&pin.to_string());
@@ -59,9 +65,11 @@ fn level(page: &mut Page, requirement: &Requirement) {
             }
             page.item("before you change the certificate, tell us the digest of the next one");
         }
-        Level::Dane => page.item("over TLS as your TLSA records say (DANE); where there are none, in plaintext if need be"),
+        Level::Dane => page
+            .item("over TLS as your TLSA records say (DANE); where there are none, in plaintext if need be"),
         Level::DaneOnly => page.item(
-            "over TLS as your TLSA records say (DANE, RFC 7672): zone and records of every MX host are signed with DNSSEC",
+            "over TLS as your TLSA records say (DANE, RFC 7672): zone and records of every MX host are \
+             signed with DNSSEC",
         ),
     }
 }
@@ -123,7 +131,7 @@ pub(super) fn inbound(page: &mut Page, connector: &Inbound) {
         Action::Defer => "what does not meet this is refused for the time being (4xx)",
         Action::Hold => "what does not meet this is put on hold here",
     });
-    mode(page, connector.mode, "demands");
+    mode(page, connector.mode);
 }
 
 fn client_certificate(page: &mut Page, wanted: &CertificateRequirement) {
@@ -147,11 +155,11 @@ fn client_certificate(page: &mut Page, wanted: &CertificateRequirement) {
     }
 }
 
-fn mode(page: &mut Page, mode: Mode, verb: &str) {
+fn mode(page: &mut Page, mode: Mode) {
     match mode {
         Mode::Enforce => {}
-        Mode::Report => page.item(&format!("not yet: our side is on trial, and {verb} nothing so far")),
-        Mode::Off => page.item(&format!("not now: our side is switched off, and {verb} nothing")),
+        Mode::Report => page.item("not yet: our side is on trial, and demands nothing so far"),
+        Mode::Off => page.item("not now: our side is switched off, and demands nothing"),
     }
 }
 
