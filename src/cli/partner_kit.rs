@@ -28,7 +28,8 @@ pub(super) struct Options {
     /// Exchange Online, to be compared with what it was imported from
     #[arg(long, value_enum, value_name = "SIDE", default_value_t = Side::Theirs)]
     side: Side,
-    /// For an outbound connector also how the partner's mail to us travels over TLS, which no connector of ours demands
+    /// For an outbound connector also how the partner's mail to us travels over TLS, which no connector of ours demands;
+    /// for the first one alone, and for none where an inbound connector is named, whose part this is
     #[arg(long)]
     both: bool,
 }
@@ -73,11 +74,18 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let mut exit = Exit::Good;
     let connectors: Vec<Connector<'_>> =
         options.names.iter().map(|name| find(&ready.agreements, name)).collect::<Result<_, _>>()?;
+    // Two sets of objects for one and the same mail would only be in each other's way.
+    let other_way = connectors.iter().any(|connector| matches!(connector, Connector::Inbound(_)));
     for (number, connector) in connectors.into_iter().enumerate() {
         let kit = if is_ours {
             kit::same(connector)
         } else {
-            kit::theirs(connector, &organisation, options.product.product(), options.both)
+            kit::theirs(
+                connector,
+                &organisation,
+                options.product.product(),
+                options.both && number == 0 && !other_way,
+            )
         };
         if number > 0 {
             writeln!(out)?;

@@ -20,8 +20,8 @@ fn a_kit_for_both_directions() {
     let online = kit("exchange-online");
     assert_eq!(online.stderr, "");
     for part in [
-        "New-InboundConnector `\n    -Name 'From O''Hara' `\n    -ConnectorType Partner `\n    -SenderDomains '*.ours.example' `\n",
-        "New-OutboundConnector `\n    -Name 'To O''Hara' `\n    -ConnectorType Partner `\n    -RecipientDomains '*.ours.example' `\n",
+        "New-InboundConnector `\n    -Name 'From O''Hara (contoso-bank)' `\n    -ConnectorType Partner `\n    -SenderDomains '*.ours.example' `\n",
+        "New-OutboundConnector `\n    -Name 'To O''Hara (contoso-bank-in)' `\n    -ConnectorType Partner `\n    -RecipientDomains '*.ours.example' `\n",
         "    -TlsDomain 'mx.ours.example' `\n",
         "# - from 203.0.113.0/24 only\n",
         "# Questions: postmaster@ours.example\n",
@@ -37,6 +37,21 @@ fn a_kit_for_both_directions() {
     ] {
         let kit = kit(product);
         assert!(kit.stdout.contains(part) && kit.stderr.is_empty(), "{product}: {kit:?}");
+    }
+}
+
+#[test]
+fn the_other_direction_is_in_a_kit_once() {
+    let bench = Bench::new(&format!("{CONFIGURATION}{ORGANISATION}"));
+    for (names, outbound, inbound) in [
+        (&["contoso-bank"][..], 1, 1),
+        (&["contoso-bank", "everyone"], 1, 2),
+        (&["contoso-bank", "contoso-bank-in"], 1, 1),
+    ] {
+        let arguments = [&["partner-kit", "--both", "--for", "exchange-online"][..], names].concat();
+        let kit = bench.run(&arguments).expect(0).stdout;
+        assert_eq!(kit.matches("\nNew-OutboundConnector `").count(), outbound, "{names:?}: {kit}");
+        assert_eq!(kit.matches("\nNew-InboundConnector `").count(), inbound, "{names:?}: {kit}");
     }
 }
 

@@ -6,7 +6,7 @@
 use super::names;
 use super::ours::{Ours, range};
 use super::page::Page;
-use super::powershell::{Command, name, quoted};
+use super::powershell::{Command, quoted};
 use crate::model::names::Names;
 use crate::model::{Inbound, Mode, Outbound};
 
@@ -22,7 +22,7 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         );
         return;
     }
-    let from = name("From", &ours.name());
+    let from = ours.object("From");
     let off = connector.mode != Mode::Enforce;
     page.talk(
         "On each server that takes mail from the Internet, a Receive connector for our servers that \
@@ -60,12 +60,13 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
 
 /// The side that sends mail to us.
 pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>) {
-    let to = name("To", &ours.name());
+    let to = ours.object("To");
     page.talk("The Send connector for your mail to us:");
     page.blank();
     let command = Command::new("New-SendConnector").text("Name", to.as_str()).switch("Custom");
     let command = match ours.recipients(page, connector) {
         Some(domains) => {
+            names::say_widened(page, domains.iter().map(|domain| domain.names()));
             command.texts("AddressSpaces", names::exchange_all(domains.iter().map(|domain| domain.names())))
         }
         None => command.missing("AddressSpaces", "our domains"),

@@ -8,14 +8,18 @@ use ipnet::IpNet;
 use super::names;
 use super::ours::{Ours, range};
 use super::page::Page;
-use super::powershell::{Command, name, quoted};
+use super::powershell::{Command, quoted};
 use super::words;
 use crate::model::names::Names;
 use crate::model::pattern::Entry;
-use crate::model::{Inbound, Level, Mode, Outbound, Pattern};
+use crate::model::{Inbound, Level, Mode, Outbound, Pattern, PatternSet};
 
 /// The name that the servers of Exchange Online show, as servers and as clients.
 const MICROSOFT: &str = "mail.protection.outlook.com";
+
+/// The certificate that is compared is that of the server which the mail is handed to.
+const THROUGH: &str = "SmartHosts; TlsDomain is then the name that this server shows, and it is this server \
+                       that compares ours";
 
 /// The shortest range that SenderIPAddresses takes.
 const SHORTEST: u8 = 24;
@@ -30,7 +34,7 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         );
         return;
     }
-    let from = name("From", &ours.name());
+    let from = ours.object("From");
     let off = connector.mode != Mode::Enforce;
     page.talk("The inbound connector that refuses mail with our senders when it comes without TLS:");
     page.blank();
@@ -38,6 +42,7 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         Command::new("New-InboundConnector").text("Name", from.as_str()).word("ConnectorType", "Partner");
     let command = match ours.senders(page) {
         Some(domains) => {
+            names::say_widened(page, domains.iter().map(Pattern::names));
             command.texts("SenderDomains", names::exchange_all(domains.iter().map(Pattern::names)))
         }
         None => command.missing("SenderDomains", "our domains"),
@@ -57,6 +62,7 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
 fn stricter(page: &mut Page, ours: Ours<'_>, from: &str) {
     let identity = quoted(from);
     if let Some(name) = names::one(ours.certificate_names()) {
+        names::say_widened(page, [name.names()]);
         let name = quoted(&names::exchange(&name.names()));
         page.talk(
             "Stricter, if you like: only from clients that show our certificate. Ask us first whether our \
@@ -94,12 +100,18 @@ fn taken(range: &IpNet) -> bool {
     matches!(range, IpNet::V4(range) if range.prefix_len() >= SHORTEST)
 }
 
+/// Whether a certificate of Microsoft's can show one of these names: it has [`MICROSOFT`] and names below it.
+fn is_microsoft_s(names: &PatternSet) -> bool {
+    let Ok(microsoft) = Pattern::parse(&format!("*.{MICROSOFT}")) else { return false };
+    names.covers(Entry::Name(MICROSOFT)) || names.iter().any(|name| microsoft.includes(name))
+}
+
 /// The certificate of an MX host of Exchange Online is not the partner's to choose.
 fn own_certificate(page: &mut Page, connector: &Outbound) {
     let requirement = &connector.requirement;
     let is_foreign = match (requirement.level(), requirement.names()) {
         (Level::Fingerprint, _) => true,
-        (Level::Verify | Level::Secure, Names::Set(names)) => !names.covers(Entry::Name(MICROSOFT)),
+        (Level::Verify | Level::Secure, Names::Set(names)) => !is_microsoft_s(names),
         (Level::Verify | Level::Secure, Names::Domain) => true,
         (Level::Verify | Level::Secure, Names::MxHost | Names::Any)
         | (Level::May | Level::Encrypt | Level::Dane | Level::DaneOnly, _) => false,
@@ -125,11 +137,14 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     page.blank();
     let recipients = ours.recipients(page, connector);
     let command = Command::new("New-OutboundConnector")
-        .text("Name", name("To", &ours.name()))
+        .text("Name", ours.object("To"))
         .word("ConnectorType", "Partner");
     let command = match &recipients {
-        Some(domains) => command
-            .texts("RecipientDomains", names::exchange_all(domains.iter().map(|domain| domain.names()))),
+        Some(domains) => {
+            names::say_widened(page, domains.iter().map(|domain| domain.names()));
+            command
+                .texts("RecipientDomains", names::exchange_all(domains.iter().map(|domain| domain.names())))
+        }
         None => command.missing("RecipientDomains", "our domains"),
     };
     let command = command.truth("UseMXRecord", true).word("TlsSettings", "DomainValidation");
@@ -147,19 +162,19 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
         return;
     };
     if let Some(wanted) = &require.certificate
-        && wanted.names.as_ref().is_none_or(|names| !names.covers(Entry::Name(MICROSOFT)))
+        && wanted.names.as_ref().is_none_or(|names| !is_microsoft_s(names))
     {
         page.talk(&format!(
             "Mind that Exchange Online shows a client certificate of Microsoft's ({MICROSOFT}), and never \
              one of yours. Mail that comes from there directly does not meet what we demand: send it \
-             through a server of yours (SmartHosts), or tell us."
+             through a server of yours ({THROUGH}), or tell us."
         ));
     }
     if require.addresses.is_some() {
-        page.talk(
+        page.talk(&format!(
             "Mind that Exchange Online sends from many addresses of Microsoft's, which change. Mail from \
              others than those above does not meet what we demand: send it through a server of yours \
-             (SmartHosts), or tell us.",
-        );
+             ({THROUGH}), or tell us."
+        ));
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     }
     if let Some(names) = ours.certificates(page) {
         let names = words::listed(names.iter().map(|name| words::described(&name.names())));
-        page.talk(&format!("What is compared is the name of our MX host; our certificates show {names}."));
+        page.talk(&format!("{} Our certificates show {names}.", words::COMPARED));
     }
 }
 

@@ -5,6 +5,7 @@
 use super::ours::Ours;
 use super::page::Page;
 use super::words;
+use crate::model::names::Names;
 use crate::model::{Inbound, Level, Mode, Outbound, Pattern};
 
 const WHERE: &str = "In the Admin console: Apps, Google Workspace, Gmail, Compliance, Secure transport \
@@ -16,10 +17,22 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         page.talk("The setting for inbound messages would refuse what we send in plaintext: leave it alone.");
         return;
     }
-    if matches!(connector.requirement.level(), Level::Fingerprint | Level::Secure) {
+    let requirement = &connector.requirement;
+    let is_foreign = match requirement.level() {
+        Level::Fingerprint => true,
+        Level::Verify | Level::Secure => *requirement.names() != Names::MxHost,
+        Level::May | Level::Encrypt | Level::Dane | Level::DaneOnly => false,
+    };
+    if is_foreign {
         page.talk(
             "Mind that servers of Google show certificates of Google's. If your MX records name them, and \
              what is agreed on above is another name, our mail will wait: tell us, and we agree on theirs.",
+        );
+    }
+    if requirement.level() == Level::DaneOnly {
+        page.talk(
+            "Mind that MX hosts of Google have no TLSA records. If your MX records name them, our mail \
+             will wait: tell us, and we agree on something else.",
         );
     }
     page.talk(WHERE);
@@ -44,7 +57,7 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     page.item("test the TLS connection, then save");
     if let Some(names) = ours.certificates(page) {
         let names = words::listed(names.iter().map(|name| words::described(&name.names())));
-        page.talk(&format!("What is compared is the name of our MX host; our certificates show {names}."));
+        page.talk(&format!("{} Our certificates show {names}.", words::COMPARED));
     }
     page.talk("Google tries once: what cannot be sent over TLS goes back to its sender at once.");
     let Some(require) = connector.map(|connector| &connector.require) else {

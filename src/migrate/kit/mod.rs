@@ -89,10 +89,11 @@ impl Kit {
 /// too, which nothing of ours demands.
 pub fn theirs(connector: Connector<'_>, organisation: &Organisation, product: Product, both: bool) -> Kit {
     let ours = Ours::new(organisation, connector.name());
-    let mut page = Page::new(match product {
-        Product::ExchangeOnline | Product::Exchange | Product::Postfix | Product::Exim => "# ",
-        Product::Google | Product::Text => "",
-    });
+    let mut page = match product {
+        Product::ExchangeOnline | Product::Exchange => Page::of_powershell(),
+        Product::Postfix | Product::Exim => Page::new("# "),
+        Product::Google | Product::Text => Page::new(""),
+    };
     page.talk(&format!("Your part of the agreement {} with {}.", connector.name(), ours.name()));
     let contact = ours.contact(&mut page);
     page.talk(&format!("Questions: {contact}"));

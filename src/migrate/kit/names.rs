@@ -1,5 +1,6 @@
 //! Patterns as Exchange has them: `x`, `*.x` for x and what is below, `*`.
 
+use super::page::Page;
 use crate::model::Pattern;
 
 /// The one pattern that stands for all of these: one of them that includes the others, where `x` and `.x`
@@ -32,6 +33,13 @@ pub(super) fn exchange_all<'p>(patterns: impl IntoIterator<Item = Pattern<&'p st
 /// Whether one of them is `.x`, for which Exchange has no form of its own.
 pub(super) fn widened<'p>(patterns: impl IntoIterator<Item = Pattern<&'p str>>) -> bool {
     patterns.into_iter().any(|pattern| matches!(pattern, Pattern::Below(_)))
+}
+
+/// Says so above the command that has them.
+pub(super) fn say_widened<'p>(page: &mut Page, patterns: impl IntoIterator<Item = Pattern<&'p str>>) {
+    if widened(patterns) {
+        page.talk("Exchange has no form for what is below a name alone: `*.x` there has x itself too.");
+    }
 }
 
 #[cfg(test)]

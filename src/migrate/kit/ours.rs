@@ -1,10 +1,14 @@
 //! What is known of us, and what a kit lacks when it is not.
 
 use ipnet::IpNet;
+use sha2::{Digest as _, Sha256};
 
-use super::names;
 use super::page::{Page, shown};
+use super::{names, powershell};
 use crate::model::{Inbound, Organisation, Pattern};
+
+/// Characters of the name of a router or transport (Exim: EXIM_DRIVERNAME_MAX, with the NUL at the end).
+const EXIM_NAME: usize = 63;
 
 /// Our side of an agreement.
 #[derive(Clone, Copy)]
@@ -27,10 +31,24 @@ impl<'o> Ours<'o> {
         name.or_else(domain).unwrap_or_else(|| self.connector.to_owned())
     }
 
-    /// The connector's name as one for a router of Exim: letters, digits and underscores.
+    /// A name in Exchange for what belongs to this connector there.
+    pub fn object(&self, what: &str) -> String {
+        powershell::name(what, &self.name(), self.connector)
+    }
+
+    /// The connector's name as one for a router of Exim: letters, digits and underscores, [`EXIM_NAME`] at most. Where it
+    /// says less than the connector's name, a digest makes it one of its own.
     pub fn identifier(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-        format!("tls_{}", self.connector.chars().map(plain).collect::<String>())
+        let name: String = "tls_".chars().chain(self.connector.chars().map(plain)).collect();
+        let is_own = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.len() <= EXIM_NAME && self.connector.chars().all(is_own) {
+            return name;
+        }
+        let digest = Sha256::digest(self.connector);
+        let digest: String = digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect();
+        let name: String = name.chars().take(EXIM_NAME - 1 - digest.len()).collect();
+        format!("{name}_{digest}")
     }
 
     /// Whom to ask.
@@ -84,7 +102,9 @@ impl<'o> Ours<'o> {
         let Some(all) = self.certificates(page) else {
             return Err("the name that our certificates show".to_owned());
         };
-        names::one(all).map(|name| names::exchange(&name.names())).ok_or_else(|| {
+        let one = names::one(all);
+        names::say_widened(page, one.as_ref().map(Pattern::names));
+        one.map(|name| names::exchange(&name.names())).ok_or_else(|| {
             let shown = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             page.lacks(format!(
                 "one name for our certificates: Exchange compares with one, and `certificate_names` has {}",
@@ -112,4 +132,24 @@ impl<'o> Ours<'o> {
 /// An address range as Exchange and Postfix take it: of a single address without its length.
 pub(super) fn range(range: &IpNet) -> String {
     if range.prefix_len() == range.max_prefix_len() { range.addr().to_string() } else { range.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_connector_has_its_own_router() {
+        let organisation = Organisation::default();
+        let identifier = |connector: &str| Ours::new(&organisation, connector).identifier();
+        assert_eq!(identifier("bank-in"), "tls_bank_in");
+        let long = ["a", "b"].map(|end| format!("{}{end}", "x".repeat(63)));
+        let names =
+            ["bank-in", "bank_in", "Bank-in", "bank in", "bank.in", &long[0], &long[1]].map(identifier);
+        for (number, name) in names.iter().enumerate() {
+            assert!(name.len() <= EXIM_NAME, "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
+            assert!(!names.iter().skip(number + 1).any(|other| other == name), "{names:?}");
+        }
+    }
 }

@@ -3,6 +3,9 @@
 //! What people are told is wrapped, and every character of it that could leave its line is escaped; in a kit
 //! whose lines are commands or settings it is a comment. A command that lacks something is a comment too, so
 //! that nobody can run it by accident.
+//!
+//! A kit for PowerShell is ASCII: Windows PowerShell reads a script without a byte order mark in the code page of the system
+//! (about_Character_Encoding), where the octets of a letter may be a quote, or take the line end behind them along.
 
 use crate::protocol::escape::printable;
 
@@ -15,6 +18,7 @@ const LIMIT: usize = 300;
 /// A kit as it grows.
 pub(super) struct Page {
     comment: &'static str,
+    ascii: bool,
     text: String,
     lacks: Vec<String>,
 }
@@ -22,7 +26,12 @@ pub(super) struct Page {
 impl Page {
     /// An empty one on which talk begins with `comment`.
     pub fn new(comment: &'static str) -> Self {
-        Page { comment, text: String::new(), lacks: Vec::new() }
+        Page { comment, ascii: false, text: String::new(), lacks: Vec::new() }
+    }
+
+    /// The same for a script of PowerShell: all of it is ASCII.
+    pub fn of_powershell() -> Self {
+        Page { ascii: true, ..Page::new("# ") }
     }
 
     /// A paragraph for people, of text that holds no control character: see [`shown`].
@@ -36,6 +45,13 @@ impl Page {
     }
 
     fn hung(&mut self, text: &str, hang: &str) {
+        let escaped;
+        let text = if self.ascii {
+            escaped = ascii(text);
+            &escaped
+        } else {
+            text
+        };
         let mut line = String::new();
         let mut columns = 0;
         for word in text.split(' ') {
@@ -84,9 +100,16 @@ impl Page {
 
     fn put(&mut self, before: &str, line: &str) {
         let whole = format!("{before}{line}");
+        let whole = if self.ascii { ascii(&whole) } else { whole };
         self.text.push_str(whole.trim_end());
         self.text.push('\n');
     }
+}
+
+/// Other letters as escapes.
+fn ascii(text: &str) -> String {
+    let escaped = |c: char| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// A text from the configuration on one line.

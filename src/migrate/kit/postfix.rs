@@ -2,7 +2,8 @@
 //!
 //! In a policy table `x` is x alone and `.x` what is below (smtp_tls_policy.c: the name, then its parents with a dot);
 //! in an access table `x` has what is below as well while smtpd_access_maps stands in
-//! parent_domain_matches_subdomains, which it does by default, and `.x` has it otherwise: so both are written.
+//! parent_domain_matches_subdomains, which it does by default, and `.x` has it otherwise: so both are written. By
+//! default `.x` is not asked for (smtpd_check.c:check_domain_access): nothing can take what is below out of `x`.
 
 use super::ours::Ours;
 use super::page::Page;
@@ -34,6 +35,13 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
             }
         }
         None => page.commented("<our domain> reject_plaintext_session"),
+    }
+    let whole = |pattern: &Pattern| matches!(pattern, Pattern::Tree(_) | Pattern::Any);
+    if ours.senders(page).is_some_and(|domains| !domains.iter().all(whole)) {
+        page.talk(
+            "(Postfix takes a name here for what is below it too, unless smtpd_access_maps is taken out of \
+             parent_domain_matches_subdomains; then only a name with a dot in front is that.)",
+        );
     }
     page.blank();
     page.talk("In main.cf, before anything in this list that permits:");
@@ -87,11 +95,13 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     }
     page.blank();
     page.talk(
-        "In main.cf, beside the tables that are there. The file of authorities is Debian's, and elsewhere \
-         on other systems; where Postfix has no hash:, take what `postconf default_database_type` says:",
+        "In main.cf, behind the tables that are there: without their names here they would count for \
+         nothing. (An entry for our domains in one of them counts before this one: take it out.) The file \
+         of authorities is Debian's, and elsewhere on other systems; keep yours if you have one. Where \
+         Postfix has no hash:, take what `postconf default_database_type` says:",
     );
-    page.line("smtp_tls_policy_maps = hash:/etc/postfix/tls_policy");
-    page.line("smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt");
+    page.commented("smtp_tls_policy_maps = <what is there>, hash:/etc/postfix/tls_policy");
+    page.commented("smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt");
     page.talk(
         "Postfix 3.10 and newer, or else anybody who writes the header `TLS-Required: no` sends without TLS:",
     );

@@ -1,10 +1,11 @@
 //! Commands of PowerShell.
 //!
-//! Every text is in single quotes, in which PowerShell expands nothing; the quotes in it are doubled, those too that
-//! PowerShell takes for single quotes (about_Quoting_Rules; CharTraits.cs, IsSingleQuote). A text from the configuration
-//! is made printable before, so that none of them has a line end.
+//! Every text is in single quotes, in which PowerShell expands nothing (about_Quoting_Rules); the quotes in it are
+//! doubled. It is ASCII, for in the wrong code page another letter could be one of the quotes that PowerShell takes for
+//! single ones too (CharTraits.cs, IsSingleQuote; see [`Page::of_powershell`]). A text from the configuration is made
+//! printable before, so that none of them has a line end.
 
-use super::page::{Page, shown};
+use super::page::Page;
 
 /// Characters of a connector's name in Exchange.
 const NAME: usize = 64;
@@ -58,6 +59,12 @@ impl Command {
         self.with(parameter, Value::Quoted(texts))
     }
 
+    /// It would demand less than it should: the whole command becomes a comment.
+    pub fn held_back(mut self) -> Self {
+        self.lacking = true;
+        self
+    }
+
     /// A value that is not known. The whole command becomes a comment.
     pub fn missing(mut self, parameter: &'static str, what: impl Into<String>) -> Self {
         self.lacking = true;
@@ -92,23 +99,31 @@ impl Command {
     }
 }
 
-/// A text as PowerShell takes it for exactly that.
+/// A text as PowerShell takes it for exactly that, but for letters that are not ASCII, which become `?`.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.chars() {
-        if matches!(c, '\'' | '\u{2018}'..='\u{201b}') {
+        if c == '\'' {
             out.push(c);
         }
-        out.push(c);
+        out.push(if c.is_ascii() { c } else { '?' });
     }
     out.push('\'');
     out
 }
 
-/// A name for a connector of Exchange: what is in front, and a text from the configuration.
-pub(super) fn name(before: &str, text: &str) -> String {
-    let whole = shown(&format!("{before} {text}"));
-    whole.chars().take(NAME).collect::<String>().trim_end().to_owned()
+/// A name for an object in Exchange, of letters that mean nothing in an identity: what it is, whose, and of which of our
+/// connectors, whose name is in it as a whole. So the kits of two connectors make two.
+pub(super) fn name(what: &str, ours: &str, connector: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || " ._-+@()&'".contains(c) { c } else { '_' };
+    let tail: String = format!(" ({connector})").chars().map(plain).collect();
+    match NAME.checked_sub(tail.len()) {
+        Some(room) if room > what.len() => {
+            let head: String = format!("{what} {ours}").chars().map(plain).take(room).collect();
+            format!("{}{tail}", head.trim_end())
+        }
+        _ => connector.chars().map(plain).take(NAME).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -121,12 +136,25 @@ mod tests {
             ("a", "'a'"),
             ("$(Remove-Item x) `n", "'$(Remove-Item x) `n'"),
             ("O'Hara; exit", "'O''Hara; exit'"),
-            ("\u{2019}; exit", "'\u{2019}\u{2019}; exit'"),
+            ("\u{2019}; exit", "'?; exit'"),
+            // In code page 1252 the second octet of this letter is U+2018.
+            ("ESPA\u{d1}A; exit", "'ESPA?A; exit'"),
         ] {
             assert_eq!(quoted(text), expected);
         }
-        assert_eq!(name("To", "O\u{2019}Hara\n"), "To O\\u{2019}Hara\\n");
-        assert_eq!(name("From", &"x".repeat(100)).len(), NAME);
+    }
+
+    #[test]
+    fn each_connector_has_its_own_name_in_exchange() {
+        assert_eq!(name("To", "O'Hara", "bank"), "To O'Hara (bank)");
+        assert_eq!(name("To", "O\u{2019}Hara\n\\*", "a/b"), "To O_Hara___ (a_b)");
+        let long = "x".repeat(100);
+        assert_eq!(name("From", &long, "bank"), format!("From {} (bank)", "x".repeat(52)));
+        for length in [50, 57, 58, 63, 64] {
+            let names = ["a", "b"].map(|end| format!("{}{end}", "y".repeat(length - 1)));
+            let [one, other] = names.map(|connector| name("From", &long, &connector));
+            assert!(one != other && one.len() <= NAME && other.len() <= NAME, "{one} {other}");
+        }
     }
 
     #[test]

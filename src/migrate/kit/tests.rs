@@ -52,7 +52,7 @@ fn our_outbound_connector_is_their_receiving_side() {
         lines(&online),
         [
             "New-InboundConnector `",
-            "    -Name 'From Ours' `",
+            "    -Name 'From Ours (bank)' `",
             "    -ConnectorType Partner `",
             "    -SenderDomains 'ours.example', '*.mail.ours.example' `",
             "    -RequireTls $true `",
@@ -90,7 +90,7 @@ fn our_inbound_connector_is_their_sending_side() {
         lines(&kit(Product::ExchangeOnline)),
         [
             "New-OutboundConnector `",
-            "    -Name 'To Ours' `",
+            "    -Name 'To Ours (bank-in)' `",
             "    -ConnectorType Partner `",
             "    -RecipientDomains 'ours.example', '*.mail.ours.example' `",
             "    -UseMXRecord $true `",
@@ -101,7 +101,7 @@ fn our_inbound_connector_is_their_sending_side() {
     );
     assert_eq!(lines(&kit(Product::Exchange))[0], "New-SendConnector `");
     assert_eq!(
-        lines(&kit(Product::Postfix))[..3],
+        lines(&kit(Product::Postfix)),
         [
             "ours.example secure match=mx.ours.example",
             "mail.ours.example secure match=mx.ours.example",
@@ -156,15 +156,58 @@ fn both_adds_the_other_direction() {
 }
 
 #[test]
+fn what_exchange_has_wider_is_said() {
+    let ours = Organisation { domains: patterns(&[".ours.example"]), ..organisation() };
+    for product in [Product::ExchangeOnline, Product::Exchange] {
+        let kit = theirs(Connector::Inbound(&bank_in()), &ours, product, false);
+        assert!(kit.text.contains("'*.ours.example'") && kit.text.contains("has x itself too"), "{kit:?}");
+        let kit = theirs(Connector::Inbound(&bank_in()), &organisation(), product, false);
+        assert!(!kit.text.contains("has x itself too"), "{kit:?}");
+    }
+}
+
+#[test]
+fn names_that_the_partner_s_provider_cannot_show_are_pointed_out() {
+    for (demand, microsoft, google) in [
+        ("encrypt", false, false),
+        ("verify", false, false),
+        ("verify *.contoso.com", true, true),
+        ("secure domain", true, true),
+        ("secure contoso-com.mail.protection.outlook.com", false, true),
+        ("secure mail.protection.outlook.com", false, true),
+        ("dane-only", false, true),
+    ] {
+        let connector = outbound("bank", &["contoso.com"], demand);
+        let says = |product, text| {
+            let kit = theirs(Connector::Outbound(&connector), &organisation(), product, false);
+            // Lines are wrapped.
+            kit.text.replace("\n# ", " ").replace('\n', " ").contains(text)
+        };
+        assert_eq!(says(Product::ExchangeOnline, "a certificate of Microsoft's"), microsoft, "{demand}");
+        assert_eq!(says(Product::Google, "our mail will wait"), google, "{demand}");
+    }
+}
+
+#[test]
+fn a_policy_table_stands_beside_those_that_are_there() {
+    let kit = theirs(Connector::Inbound(&bank_in()), &organisation(), Product::Postfix, false);
+    assert!(kit.text.contains("\n# smtp_tls_policy_maps = <what is there>, hash:"), "{kit:?}");
+    let names = |domains: &[&str]| {
+        let ours = Organisation { domains: patterns(domains), ..organisation() };
+        theirs(Connector::Outbound(&bank()), &ours, Product::Postfix, false).text
+    };
+    assert!(names(&["ours.example"]).contains("parent_domain_matches_subdomains"));
+    assert!(!names(&["*.ours.example"]).contains("parent_domain_matches_subdomains"));
+}
+
+#[test]
 fn what_is_not_known_of_us_cannot_be_run() {
     let nothing = Organisation::default();
     for product in MACHINES {
         let receives = theirs(Connector::Outbound(&bank()), &nothing, product, false);
         assert!(lines(&receives).is_empty() && receives.lacks.len() >= 2, "{receives:?}");
         let sends = theirs(Connector::Inbound(&bank_in()), &nothing, product, false);
-        let about_us: Vec<&str> =
-            lines(&sends).into_iter().filter(|line| !line.starts_with("smtp_tls_")).collect();
-        assert!(about_us.is_empty(), "{sends:?}");
+        assert!(lines(&sends).is_empty(), "{sends:?}");
         assert_eq!(sends.lacks.len(), 3, "{sends:?}");
     }
     let two = Organisation {
@@ -223,6 +266,9 @@ proptest! {
         for product in PRODUCTS {
             let text = theirs(Connector::Outbound(&own), &hostile, product, true).text;
             prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+            if matches!(product, Product::ExchangeOnline | Product::Exchange) {
+                prop_assert!(text.is_ascii());
+            }
         }
     }
 }

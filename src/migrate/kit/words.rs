@@ -12,6 +12,10 @@ use crate::model::{Inbound, Level, Mode, Outbound, Pattern};
 /// Things that are named before the rest is counted: a kit is read by people.
 const MANY: usize = 20;
 
+/// What Exim and Google compare our certificate with.
+pub(super) const COMPARED: &str = "What is compared is the name of our MX host. It comes from DNS \
+                                   that nobody has signed, so this is weaker than a name that is agreed on.";
+
 /// What the servers that take our mail have to show.
 pub(super) fn outbound(page: &mut Page, connector: &Outbound) {
     let Outbound { domains, except, requirement, route, .. } = connector;
