@@ -1,9 +1,14 @@
 //! `new`: at a terminal as somebody would use it who has never seen it, and by a script.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
 
-use crate::bench::Bench;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::bench::{Bench, ended as ended_of};
 use crate::daemon::Daemon;
 use crate::terminal::Terminal;
 
@@ -116,6 +121,88 @@ fn a_conflict_is_shown_and_the_answers_are_kept() {
     terminal.read("Nothing was written.");
     assert_eq!(terminal.end().0, 0);
     assert_files(&bench, &["fabrikam.toml"]);
+}
+
+/// Takes every default of a connector for mail to these, but for the names of certificates.
+fn round(terminal: &mut Terminal, domains: &str, name: &str, guess: &str, names: &str) {
+    terminal.answer("[outbound]: ", "");
+    terminal.answer("The partner's domains", domains);
+    terminal.answer(&format!("A name for it [{name}]: "), "");
+    terminal.answer("for people [none]: ", "");
+    terminal.answer("at the partner [none]: ", "");
+    terminal.answer("[mx]: ", "");
+    terminal.answer("TLS [secure]: ", "");
+    terminal.answer(&format!("certificate may show [{guess}]: "), names);
+}
+
+#[test]
+fn what_was_guessed_for_one_partner_is_not_offered_for_another() {
+    let bench = bench();
+    let mut terminal = Terminal::start(&bench.command(&["new", "--mode", "enforce"]));
+    let again = "Go through the questions again, with these answers? [yes]: ";
+    round(&mut terminal, "*.fabrikam.com", "fabrikam.com", "*.fabrikam.com", "");
+    terminal.answer(again, "");
+    round(&mut terminal, "fabrikam.com", "fabrikam.com", "*.fabrikam.com", "mx.fabrikam.com");
+    terminal.answer(again, "");
+    // The same partner: what was written is offered.
+    round(&mut terminal, "", "fabrikam.com", "mx.fabrikam.com", "");
+    terminal.answer(again, "");
+    round(&mut terminal, "contoso.net", "contoso.net", "*.contoso.net", "");
+    terminal.answer("contoso.net.toml? [yes]: ", "");
+    terminal.answer("No mail is sent [yes]: ", "no");
+    terminal.answer("load it now? [no]: ", "");
+    assert_eq!(terminal.end().0, 0);
+    let written = fs::read_to_string(bench.path("connectors.d/contoso.net.toml")).unwrap();
+    assert!(written.contains("match   = [\"*.contoso.net\"]\n"), "{written}");
+}
+
+#[test]
+fn a_conflict_that_nobody_solves_is_the_end() {
+    let bench = bench();
+    let given = [
+        "new",
+        "--direction",
+        "outbound",
+        "--domains",
+        "*.fabrikam.com",
+        "--name",
+        "second",
+        "--contact",
+        "none",
+        "--route",
+        "mx",
+        "--tls",
+        "encrypt",
+        "--mode",
+        "enforce",
+    ];
+    let ended = bench.run(&[&given[..], &["--comment", "none"]].concat()).expect(78);
+    assert!(!ended.stderr.contains("Go through the questions again"), "{ended:?}");
+    let answers = bench.write("answers", &"y\n".repeat(1000));
+    let mut command = bench.command(&given);
+    let ended = ended_of(command.stdin(fs::File::open(answers).unwrap())).expect(78);
+    assert_eq!(ended.stderr.matches("Go through the questions again").count(), 10, "{ended:?}");
+    assert_files(&bench, &["fabrikam.toml"]);
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_so() {
+    let bench = bench();
+    let own = bench.command(&["new"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(own.get_program()).args(own.get_args());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = child.stderr.take().unwrap();
+    let mut prompt = Vec::new();
+    while !prompt.ends_with(b"[outbound]: ") {
+        let mut byte = [0];
+        said.read_exact(&mut byte).unwrap();
+        prompt.extend(byte);
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGHUP).unwrap();
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(64), "the answers ended, and nothing before");
 }
 
 #[test]
@@ -259,7 +346,7 @@ require.addresses         = [\"203.0.113.0/24\"]
 on_violation              = \"defer\"
 "
     );
-    bench.run(&["new", "--yes", "--domains", "a.example", "--tls", "verify"]).expect(0);
+    bench.run(&["new", "--yes", "--domains", "a.example", "--tls", "verify", "--route", "MX"]).expect(0);
     bench.run(&["new", "--yes", "--domains", "b.example", "--tls", "verify", "--match", "domain"]).expect(0);
     let last = |name: &str| {
         let text = fs::read_to_string(bench.path(name)).unwrap();
@@ -297,6 +384,7 @@ fn what_cannot_be_leaves_everything_as_it_was() {
             "contoso.toml is there already",
         ),
         (&["new", "--yes", "--domains", "*", "--route", "[a.example]"], 64, "--route: "),
+        (&["new", "--yes", "--domains", "a.example", "--route", "Mx,[b.example]"], 64, "not both"),
         (
             &["new", "--yes", "--domains", "a.example", "--tls", "fingerprint"],
             64,
@@ -313,6 +401,11 @@ fn what_cannot_be_leaves_everything_as_it_was() {
             &["new", "--yes", "--domains", "a.example", "--direction", "in", "--tls", "secure"],
             64,
             "--tls has no",
+        ),
+        (
+            &["new", "--yes", "--domains", "a.example", "--direction", "in", "--validate"],
+            64,
+            "--validate has no",
         ),
         (&["new", "--yes", "--domains", "*"], 64, "certificate may show"),
         (&["new", "--yes", "--domains", "a.example", "--json"], 64, "--json"),

@@ -2,8 +2,8 @@
 //!
 //! An answer comes from the command line, or from standard input, a terminal or not; what nobody answers has the default
 //! that the question shows. A line is bounded, and one with a control character (an arrow key is some) or that is no UTF-8 is no
-//! answer. A bad answer is asked for again with the reason; one of the command line ends the command. When the answers end, so
-//! does the command, and nothing was written.
+//! answer. A bad answer is asked for again with the reason; one of the command line ends the command. When the answers end
+//! before there is a file, so does the command, and nothing was written; what is offered behind that counts as refused.
 
 use std::io::{BufRead, Read as _};
 
@@ -16,7 +16,7 @@ const LINE: u64 = 4096;
 
 /// How often one question is asked: somebody who has no idea will stop by then, and a program that answers the same
 /// for ever must.
-const TRIES: usize = 10;
+pub(super) const TRIES: usize = 10;
 
 /// Characters of an answer that are shown again.
 const SHOWN: usize = 80;
@@ -26,6 +26,8 @@ pub(super) struct Asker<R> {
     input: R,
     /// Take the default of what the command line does not answer.
     defaults: bool,
+    /// How many lines were read.
+    lines: usize,
 }
 
 /// A question.
@@ -41,7 +43,12 @@ pub(super) struct Question<'q> {
 impl<R: BufRead> Asker<R> {
     /// One who reads answers here; with `defaults` nothing is read.
     pub fn new(input: R, defaults: bool) -> Self {
-        Asker { input, defaults }
+        Asker { input, defaults, lines: 0 }
+    }
+
+    /// How many answers were read, good or bad.
+    pub fn answers(&self) -> usize {
+        self.lines
     }
 
     /// Whether nobody is asked.
@@ -108,6 +115,7 @@ impl<R: BufRead> Asker<R> {
 
     /// The next line; what is wrong with it in the inner result.
     fn line(&mut self) -> Result<Result<String, String>, Failure> {
+        self.lines = self.lines.saturating_add(1);
         let mut bytes = Vec::new();
         let read = self.input.by_ref().take(LINE).read_until(b'\n', &mut bytes);
         read.map_err(|error| Failure::Argument(format!("the answer cannot be read: {error}")))?;

@@ -27,7 +27,7 @@ use crate::load::{self, Ready};
 use crate::migrate::file;
 use crate::protocol::escape::printable;
 use crate::snapshot::diff::diff;
-use ask::Asker;
+use ask::{Asker, TRIES};
 use place::Calm;
 use wizard::{Plan, Wizard};
 
@@ -56,19 +56,28 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
          answer in brackets.\n",
         printable(&drop_in.directory.display().to_string(), LINE)
     ));
+    let planned = |plan: &Plan, text: &str| {
+        let planned = Planned { path: plan.path.clone(), text: text.to_owned() };
+        load::check_planned(&settings.config, OFF_LINE, Timestamp::now(), planned).result
+    };
+    let mut rounds = 1..=TRIES;
     let (plan, text) = loop {
+        let answers = wizard.asker.answers();
         let plan = wizard.ask()?;
         let text = file(&[], std::slice::from_ref(&plan.draft));
-        let planned = Planned { path: plan.path.clone(), text: text.clone() };
-        match load::check_planned(&settings.config, OFF_LINE, Timestamp::now(), planned).result {
+        match planned(&plan, &text) {
             Ok(then) => {
                 review(&plan, &text, &now, &then);
                 break (plan, text);
             }
-            Err(problems) if wizard.asker.is_silent() => return Err(Failure::Configuration(problems)),
+            // Nobody would answer anything else in another round.
+            Err(problems) if wizard.asker.answers() == answers => {
+                return Err(Failure::Configuration(problems));
+            }
             Err(problems) => {
                 talk(format_args!("\nIt cannot be written like that:\n\n{problems}\n"));
-                if !wizard.asker.agree("Go through the questions again, with these answers?", true)? {
+                let again = "Go through the questions again, with these answers?";
+                if rounds.next().is_none() || !wizard.asker.agree(again, true)? {
                     return Ok(Exit::of_problems(&problems));
                 }
             }
@@ -79,11 +88,14 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
         talk(format_args!("Nothing was written."));
         return Ok(Exit::Good);
     }
+    // Somebody may have changed something while the question stood there.
+    planned(&plan, &text).map_err(Failure::Configuration)?;
     let neighbour = neighbour(&drop_in, &settings.config);
     place::put(&plan.path, &text, &neighbour, &calm)
         .map_err(|error| Failure::File { path: plan.path.clone(), error })?;
     writeln!(out, "{shown}")?;
     out.finish()?;
+    calm.end();
     afterwards(options, settings, &plan, &mut wizard, out)
 }
 
@@ -147,7 +159,9 @@ fn review(plan: &Plan, text: &str, now: &Ready, then: &Ready) {
     for line in text.lines() {
         talk(format_args!("{}", format!("+ {}", printable(line, LINE)).trim_end()));
     }
-    for warning in then.warnings.iter().filter(|warning| *warning.file == *place) {
+    // Its own, and those that it causes elsewhere.
+    let known: HashSet<String> = now.warnings.iter().map(ToString::to_string).collect();
+    for warning in then.warnings.iter().filter(|warning| !known.contains(&warning.to_string())) {
         talk(format_args!("\nwarning: {warning}"));
     }
     let changes = diff(&now.snapshot, &then.snapshot);
@@ -161,12 +175,14 @@ fn review(plan: &Plan, text: &str, now: &Ready, then: &Ready) {
     }
 }
 
-/// Whose owner and permissions the file has: another one that is included from there, else the main file.
+/// Whose group and permissions the file has: another one that is included from there, and no link to elsewhere; else the
+/// main file.
 fn neighbour(drop_in: &DropIn, main: &Path) -> PathBuf {
     let entries = std::fs::read_dir(&drop_in.directory).into_iter().flatten().filter_map(Result::ok);
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut paths: Vec<PathBuf> = names.filter_map(|name| drop_in.path(&name)).collect();
-    paths.retain(|path| std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()));
+    paths.retain(|path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()));
     paths.sort();
-    paths.into_iter().next().unwrap_or_else(|| main.to_owned())
+    let main = || std::fs::canonicalize(main).unwrap_or_else(|_| main.to_owned());
+    paths.into_iter().next().unwrap_or_else(main)
 }

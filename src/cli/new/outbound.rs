@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 
+use super::ask::parts;
 use super::trial::{accepted, guessed, hosts, named, patterns};
 use super::wizard::{Plan, Wizard};
 use crate::cli::Failure;
@@ -29,11 +30,18 @@ impl<R: BufRead> Wizard<'_, R> {
         let people = self.people()?;
         let text = "Their MX hosts (mx), or smart hosts such as [mail.contoso.com]:587?";
         let own = domains.clone();
-        let route = self.list("--route", options.route.as_deref(), text, Some("mx"), |route| {
-            let route = if route == ["mx"] { Vec::new() } else { route };
-            Terms::Outbound(OutboundTerms { route, ..trial(own.clone()) })
+        let route = self.answer("--route", options.route.as_deref(), text, Some("mx"), |answer| {
+            let route = parts(answer);
+            let mut words = route.iter().filter(|hop| hop.eq_ignore_ascii_case("mx"));
+            match (words.next(), route.len()) {
+                (_, 0) => return Err("name at least one".to_owned()),
+                (Some(_), 1) => return Ok(Vec::new()),
+                (Some(_), _) => return Err("answer mx, or smart hosts, and not both".to_owned()),
+                (None, _) => {}
+            }
+            accepted(Terms::Outbound(OutboundTerms { route: route.clone(), ..trial(own.clone()) }))?;
+            Ok(route)
         })?;
-        let route = if route == ["mx"] { Vec::new() } else { route };
         self.asker.tell(LEVELS);
         let text = "TLS";
         let tls = self.answer("--tls", options.tls.as_deref(), text, Some("secure"), |answer| {

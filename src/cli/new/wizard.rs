@@ -24,6 +24,12 @@ const MODES: &str = "
   enforce  decides: the mail travels as agreed, or not at all
   off      does neither";
 
+/// Whose mail it is, and by which way.
+const PARTNER: [&str; 3] = ["--domains", "--addresses", "--route"];
+
+/// The names that belong to that.
+const CERTIFIED: [&str; 2] = ["--match", "--certificate-names"];
+
 /// Who asks, and what is known.
 pub(super) struct Wizard<'w, R> {
     pub asker: Asker<R>,
@@ -32,6 +38,9 @@ pub(super) struct Wizard<'w, R> {
     taken: HashSet<&'w str>,
     /// The answers of the last round, by option.
     before: BTreeMap<&'static str, String>,
+    /// Those among them that are not what was offered: only they are offered again. What was guessed from an answer that
+    /// has changed is guessed anew.
+    chosen: BTreeMap<&'static str, String>,
     /// The options of which something was asked in this round.
     asked: HashSet<&'static str>,
 }
@@ -52,7 +61,8 @@ impl Plan {
 impl<'w, R: BufRead> Wizard<'w, R> {
     /// One that asks; `taken` are the names that there are.
     pub fn new(asker: Asker<R>, options: &'w Options, drop_in: &'w DropIn, taken: HashSet<&'w str>) -> Self {
-        Wizard { asker, options, drop_in, taken, before: BTreeMap::new(), asked: HashSet::new() }
+        let (before, chosen) = (BTreeMap::new(), BTreeMap::new());
+        Wizard { asker, options, drop_in, taken, before, chosen, asked: HashSet::new() }
     }
 
     /// All of them.
@@ -70,7 +80,8 @@ impl<'w, R: BufRead> Wizard<'w, R> {
             })?;
         let plan = if is_outbound { self.outbound() } else { self.inbound() }?;
         // An answer that counts for nothing may have been meant to demand something.
-        match options.given().find(|option| !self.asked.contains(option)) {
+        let untested = (options.validate && !plan.is_tested()).then_some("--validate");
+        match options.given().find(|option| !self.asked.contains(option)).or(untested) {
             Some(idle) => Err(Failure::Argument(format!("{idle} has no meaning beside the other answers"))),
             None => Ok(plan),
         }
@@ -150,18 +161,22 @@ impl<'w, R: BufRead> Wizard<'w, R> {
         mut read: impl FnMut(&str) -> Result<T, String>,
     ) -> Result<T, Failure> {
         self.asked.insert(option);
-        let before = self.before.get(option).cloned();
-        let question = Question {
-            text,
-            given: given.map(|given| (option, given)),
-            default: before.as_deref().or(default),
-        };
+        let chosen = self.chosen.get(option).cloned();
+        let default = chosen.as_deref().or(default);
+        let question = Question { text, given: given.map(|given| (option, given)), default };
         let mut said = String::new();
         let value = self.asker.ask(&question, |answer| {
             answer.clone_into(&mut said);
             read(answer)
         })?;
-        self.before.insert(option, said);
+        if default != Some(said.as_str()) {
+            self.chosen.insert(option, said.clone());
+        }
+        let changed = self.before.insert(option, said.clone()).is_some_and(|before| before != said);
+        if changed && PARTNER.contains(&option) {
+            // They were another partner's.
+            CERTIFIED.iter().for_each(|option| drop(self.chosen.remove(option)));
+        }
         Ok(value)
     }
 }
