@@ -38,7 +38,7 @@ pub(super) fn widened<'p>(patterns: impl IntoIterator<Item = Pattern<&'p str>>) 
 /// Says so above the command that has them.
 pub(super) fn say_widened<'p>(page: &mut Page, patterns: impl IntoIterator<Item = Pattern<&'p str>>) {
     if widened(patterns) {
-        page.talk("Exchange has no form for what is below a name alone: `*.x` there has x itself too.");
+        page.talk_once("Exchange has no form for what is below a name alone: `*.x` there has x itself too.");
     }
 }
 

@@ -39,6 +39,15 @@ impl Page {
         self.hung(text, "");
     }
 
+    /// The same, unless the page ends with it.
+    pub fn talk_once(&mut self, text: &str) {
+        let mut other = Page { comment: self.comment, ascii: self.ascii, ..Page::new("") };
+        other.talk(text);
+        if !self.text.ends_with(&other.text) {
+            self.text.push_str(&other.text);
+        }
+    }
+
     /// One of several things, under each other.
     pub fn item(&mut self, text: &str) {
         self.hung(&format!("- {text}"), "  ");
@@ -127,6 +136,7 @@ mod tests {
         let mut page = Page::new("# ");
         page.item(&["word"; 30].join(" "));
         page.talk("");
+        page.talk_once("");
         page.line("setting = 1");
         let (text, lacks) = page.finish();
         let lines: Vec<&str> = text.lines().collect();
@@ -135,6 +145,14 @@ mod tests {
         assert!(lines[1].starts_with("#   word"), "{text}");
         assert_eq!(lines[2..], ["#", "setting = 1"]);
         assert!(lacks.is_empty());
+    }
+
+    #[test]
+    fn a_page_for_powershell_is_ascii() {
+        let mut page = Page::of_powershell();
+        page.talk("J\u{fc}rgen");
+        page.commented("Set-Thing '\u{2019}'");
+        assert_eq!(page.finish().0, "# J\\u{fc}rgen\n# Set-Thing '\\u{2019}'\n");
     }
 
     #[test]
