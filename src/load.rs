@@ -14,9 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::{
-    self, Archive, Files, Listen, ListenProtocol, Loaded, Organisation, Problems, ServerSettings,
+    self, Archive, Files, Listen, ListenProtocol, Loaded, Planned, Problems, ServerSettings,
 };
-use crate::model::Agreements;
+use crate::model::{Agreements, Organisation};
 use crate::snapshot::{self, Snapshot};
 
 /// A configuration that can be served.
@@ -67,6 +67,11 @@ pub fn load(path: &Path, generation: u64, now: Timestamp) -> Result<Ready, Probl
 /// As [`load`], with the warnings of a configuration that has problems too.
 pub fn check(path: &Path, generation: u64, now: Timestamp) -> Checked {
     compile(config::read(path, now, None), generation)
+}
+
+/// As [`check`], with a file that is not there yet.
+pub fn check_planned(path: &Path, generation: u64, now: Timestamp, planned: Planned) -> Checked {
+    compile(config::read_planned(path, now, planned), generation)
 }
 
 /// As [`load`], for a time when somebody may be at work on the files: those written less than a

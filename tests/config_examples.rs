@@ -10,8 +10,8 @@ use connectord::config::{
     self, Archive, At, Decisions, Listen, ListenProtocol, LogFormat, LogLevel, ServerSettings, WeakerReload,
 };
 use connectord::load::{self, Ready};
-use connectord::model::Pattern;
 use connectord::model::mta::PostfixVersion;
+use connectord::model::{Organisation, Pattern};
 use connectord::mta::postfix::tables;
 use connectord::snapshot::diff::diff;
 
@@ -161,7 +161,7 @@ fn what_is_left_out_has_its_default() {
     );
     let exempt: Vec<String> = loaded.agreements.inbound_exempt.iter().map(ToString::to_string).collect();
     assert_eq!(exempt, ["127.0.0.0/8", "::1/128"]);
-    assert_eq!(loaded.organisation, config::Organisation::default());
+    assert_eq!(loaded.organisation, Organisation::default());
     let warnings: Vec<&str> = loaded.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(warnings, ["no connector: nothing is enforced"]);
 }

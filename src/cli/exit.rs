@@ -88,7 +88,7 @@ impl Exit {
     }
 
     /// The exit of that number; the internal error for one that the interface does not have.
-    fn with_code(code: u8) -> Exit {
+    pub(super) fn with_code(code: u8) -> Exit {
         Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Internal)
     }
 
@@ -198,6 +198,15 @@ pub enum Failure {
     /// The settings of Exim are not known.
     #[error("connectord: {0}")]
     Exim(#[from] ask::Error),
+    /// The main file includes no directory that a new file could go to.
+    #[error(
+        "connectord: {}: no directory for new files is included; add include = [\"connectors.d/*.toml\"], and create connectors.d",
+        .0.display()
+    )]
+    NoDropIn(PathBuf),
+    /// A question of `new` has no answer.
+    #[error("connectord: the answers ended before the last question; nothing was written")]
+    Unanswered,
     /// An option's value makes no sense.
     #[error("connectord: {0}")]
     Argument(String),
@@ -239,9 +248,11 @@ impl Failure {
                 program::Error::Hangs | program::Error::Long => Exit::Internal,
             },
             Failure::Postfix(_) | Failure::Exim(_) => Exit::Internal,
-            Failure::Ground { is_of_an_option: true, .. } | Failure::Argument(_) | Failure::NotHandedOver => {
-                Exit::Usage
-            }
+            Failure::NoDropIn(_) => Exit::Configuration,
+            Failure::Ground { is_of_an_option: true, .. }
+            | Failure::Argument(_)
+            | Failure::NotHandedOver
+            | Failure::Unanswered => Exit::Usage,
             Failure::Proof { is_forbidden: true, .. } => Exit::Permission,
             Failure::HandOver { .. }
             | Failure::Proof { .. }

@@ -19,7 +19,9 @@ mod hand_over;
 mod import;
 mod list;
 mod moment;
+mod new;
 mod output;
+mod partner_kit;
 mod prove;
 mod reload;
 mod results;
@@ -134,6 +136,19 @@ enum Command {
     /// connector, and on stderr, and what could not be imported is told with its place and the reason.
     #[command(subcommand)]
     Import(import::Source),
+    /// Make a connector by question and answer
+    ///
+    /// It asks for what a connector says, and writes it as a file of its own into the directory that the configuration
+    /// includes; an option answers for a script. Before that the whole configuration is checked as it would be with it, and
+    /// what would change is shown. A configuration with problems, an answer that is missing, or Ctrl-C leaves everything as it was.
+    /// Then it offers `validate` and `reload`.
+    New(Box<new::Options>),
+    /// Say what a partner has to configure to match a connector
+    ///
+    /// The mirror of an outbound connector is the side of theirs that receives, that of an inbound one the side that
+    /// sends. What a partner is told of us is in [organisation]; what is not there is a placeholder in a comment, and told on
+    /// stderr, and the command ends with 1. Read the kit before you send it.
+    PartnerKit(partner_kit::Options),
 }
 
 impl Command {
@@ -151,6 +166,8 @@ impl Command {
             Command::Prove(options) => perform(Task::Prove(options), settings, out),
             Command::Export(mta) => export::run(mta, settings, out),
             Command::Import(source) => import::run(source, settings, out),
+            Command::New(options) => new::run(options, settings, out),
+            Command::PartnerKit(options) => partner_kit::run(options, settings, out),
         }
     }
 }

@@ -88,6 +88,12 @@ pub(super) fn talk(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// A question for whoever is at the terminal, on stderr, without an end of line.
+pub(super) fn prompt(text: fmt::Arguments<'_>) {
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

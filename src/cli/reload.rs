@@ -22,6 +22,11 @@ pub(super) struct Options {
     accept_weaker: bool,
 }
 
+/// A reload that weakens nothing more than the configuration allows.
+pub(super) fn now(settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
+    run(&Options { accept_weaker: false }, settings, out)
+}
+
 /// The daemon's answer, as far as it is shown.
 #[derive(Deserialize)]
 struct Reloaded {

@@ -14,7 +14,7 @@ use super::table::Item;
 const MAX_FILES: usize = 20_000;
 
 /// Hidden files are left alone: editors and configuration management put theirs beside ours.
-const OPTIONS: MatchOptions =
+pub(super) const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// The files that the patterns mean, each once, in the order of the patterns and within one by
@@ -101,8 +101,10 @@ fn look(reading: &mut Reading, written: &str, place: Place, source: &Source) -> 
             _ => paths.into_iter().map(|path| path.join(part)).collect(),
         };
     }
+    let planned = reading.planned().map(Path::to_owned);
     paths.retain(|path| match std::fs::symlink_metadata(path) {
         Ok(_) => true,
+        Err(_) if planned.as_ref() == Some(path) => true,
         Err(error) => {
             unreadable(reading, place, path, &error);
             false
@@ -129,7 +131,7 @@ fn no_directory(reading: &mut Reading, place: Place, path: &Path) -> bool {
 }
 
 /// The path, or for none at all the working directory.
-fn or_here(path: &Path) -> &Path {
+pub(super) fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
@@ -145,12 +147,17 @@ fn entries(reading: &mut Reading, place: Place, directories: &[PathBuf], pattern
             entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<std::io::Result<Vec<_>>>()
         });
         match names {
-            Ok(names) => found.extend(
-                names
-                    .iter()
-                    .filter(|name| pattern.matches_path_with(Path::new(name), OPTIONS))
-                    .map(|name| directory.join(name)),
-            ),
+            Ok(mut names) => {
+                let planned = reading.planned().filter(|planned| planned.parent() == Some(directory));
+                let planned = planned.and_then(Path::file_name).map(ToOwned::to_owned);
+                names.extend(planned.filter(|name| !names.contains(name)));
+                found.extend(
+                    names
+                        .iter()
+                        .filter(|name| pattern.matches_path_with(Path::new(name), OPTIONS))
+                        .map(|name| directory.join(name)),
+                );
+            }
             Err(error) => unreadable(reading, place, directory, &error),
         }
     }

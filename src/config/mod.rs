@@ -30,6 +30,7 @@ mod notes;
 mod origin;
 mod outbound;
 mod patterns;
+mod planned;
 mod problem;
 mod reading;
 mod records;
@@ -49,7 +50,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use toml::de::DeValue;
 
-use crate::model::{Agreements, Inbound, Mode, Mta, Outbound};
+use crate::model::{Agreements, Inbound, Mode, Mta, Organisation, Outbound};
 use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
@@ -64,8 +65,9 @@ pub use archive::{Archive, Head, Unusable};
 pub use files::Files;
 pub use keys::Key;
 pub use listen::{At, Listen, ListenProtocol};
+pub use planned::{DropIn, Planned};
 pub use problem::{Cause, MAX_KEPT, MAX_PRINTED, Problem, Problems, SourceLine};
-pub use server::{Decisions, LogFormat, LogLevel, Organisation, ServerSettings, WeakerReload};
+pub use server::{Decisions, LogFormat, LogLevel, ServerSettings, WeakerReload};
 pub(crate) use suggestion::nearest;
 
 /// A configuration without problems of its own.
@@ -110,6 +112,11 @@ pub(crate) fn read(
     pause: Option<&mut dyn FnMut(Duration)>,
 ) -> (Loaded, Problems) {
     finish(Reading::new(now, Origin::Disk), path, pause)
+}
+
+/// As [`read`], with a file that is not there yet.
+pub(crate) fn read_planned(path: &Path, now: Timestamp, planned: Planned) -> (Loaded, Problems) {
+    finish(Reading::new(now, Origin::Planned(Box::new(planned))), path, None)
 }
 
 /// As [`read`], of an archive: as its files were read then, at that time.

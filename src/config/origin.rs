@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
 use super::file::{self, Contents, Unreadable};
+use super::planned::Planned;
 use super::role::Role;
 
 /// Where files come from.
@@ -16,6 +17,8 @@ use super::role::Role;
 pub(super) enum Origin {
     /// The disk, as it is now.
     Disk,
+    /// The disk, with a file that is not there yet.
+    Planned(Box<Planned>),
     /// An archive, as the disk was then.
     Archive(Box<Archive>),
 }
@@ -24,7 +27,11 @@ impl Origin {
     /// A file whole, no longer than its role allows.
     pub fn read(&self, role: Role, path: &Path) -> Result<Contents, Unreadable> {
         match self {
-            Origin::Disk => file::read(path, role.limit()),
+            Origin::Planned(planned) if planned.path == path => {
+                let bytes = planned.text.clone().into_bytes();
+                Ok(Contents { bytes, young_until: None, exposures: Vec::new() })
+            }
+            Origin::Disk | Origin::Planned(_) => file::read(path, role.limit()),
             Origin::Archive(archive) => {
                 let bytes = archive.file(role, path)?;
                 Ok(Contents { bytes, young_until: None, exposures: Vec::new() })
@@ -35,7 +42,7 @@ impl Origin {
     /// A name that every path to a file has in common: the path itself if there is none.
     pub fn identity(&self, path: &Path) -> PathBuf {
         let known = match self {
-            Origin::Disk => std::fs::canonicalize(path).ok(),
+            Origin::Disk | Origin::Planned(_) => std::fs::canonicalize(path).ok(),
             Origin::Archive(archive) => archive.identity(path).map(Path::to_owned),
         };
         known.unwrap_or_else(|| path.to_owned())
@@ -44,7 +51,7 @@ impl Origin {
     /// A path that is not relative to the working directory.
     pub fn absolute(&self, path: &Path) -> PathBuf {
         match self {
-            Origin::Disk => absolute(path),
+            Origin::Disk | Origin::Planned(_) => absolute(path),
             Origin::Archive(archive) => absolute(&archive.head().directory.join(path)),
         }
     }
@@ -52,8 +59,16 @@ impl Origin {
     /// The files that a pattern means, if that does not need to be looked up.
     pub fn matching(&self, pattern: &str) -> Option<Vec<PathBuf>> {
         match self {
-            Origin::Disk => None,
+            Origin::Disk | Origin::Planned(_) => None,
             Origin::Archive(archive) => Some(archive.matching(pattern).to_vec()),
+        }
+    }
+
+    /// The file that is not there yet.
+    pub fn planned(&self) -> Option<&Path> {
+        match self {
+            Origin::Planned(planned) => Some(&planned.path),
+            Origin::Disk | Origin::Archive(_) => None,
         }
     }
 }

@@ -241,6 +241,11 @@ impl Reading {
         identity
     }
 
+    /// The file that is read as if it were there.
+    pub fn planned(&self) -> Option<&Path> {
+        self.origin.planned()
+    }
+
     /// The files that an `include` pattern means: known, or as `look` finds them.
     pub fn matching(&mut self, pattern: &str, look: impl FnOnce(&mut Self) -> Vec<PathBuf>) -> Vec<PathBuf> {
         let paths = self.origin.matching(pattern).unwrap_or_else(|| look(self));

@@ -1,13 +1,11 @@
 //! `[server]` and `[organisation]`: the daemon's own settings, and who we are.
 
-use ipnet::IpNet;
-
 use super::addresses::{self, Use};
 use super::keys;
 use super::patterns;
 use super::reading::Reading;
 use super::table::{Item, Legal, Table};
-use crate::model::Pattern;
+use crate::model::{Organisation, Pattern};
 
 /// How the daemon itself behaves; no answer depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,21 +164,6 @@ pub(super) fn read(reading: &mut Reading, item: Item<'_>) -> ServerSettings {
         settings.decisions = value;
     }
     settings
-}
-
-/// Who we are, for people and for the partner kit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Organisation {
-    /// Our name.
-    pub name: Option<String>,
-    /// Whom a partner asks.
-    pub contact: Option<String>,
-    /// Our domains.
-    pub domains: Vec<Pattern>,
-    /// The names that our certificates show.
-    pub certificate_names: Vec<Pattern>,
-    /// The addresses that our mail comes from.
-    pub addresses: Vec<IpNet>,
 }
 
 /// Reads `[organisation]`.

@@ -10,7 +10,7 @@
 //!   connector demands, with the one order of strength that "weaker" stands for everywhere;
 //! - [`outbound`] and [`inbound`] the two kinds of connector;
 //! - [`certificate`] facts about certificates, and [`judgement`] of a partner's by a requirement;
-//! - [`mta`] what the administrator told us of the MTA that asks.
+//! - [`mta`] what the administrator told us of the MTA that asks, and [`organisation`] of us.
 //!
 //! A constructor that can refuse says why in words for the operator; where the offending text
 //! stands in a file is known to `config`, which puts the two together.
@@ -26,6 +26,7 @@ pub mod level;
 pub mod mta;
 pub mod name;
 pub mod names;
+pub mod organisation;
 pub mod outbound;
 pub mod pattern;
 pub mod pattern_list;
@@ -43,6 +44,7 @@ pub use inbound::Inbound;
 pub use level::Level;
 pub use mta::Mta;
 pub use name::{ConnectorName, MAX_LENGTH as MAX_NAME_LENGTH};
+pub use organisation::Organisation;
 pub use outbound::Outbound;
 pub use pattern::{Pattern, PatternSet};
 pub use pattern_list::PatternList;

@@ -14,11 +14,14 @@ mod export;
 mod kept;
 mod list;
 mod monitoring;
+mod new;
+mod partner_kit;
 mod prometheus;
 #[path = "../server/prometheus_reader.rs"]
 mod prometheus_reader;
 mod prove;
 mod serve;
+mod terminal;
 mod two_programs;
 mod usage;
 mod validate;

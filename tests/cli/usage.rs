@@ -9,7 +9,7 @@ use crate::bench::{BINARY, Bench, CONFIGURATION, ended};
 #[test]
 fn what_is_typed_wrong_is_a_usage_error() {
     let bench = Bench::new(CONFIGURATION);
-    let table: [&[&str]; 31] = [
+    let table: [&[&str]; 36] = [
         &[],
         &["explain"],
         &["explain", "outbound"],
@@ -18,6 +18,11 @@ fn what_is_typed_wrong_is_a_usage_error() {
         &["export", "postfix"],
         &["export", "postfix", "--map", "aliases"],
         &["export", "postfix", "--map", "tls", "--json"],
+        &["partner-kit", "contoso-bank"],
+        &["partner-kit", "--for", "text"],
+        &["partner-kit", "nobody", "--for", "text"],
+        &["partner-kit", "contoso-bank", "--for", "text", "--side", "ours"],
+        &["partner-kit", "contoso-bank", "--for", "text", "--json"],
         &["explain", "inbound", "--sender", "a@b"],
         &["explain", "inbound", "--sender", "a@b", "--client-address", "somewhere"],
         &["explain", "inbound", "--sender", "a@b", "--client-address", "::1", "--tls", "SSLv3"],

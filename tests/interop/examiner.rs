@@ -78,11 +78,16 @@ impl<'l> Examiner<'l> {
         }
     }
 
-    /// The command, in our network and with our files.
+    /// `connectord validate`, in our network and with our files.
     fn command(&self, arguments: &[&str]) -> Command {
+        self.program(&[&["validate"][..], arguments].concat())
+    }
+
+    /// Any command, there.
+    pub fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--", "sh", "-ec", IN_PLACE, "sh"]).arg(&self.resolvers);
-        command.arg(CONNECTORD).arg("validate").args(arguments);
+        command.arg(CONNECTORD).args(arguments);
         self.site.arguments(&mut command);
         command.env("SSL_CERT_FILE", &self.authority).env("SSL_CERT_DIR", "/nonexistent");
         command

@@ -85,7 +85,13 @@ pub(super) const MAIN: &[Key] = &[
         "[inbound_exempt]",
     ),
     key("server", "table", Some("its defaults"), "The daemon.", "[server]"),
-    key("organisation", "table", NONE, "Who we are. For people; no answer depends on it.", "[organisation]"),
+    key(
+        "organisation",
+        "table",
+        NONE,
+        "Who we are. For people, and for what `connectord partner-kit` tells a partner; no answer depends on it.",
+        "[organisation]",
+    ),
     OUTBOUND_TABLES,
     INBOUND_TABLES,
 ];
@@ -229,12 +235,18 @@ pub(super) const SERVER: &[Key] = &[
 pub(super) const ORGANISATION: &[Key] = &[
     key("name", "text", NONE, "Our name.", "name = \"Ours\""),
     key("contact", "text", NONE, "Whom a partner asks.", "contact = \"postmaster@ours.example\""),
-    key("domains", "list of patterns", NONE, "Our domains.", "domains = [\"ours.example\"]"),
+    key(
+        "domains",
+        "list of patterns",
+        NONE,
+        "Our domains: those that our mail comes from, and that a partner's mail goes to.",
+        "domains = [\"ours.example\"]",
+    ),
     key(
         "certificate_names",
         "list of patterns",
         NONE,
-        "The names that our certificates show.",
+        "The names that our certificates show, those of our MX hosts above all.",
         "certificate_names = [\"mx.ours.example\"]",
     ),
     key(
