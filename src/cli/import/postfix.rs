@@ -1,0 +1,70 @@
+//! `connectord import postfix`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::mode::Imported;
+use super::{input, summary};
+use crate::cli::{Exit, Failure, Output};
+use crate::migrate::postfix::plan::{self, Import};
+use crate::migrate::postfix::policies::{Spot, Written};
+use crate::migrate::postfix::policy::MainCf;
+use crate::migrate::postfix::text::{self, Fault};
+use crate::migrate::{Refused, Unique};
+
+/// The options of `import postfix`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Options {
+    /// A table of smtp_tls_policy_maps in text form, as postmap(1) and `texthash:` read it
+    ///
+    /// What main.cf says is not looked at: a policy without `match` means Postfix's default, and what there is
+    /// without the table is taken for `may`.
+    file: PathBuf,
+    /// The mode of the connectors
+    #[arg(long, value_enum, default_value = "report")]
+    mode: Imported,
+}
+
+pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> {
+    let Options { file, mode } = options;
+    let text = match input::read(file)? {
+        Ok(text) => text,
+        Err(refused) => return summary::write(&[], &[], &[refused], out),
+    };
+    let (written, mut refused) = table(file, &text);
+    let lines = written.len();
+    let Import { drafts, refused: stays } =
+        plan::outbound(written, &MainCf::default(), (*mode).into(), &mut Unique::default());
+    refused.extend(stays);
+    refused.sort_by_key(|refused| refused.line);
+    let head = [
+        format!("Imported from {}: {lines} entries of smtp_tls_policy_maps, {} not imported.", file.display(), refused.len()),
+        "What Postfix does without the table is taken for `may`: smtp_tls_security_level and [mta] level say what it is."
+            .to_owned(),
+    ];
+    summary::write(&head, &drafts, &refused, out)
+}
+
+/// The lines of a table in text form, and those that are none.
+fn table(path: &Path, text: &[u8]) -> (Vec<Written>, Vec<Refused>) {
+    let file: Arc<str> = path.display().to_string().into();
+    let (mut written, mut refused) = (Vec::new(), Vec::new());
+    for entry in text::entries(text) {
+        match entry {
+            Ok(text::Entry { line, key, value }) => written.push(Written {
+                spot: Spot { file: file.clone(), line: Some(line) },
+                key: key.into_owned(),
+                value: value.into_owned(),
+            }),
+            Err(Fault { line, why }) => refused.push(Refused {
+                file: file.to_string(),
+                line: Some(line),
+                subject: String::new(),
+                reason: why,
+            }),
+        }
+    }
+    (written, refused)
+}

@@ -1,0 +1,199 @@
+//! The policies of smtp_tls_policy_maps, each with what it is for: domains, and hosts of which it is asked by another name.
+//!
+//! A connector answers for a host whatever the port, and for the domain of the same name; Postfix has a policy for each
+//! spelling. So the policies of a host become a connector only where they, and the one of the domain, are the same. What
+//! differs stays in the table with all that is said of the host: the connectors around it leave it out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::key::Key;
+use super::policy::{Demand, MainCf};
+use crate::migrate::Refused;
+use crate::model::{Domain, Pattern, domain};
+
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file or table.
+    pub file: Arc<str>,
+    /// Its line, if it has lines.
+    pub line: Option<usize>,
+}
+
+/// A key and its value, as written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Where.
+    pub spot: Spot,
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+/// A domain, or what is below it, with its policy.
+#[derive(Debug)]
+pub struct Item {
+    /// `x` or `.x`.
+    pub pattern: Pattern,
+    /// What it demands; `None`: it stays in the table.
+    pub demand: Option<Demand>,
+    /// Where it stands.
+    pub spot: Spot,
+    /// What was decided about it.
+    pub notes: Vec<String>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Policies {
+    /// In the order written.
+    pub items: Vec<Item>,
+    by_pattern: HashMap<Pattern, usize>,
+    /// What stays in the table.
+    pub refused: Vec<Refused>,
+}
+
+/// A policy of a host as it is written with a port or in brackets.
+struct OfHost {
+    written: Written,
+    demand: Result<Demand, String>,
+}
+
+impl Policies {
+    /// Reads them. Of a key that is there twice the first counts, as with postmap(1), and as with several tables.
+    pub fn read(all: impl IntoIterator<Item = Written>, main_cf: &MainCf) -> Policies {
+        let mut policies = Policies::default();
+        let mut hosts: BTreeMap<Domain, Vec<OfHost>> = BTreeMap::new();
+        for written in all {
+            match Key::parse(&written.key) {
+                Err(why) => policies.refuse(&written.spot, &written.key, why),
+                Ok(Key::Domain(pattern)) => policies.domain(pattern, &written, main_cf),
+                Ok(Key::Host(name, _)) => {
+                    let demand = Demand::parse(&written.value, Some(&name), main_cf);
+                    hosts.entry(name).or_default().push(OfHost { written, demand });
+                }
+            }
+        }
+        for (name, of_host) in hosts {
+            policies.host(&name, of_host);
+        }
+        policies
+    }
+
+    fn refuse(&mut self, spot: &Spot, subject: &str, reason: String) {
+        self.refused.push(Refused {
+            file: spot.file.to_string(),
+            line: spot.line,
+            subject: subject.to_owned(),
+            reason,
+        });
+    }
+
+    /// The number of the item with just this pattern.
+    pub fn number(&self, pattern: &Pattern) -> Option<usize> {
+        self.by_pattern.get(pattern).copied()
+    }
+
+    fn at(&self, pattern: &Pattern) -> Option<&Item> {
+        self.items.get(self.number(pattern)?)
+    }
+
+    /// The numbers of the items that are for all below one of the parents of a name, the nearest first.
+    pub fn around(&self, name: &Domain) -> impl Iterator<Item = usize> {
+        let parents = domain::parents(name.as_str()).filter_map(|parent| Domain::parse(parent).ok());
+        parents.filter_map(|parent| self.by_pattern.get(&Pattern::Below(parent)).copied())
+    }
+
+    /// What is found for a name.
+    fn found(&self, name: &Domain) -> Option<&Item> {
+        self.at(&Pattern::Exact(name.clone())).or_else(|| self.items.get(self.around(name).next()?))
+    }
+
+    fn add(&mut self, item: Item) {
+        self.by_pattern.insert(item.pattern.clone(), self.items.len());
+        self.items.push(item);
+    }
+
+    fn domain(&mut self, pattern: Pattern, written: &Written, main_cf: &MainCf) {
+        let only = if let Pattern::Exact(name) = &pattern { Some(name) } else { None };
+        let demand = Demand::parse(&written.value, only, main_cf);
+        if let Some(first) = self.at(&pattern) {
+            if first.demand.as_ref() != demand.as_ref().ok() {
+                let reason =
+                    format!("{} has another policy for it, which is the one that counts", told(&first.spot));
+                self.refuse(&written.spot, &written.key, reason);
+            }
+            return;
+        }
+        let demand = demand.map_err(|why| self.refuse(&written.spot, &written.key, why)).ok();
+        self.add(Item { pattern, demand, spot: written.spot.clone(), notes: Vec::new() });
+    }
+
+    fn host(&mut self, name: &Domain, of_host: Vec<OfHost>) {
+        let Some(OfHost { written, demand }) = of_host.first() else { return };
+        let resolved = |demand: &Demand| demand.resolved(name);
+        let same = |other: &OfHost| other.demand.as_ref().ok().map(resolved);
+        let first = demand.as_ref().ok().map(resolved);
+        let agreed = first.is_some() && of_host.iter().all(|other| same(other) == first);
+        let found = self.found(name);
+        match (agreed, found, demand) {
+            // The connector of the domain answers for its host.
+            (true, Some(Item { demand: Some(around), .. }), _) if Some(resolved(around)) == first => {}
+            (true, None, Ok(demand)) => {
+                let note = format!(
+                    "{} is about the next-hop {}; the connector is for this host on any port, and for mail to the domain of \
+                     the same name too",
+                    told(&written.spot),
+                    written.key
+                );
+                self.add(Item {
+                    pattern: Pattern::Exact(name.clone()),
+                    demand: Some(demand.clone()),
+                    spot: written.spot.clone(),
+                    notes: vec![note],
+                });
+            }
+            _ => self.stays(name, of_host),
+        }
+    }
+
+    /// Leaves everything that is said of a host in the table.
+    fn stays(&mut self, name: &Domain, of_host: Vec<OfHost>) {
+        let other = self.found(name).map(|item| told(&item.spot));
+        let differs = match other {
+            Some(other) => format!("{other} has another policy for the domain of the same name"),
+            None => "it has other policies on other ports".to_owned(),
+        };
+        let spot = of_host.first().map(|first| first.written.spot.clone());
+        for OfHost { written, demand } in of_host {
+            let reason = match demand {
+                Ok(_) => format!("{differs}, and a connector has one for a host, whatever the port"),
+                Err(why) => why,
+            };
+            self.refuse(&written.spot, &written.key, reason);
+        }
+        let pattern = Pattern::Exact(name.clone());
+        let known = self.by_pattern.get(&pattern).and_then(|&number| self.items.get_mut(number));
+        match (known, spot) {
+            (Some(item), _) => {
+                if item.demand.take().is_some() {
+                    let spot = item.spot.clone();
+                    let reason = "its next-hop of the same name stays in the table, and a connector has one policy for both";
+                    self.refuse(&spot, name.as_str(), reason.to_owned());
+                }
+            }
+            (None, Some(spot)) => self.add(Item { pattern, demand: None, spot, notes: Vec::new() }),
+            (None, None) => {}
+        }
+    }
+}
+
+/// A place in words.
+pub fn told(spot: &Spot) -> String {
+    match spot.line {
+        Some(line) => format!("line {line} of {}", spot.file),
+        None => spot.file.to_string(),
+    }
+}
