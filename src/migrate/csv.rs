@@ -81,7 +81,7 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
     }
     let mut groups: Vec<Group> = Vec::new();
     let mut by_shared: HashMap<Shared, usize> = HashMap::new();
-    let mut lines: HashMap<Pattern, usize> = HashMap::new();
+    let mut lines: HashMap<String, usize> = HashMap::new();
     for row in rows {
         let row = match row {
             Ok(row) => row,
@@ -96,12 +96,13 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
         import.rows += 1;
         match read(&row, &columns) {
             Ok((pattern, shared)) => {
-                if let Some(first) = lines.get(&pattern) {
+                let entries: Vec<String> = pattern.entries().map(|entry| entry.to_string()).collect();
+                if let Some(first) = entries.iter().find_map(|entry| lines.get(entry)) {
                     let why = format!("line {first} is about the same domain");
                     import.refused.push(refused(Some(row.line), &pattern.to_string(), why));
                     continue;
                 }
-                lines.insert(pattern.clone(), row.line);
+                lines.extend(entries.into_iter().map(|entry| (entry, row.line)));
                 let number = *by_shared.entry(shared).or_insert_with_key(|shared| {
                     groups.push(Group { shared: shared.clone(), domains: Vec::new() });
                     groups.len() - 1
@@ -186,7 +187,7 @@ fn draft(group: &Group, mode: Mode, unique: &mut Unique) -> Draft {
         people.clone().map(|text| Some(text).filter(|text| !text.is_empty()));
     let domains = domains.iter().map(ToString::to_string).collect();
     Draft {
-        name: unique.name(&wanted, first),
+        name: unique.name(&wanted, level.word()),
         mode,
         notes,
         terms: Terms::Outbound(OutboundTerms { names, ..OutboundTerms::new(domains, *level) }),

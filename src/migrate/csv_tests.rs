@@ -90,6 +90,7 @@ fn what_is_no_list_is_told() {
         (b"domain,level\na.example,secu", "list.csv:2: no line feed"),
         (b"domain,level\n\xe4.example,secure\n", "list.csv:2: not UTF-8"),
         (b"domain,level\na.example,may\nA.example,encrypt\n", "list.csv:3: a.example: line 2"),
+        (b"domain,level\n*.a.example,may\na.example,encrypt\n", "list.csv:3: a.example: line 2"),
     ] {
         let (_, refused) = imported(text);
         let [refused] = refused.as_slice() else { panic!("{}: {refused:?}", text.escape_ascii()) };

@@ -1,18 +1,16 @@
 //! `connectord import postfix`.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::mode::Imported;
 use super::{input, summary};
 use crate::cli::{Exit, Failure, Output};
+use crate::migrate::Unique;
 use crate::migrate::postfix::plan::{self, Import};
-use crate::migrate::postfix::policies::{Spot, Written};
+use crate::migrate::postfix::policies;
 use crate::migrate::postfix::policy::MainCf;
-use crate::migrate::postfix::text::{self, Fault};
-use crate::migrate::{Refused, Unique};
 
 /// The options of `import postfix`.
 #[derive(Debug, Args)]
@@ -33,7 +31,7 @@ pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> 
         Ok(text) => text,
         Err(refused) => return summary::write(&[], &[], &[refused], out),
     };
-    let (written, mut refused) = table(file, &text);
+    let (written, mut refused) = policies::lines(&file.display().to_string(), &text);
     let lines = written.len();
     let Import { drafts, refused: stays } =
         plan::outbound(written, &MainCf::default(), (*mode).into(), &mut Unique::default());
@@ -45,26 +43,4 @@ pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> 
             .to_owned(),
     ];
     summary::write(&head, &drafts, &refused, out)
-}
-
-/// The lines of a table in text form, and those that are none.
-fn table(path: &Path, text: &[u8]) -> (Vec<Written>, Vec<Refused>) {
-    let file: Arc<str> = path.display().to_string().into();
-    let (mut written, mut refused) = (Vec::new(), Vec::new());
-    for entry in text::entries(text) {
-        match entry {
-            Ok(text::Entry { line, key, value }) => written.push(Written {
-                spot: Spot { file: file.clone(), line: Some(line) },
-                key: key.into_owned(),
-                value: value.into_owned(),
-            }),
-            Err(Fault { line, why }) => refused.push(Refused {
-                file: file.to_string(),
-                line: Some(line),
-                subject: String::new(),
-                reason: why,
-            }),
-        }
-    }
-    (written, refused)
 }

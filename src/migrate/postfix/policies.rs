@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::key::Key;
 use super::policy::{Demand, MainCf};
+use super::text::{self, Fault};
 use crate::migrate::Refused;
 use crate::model::{Domain, Pattern, domain};
 
@@ -30,6 +31,28 @@ pub struct Written {
     pub key: String,
     /// The value.
     pub value: String,
+}
+
+/// The entries of a table in text form, and the lines that are none.
+pub fn lines(file: &str, text: &[u8]) -> (Vec<Written>, Vec<Refused>) {
+    let shared: Arc<str> = file.into();
+    let (mut written, mut refused) = (Vec::new(), Vec::new());
+    for entry in text::entries(text) {
+        match entry {
+            Ok(text::Entry { line, key, value }) => written.push(Written {
+                spot: Spot { file: shared.clone(), line: Some(line) },
+                key: key.into_owned(),
+                value: value.into_owned(),
+            }),
+            Err(Fault { line, why }) => refused.push(Refused {
+                file: file.to_owned(),
+                line: Some(line),
+                subject: String::new(),
+                reason: why,
+            }),
+        }
+    }
+    (written, refused)
 }
 
 /// A domain, or what is below it, with its policy.
