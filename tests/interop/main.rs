@@ -80,6 +80,7 @@ mod keys;
 mod lab;
 mod machine;
 mod migrate;
+mod migrate_installed;
 mod monitored;
 mod network;
 mod newcomer;

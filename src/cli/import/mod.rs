@@ -5,6 +5,7 @@
 
 mod csv;
 mod input;
+mod installed;
 mod mode;
 mod postfix;
 mod summary;
@@ -17,6 +18,9 @@ use super::{Exit, Failure, Output, Settings};
 #[derive(Debug, Subcommand)]
 pub(super) enum Source {
     /// Tables of Postfix: the policies of smtp_tls_policy_maps
+    ///
+    /// Of the Postfix of this host also the smart hosts of transport_maps that have a policy, and the senders of
+    /// check_sender_access that must come over TLS (reject_plaintext_session).
     ///
     /// The connectors answer what the table answers. What has no form in a connector stays in the table, and the
     /// connectors leave its domains out, so that Postfix finds it there: keep the table behind the daemon's in

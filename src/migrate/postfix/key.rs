@@ -16,6 +16,8 @@ pub enum Key {
     Domain(Pattern),
     /// A host, by its name, as it is written.
     Host(Domain, NextHop),
+    /// A host, by its address.
+    Address(NextHop),
 }
 
 impl Key {
@@ -44,7 +46,8 @@ impl Key {
         match hop.host() {
             Host::Name(name) if is_bare => Ok(Key::Domain(Pattern::Exact(name.clone()))),
             Host::Name(name) => Ok(Key::Host(name.clone(), hop.clone())),
-            Host::Address(_) => Err("an address belongs to a connector as its smart host only".to_owned()),
+            Host::Address(_) if is_bare => Err("Postfix asks for an address in brackets only".to_owned()),
+            Host::Address(_) => Ok(Key::Address(hop)),
         }
     }
 }
@@ -89,6 +92,7 @@ mod tests {
         let shown = |text: &str| match Key::parse(text) {
             Ok(Key::Domain(pattern)) => format!("domain {pattern}"),
             Ok(Key::Host(name, hop)) => format!("host {name} {hop}"),
+            Ok(Key::Address(hop)) => format!("address {hop}"),
             Err(why) => format!("no: {why}"),
         };
         for (text, expected) in [
@@ -99,21 +103,13 @@ mod tests {
             ("[mail.contoso.com]:587", "host mail.contoso.com [mail.contoso.com]:587"),
             ("[mail.contoso.com]", "host mail.contoso.com [mail.contoso.com]"),
             ("contoso.com:submission", "host contoso.com contoso.com:submission"),
+            ("[192.0.2.1]:25", "address [192.0.2.1]:25"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
-        for text in [
-            "a@b.example",
-            "*",
-            "*.b.example",
-            "/run/lmtp",
-            "b.example.",
-            ".",
-            "[192.0.2.1]:25",
-            "192.0.2.1",
-            "[a",
-            "a b",
-        ] {
+        for text in
+            ["a@b.example", "*", "*.b.example", "/run/lmtp", "b.example.", ".", "192.0.2.1", "[a", "a b"]
+        {
             assert!(shown(text).starts_with("no: "), "{text}: {}", shown(text));
         }
     }

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::key::{entry, together};
 use super::policies::{Item, Policies, Written, told};
 use super::policy::{Demand, MainCf};
+use super::routes::Route;
 use crate::migrate::{Draft, People, Refused, Terms, Unique};
 use crate::model::name::MAIN_CF;
 use crate::model::requirement::Requirement;
@@ -32,6 +33,8 @@ pub struct Import {
 struct Shared {
     demand: Demand,
     except: Vec<Pattern>,
+    route: Vec<String>,
+    service: Option<String>,
     /// Groups that were made before; `None` is main.cf.
     overrides: Vec<Option<usize>>,
 }
@@ -43,14 +46,15 @@ struct Group {
     members: Vec<usize>,
 }
 
-/// Makes connectors of the lines of smtp_tls_policy_maps.
+/// Makes connectors of the entries of smtp_tls_policy_maps, and of those of transport_maps that have their next-hops.
 pub fn outbound(
     all: impl IntoIterator<Item = Written>,
+    routes: Vec<Route>,
     main_cf: &MainCf,
     mode: Mode,
     names: &mut Unique,
 ) -> Import {
-    let mut policies = Policies::read(all, main_cf);
+    let mut policies = Policies::read(all, routes, main_cf);
     let refused = std::mem::take(&mut policies.refused);
     let mut groups = groups(&policies, main_cf.level);
     for group in &mut groups {
@@ -96,10 +100,12 @@ fn groups(policies: &Policies, level: Level) -> Vec<Group> {
     let mut by_shared: HashMap<Shared, usize> = HashMap::new();
     let mut group_of: HashMap<usize, usize> = HashMap::new();
     for number in order {
-        let Some(Item { demand: Some(demand), .. }) = items.get(number) else { continue };
+        let Some(item @ Item { demand: Some(demand), .. }) = items.get(number) else { continue };
         let overrides = overrides(policies, number, &groups, &group_of, level);
         let except = except.get(&sibling(policies, number)).cloned().unwrap_or_default();
-        let shared = Shared { demand: demand.clone(), except, overrides };
+        let route = item.route.iter().map(ToString::to_string).collect();
+        let shared =
+            Shared { demand: demand.clone(), except, route, service: item.service.clone(), overrides };
         let group = *by_shared.entry(shared).or_insert_with_key(|shared| {
             groups.push(Group { shared: shared.clone(), members: Vec::new() });
             groups.len() - 1
@@ -177,7 +183,9 @@ fn draft(group: &Group, called: &str, items: &[Item], named: &[String], mode: Mo
     let members: Vec<&Item> = group.members.iter().filter_map(|&number| items.get(number)).collect();
     let patterns = together(members.iter().map(|item| item.pattern.clone()).collect());
     let mut terms = group.shared.demand.terms(patterns.iter().map(ToString::to_string).collect());
-    let Shared { except, overrides, .. } = &group.shared;
+    let Shared { except, overrides, route, service, .. } = &group.shared;
+    terms.route.clone_from(route);
+    terms.transport.clone_from(service);
     terms.except = except.iter().map(ToString::to_string).collect();
     let overridden = |group: &Option<usize>| match group {
         Some(group) => named.get(*group).cloned().unwrap_or_default(),
@@ -218,3 +226,7 @@ fn places(members: &[&Item]) -> String {
     let shown = shown.join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -4,14 +4,16 @@
 //! spelling. So the policies of a host become a connector only where they, and the one of the domain, are the same. What
 //! differs stays in the table with all that is said of the host: the connectors around it leave it out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::key::Key;
 use super::policy::{Demand, MainCf};
+use super::routes::Route;
 use super::text::{self, Fault};
 use crate::migrate::Refused;
-use crate::model::{Domain, Pattern, domain};
+use crate::model::host::NextHop;
+use crate::model::{Domain, Host, Pattern, domain};
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,10 @@ pub struct Item {
     pub spot: Spot,
     /// What was decided about it.
     pub notes: Vec<String>,
+    /// The smart hosts that its mail goes to.
+    pub route: Vec<NextHop>,
+    /// The service that takes it there.
+    pub service: Option<String>,
 }
 
 /// All of them.
@@ -73,39 +79,70 @@ pub struct Item {
 pub struct Policies {
     /// In the order written.
     pub items: Vec<Item>,
-    by_pattern: HashMap<Pattern, usize>,
+    pub(super) by_pattern: HashMap<Pattern, usize>,
     /// What stays in the table.
     pub refused: Vec<Refused>,
 }
 
 /// A policy of a host as it is written with a port or in brackets.
-struct OfHost {
-    written: Written,
-    demand: Result<Demand, String>,
+pub(super) struct OfHost {
+    pub hop: NextHop,
+    pub written: Written,
+    pub demand: Result<Demand, String>,
+}
+
+/// All of these.
+#[derive(Default)]
+pub(super) struct Hosts {
+    pub named: BTreeMap<Domain, Vec<OfHost>>,
+    pub addresses: Vec<OfHost>,
 }
 
 impl Policies {
     /// Reads them. Of a key that is there twice the first counts, as with postmap(1), and as with several tables.
-    pub fn read(all: impl IntoIterator<Item = Written>, main_cf: &MainCf) -> Policies {
+    pub fn read(all: impl IntoIterator<Item = Written>, routes: Vec<Route>, main_cf: &MainCf) -> Policies {
         let mut policies = Policies::default();
-        let mut hosts: BTreeMap<Domain, Vec<OfHost>> = BTreeMap::new();
+        let mut hosts = Hosts::default();
         for written in all {
             match Key::parse(&written.key) {
                 Err(why) => policies.refuse(&written.spot, &written.key, why),
                 Ok(Key::Domain(pattern)) => policies.domain(pattern, &written, main_cf),
-                Ok(Key::Host(name, _)) => {
+                Ok(Key::Host(name, hop)) => {
                     let demand = Demand::parse(&written.value, Some(&name), main_cf);
-                    hosts.entry(name).or_default().push(OfHost { written, demand });
+                    hosts.named.entry(name).or_default().push(OfHost { hop, written, demand });
+                }
+                Ok(Key::Address(hop)) => {
+                    let demand = Demand::parse(&written.value, None, main_cf);
+                    hosts.addresses.push(OfHost { hop, written, demand });
                 }
             }
         }
-        for (name, of_host) in hosts {
-            policies.host(&name, of_host);
+        let mut used: HashSet<Host> = HashSet::new();
+        for route in routes {
+            let hops = route.hops.iter().filter(|hop| !hop.is_bare()).map(|hop| hop.host().clone());
+            let hops: Vec<Host> = hops.collect();
+            if policies.route(route, &hosts) {
+                used.extend(hops);
+            }
+        }
+        let Hosts { named, addresses } = hosts;
+        for (name, of_host) in named {
+            if !used.contains(&Host::Name(name.clone())) {
+                policies.host(&name, of_host);
+            }
+        }
+        for OfHost { hop, written, demand } in addresses {
+            let why = demand.err().unwrap_or_else(|| {
+                "an address belongs to a connector as its smart host only, and transport_maps has no domain for it".to_owned()
+            });
+            if !used.contains(hop.host()) {
+                policies.refuse(&written.spot, &written.key, why);
+            }
         }
         policies
     }
 
-    fn refuse(&mut self, spot: &Spot, subject: &str, reason: String) {
+    pub(super) fn refuse(&mut self, spot: &Spot, subject: &str, reason: String) {
         self.refused.push(Refused {
             file: spot.file.to_string(),
             line: spot.line,
@@ -119,7 +156,7 @@ impl Policies {
         self.by_pattern.get(pattern).copied()
     }
 
-    fn at(&self, pattern: &Pattern) -> Option<&Item> {
+    pub(super) fn at(&self, pattern: &Pattern) -> Option<&Item> {
         self.items.get(self.number(pattern)?)
     }
 
@@ -130,11 +167,11 @@ impl Policies {
     }
 
     /// What is found for a name.
-    fn found(&self, name: &Domain) -> Option<&Item> {
+    pub(super) fn found(&self, name: &Domain) -> Option<&Item> {
         self.at(&Pattern::Exact(name.clone())).or_else(|| self.items.get(self.around(name).next()?))
     }
 
-    fn add(&mut self, item: Item) {
+    pub(super) fn add(&mut self, item: Item) {
         self.by_pattern.insert(item.pattern.clone(), self.items.len());
         self.items.push(item);
     }
@@ -151,11 +188,18 @@ impl Policies {
             return;
         }
         let demand = demand.map_err(|why| self.refuse(&written.spot, &written.key, why)).ok();
-        self.add(Item { pattern, demand, spot: written.spot.clone(), notes: Vec::new() });
+        self.add(Item {
+            pattern,
+            demand,
+            spot: written.spot.clone(),
+            notes: Vec::new(),
+            route: Vec::new(),
+            service: None,
+        });
     }
 
     fn host(&mut self, name: &Domain, of_host: Vec<OfHost>) {
-        let Some(OfHost { written, demand }) = of_host.first() else { return };
+        let Some(OfHost { written, demand, .. }) = of_host.first() else { return };
         let resolved = |demand: &Demand| demand.resolved(name);
         let same = |other: &OfHost| other.demand.as_ref().ok().map(resolved);
         let first = demand.as_ref().ok().map(resolved);
@@ -176,6 +220,8 @@ impl Policies {
                     demand: Some(demand.clone()),
                     spot: written.spot.clone(),
                     notes: vec![note],
+                    route: Vec::new(),
+                    service: None,
                 });
             }
             _ => self.stays(name, of_host),
@@ -190,7 +236,7 @@ impl Policies {
             None => "it has other policies on other ports".to_owned(),
         };
         let spot = of_host.first().map(|first| first.written.spot.clone());
-        for OfHost { written, demand } in of_host {
+        for OfHost { written, demand, .. } in of_host {
             let reason = match demand {
                 Ok(_) => format!("{differs}, and a connector has one for a host, whatever the port"),
                 Err(why) => why,
@@ -207,7 +253,14 @@ impl Policies {
                     self.refuse(&spot, name.as_str(), reason.to_owned());
                 }
             }
-            (None, Some(spot)) => self.add(Item { pattern, demand: None, spot, notes: Vec::new() }),
+            (None, Some(spot)) => self.add(Item {
+                pattern,
+                demand: None,
+                spot,
+                notes: Vec::new(),
+                route: Vec::new(),
+                service: None,
+            }),
             (None, None) => {}
         }
     }

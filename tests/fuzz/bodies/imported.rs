@@ -2,7 +2,7 @@
 //! words that can be shown.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use connectord::answer::{self, Answered as _};
@@ -10,6 +10,7 @@ use connectord::load;
 use connectord::migrate::postfix::plan::{self, Import};
 use connectord::migrate::postfix::policies;
 use connectord::migrate::postfix::policy::MainCf;
+use connectord::migrate::postfix::routes;
 use connectord::migrate::{Draft, Refused, Unique, csv, file};
 use connectord::model::Mode;
 use connectord::snapshot::Snapshot;
@@ -58,37 +59,43 @@ pub fn list(data: &[u8]) {
     loaded(&drafts);
 }
 
-/// The bytes as a table of smtp_tls_policy_maps.
+/// The bytes as a table of smtp_tls_policy_maps, and behind a line `%` one of transport_maps.
 pub fn policy_table(data: &[u8]) {
+    const BETWEEN: &[u8] = b"\n%\n";
+    let end = data.windows(BETWEEN.len()).position(|window| window == BETWEEN);
+    let (data, transport) = end.map_or((data, &[][..]), |end| (&data[..=end], &data[end + BETWEEN.len()..]));
     let (written, lines) = policies::lines("policies", data);
+    let (ways, _) = policies::lines("transport", transport);
+    let ways = routes::read(ways, &HashSet::from(["smtp".to_owned(), "relay".to_owned()]));
     let mut table: HashMap<String, String> = HashMap::new();
     for line in &written {
         table.entry(line.key.to_ascii_lowercase()).or_insert_with(|| line.value.to_ascii_lowercase());
     }
     let Import { drafts, refused } =
-        plan::outbound(written, &MainCf::default(), Mode::Enforce, &mut Unique::default());
+        plan::outbound(written, ways, &MainCf::default(), Mode::Enforce, &mut Unique::default());
     presentable(&lines);
     presentable(&refused);
     let Some(snapshot) = loaded(&drafts) else { return };
     for (key, value) in &table {
-        let name = key.strip_prefix('.').map_or_else(|| key.clone(), |parent| format!("below.{parent}"));
-        // Another spelling may be the same domain.
-        if !key.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b))
-            || key.contains("xn--")
-            || key.ends_with('.')
-        {
+        // Another spelling may be the same domain, or the same host.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b".-[]:".contains(&b);
+        let another = ["xn--", ".]", ".:"].iter().any(|part| key.contains(part)) || key.ends_with('.');
+        let no_key = key.starts_with('.') && key.contains([':', '[']);
+        if !key.bytes().all(plain) || another || no_key {
             continue;
         }
+        let name = key.strip_prefix('.').map_or_else(|| key.clone(), |parent| format!("below.{parent}"));
         // Below a name, the name itself may be in the table.
         let expected = table.get(&name).unwrap_or(value);
         let payload = answer::tls(&snapshot, name.as_bytes()).reply.payload();
         if let Some(policy) = payload.strip_prefix("OK ") {
-            let level = |policy: &str| {
-                policy.split([' ', ',', '\t', '\r']).find(|word| !word.is_empty()).map(str::to_owned)
-            };
             assert_eq!(level(policy), level(expected), "{name}: {policy}, and the table has {expected}");
         } else {
             assert!(!refused.is_empty(), "{name}: {payload}, and nothing was refused");
         }
     }
+}
+
+fn level(policy: &str) -> Option<&str> {
+    policy.split([' ', ',', '\t', '\r']).find(|word| !word.is_empty())
 }
