@@ -125,13 +125,24 @@ fn of_main_cf(setting: &str, reason: &str) -> Refused {
 fn main_cf(settings: &Settings) -> MainCf {
     let main = |name: &str| settings.main(name).to_owned();
     MainCf {
-        level: Level::from_word(settings.main("smtp_tls_security_level")).unwrap_or(Level::May),
+        level: level(settings),
         verify_match: main("smtp_tls_verify_cert_match"),
         secure_match: main("smtp_tls_secure_cert_match"),
         fingerprint_match: main("smtp_tls_fingerprint_cert_match"),
         digest: main("smtp_tls_fingerprint_digest"),
         queue_directory: Some(main("queue_directory").into()),
         is_chrooted: settings.service("smtp/unix").is_some_and(|service| settings.is_chrooted(service)),
+    }
+}
+
+/// What mail without a policy has (smtp_tls_policy.c:global_tls_level); `none` is no weaker to connectors than `may`.
+fn level(settings: &Settings) -> Level {
+    let is = |name: &str| settings.main(name) == "yes";
+    match Level::from_word(settings.main("smtp_tls_security_level")) {
+        Some(level) => level,
+        None if !settings.main("smtp_tls_security_level").is_empty() || !is("smtp_enforce_tls") => Level::May,
+        None if is("smtp_tls_enforce_peername") => Level::Verify,
+        None => Level::Encrypt,
     }
 }
 

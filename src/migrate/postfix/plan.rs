@@ -42,6 +42,8 @@ struct Shared {
 #[derive(Debug)]
 struct Group {
     shared: Shared,
+    /// `except`, to be asked.
+    except: PatternSet,
     /// Numbers of items.
     members: Vec<usize>,
 }
@@ -107,7 +109,8 @@ fn groups(policies: &Policies, level: Level) -> Vec<Group> {
         let shared =
             Shared { demand: demand.clone(), except, route, service: item.service.clone(), overrides };
         let group = *by_shared.entry(shared).or_insert_with_key(|shared| {
-            groups.push(Group { shared: shared.clone(), members: Vec::new() });
+            let except = shared.except.iter().cloned().collect();
+            groups.push(Group { shared: shared.clone(), except, members: Vec::new() });
             groups.len() - 1
         });
         group_of.insert(number, group);
@@ -148,14 +151,13 @@ fn overrides(
         else {
             continue;
         };
-        let except: PatternSet = wide.shared.except.iter().cloned().collect();
-        if except.covers(entry) {
+        if wide.except.covers(entry) {
             continue;
         }
         let same = *demand == wide.shared.demand;
         if !same && !requirement.holds_against(&wide.shared.demand.requirement(), entry) {
             found.push(Some(group));
-        } else if !except.meets(entry) {
+        } else if !wide.except.meets(entry) {
             return found;
         }
     }

@@ -11,6 +11,7 @@ use super::key::Key;
 use super::policy::{Demand, MainCf};
 use super::routes::Route;
 use super::text::{self, Fault};
+use super::through::Known;
 use crate::migrate::Refused;
 use crate::model::host::NextHop;
 use crate::model::{Domain, Host, Pattern, domain};
@@ -95,7 +96,7 @@ pub(super) struct OfHost {
 #[derive(Default)]
 pub(super) struct Hosts {
     pub named: BTreeMap<Domain, Vec<OfHost>>,
-    pub addresses: Vec<OfHost>,
+    pub addresses: BTreeMap<Host, Vec<OfHost>>,
 }
 
 impl Policies {
@@ -113,15 +114,20 @@ impl Policies {
                 }
                 Ok(Key::Address(hop)) => {
                     let demand = Demand::parse(&written.value, None, main_cf);
-                    hosts.addresses.push(OfHost { hop, written, demand });
+                    hosts.addresses.entry(hop.host().clone()).or_default().push(OfHost {
+                        hop,
+                        written,
+                        demand,
+                    });
                 }
             }
         }
         let mut used: HashSet<Host> = HashSet::new();
+        let known = Known::of(&hosts);
         for route in routes {
             let hops = route.hops.iter().filter(|hop| !hop.is_bare()).map(|hop| hop.host().clone());
             let hops: Vec<Host> = hops.collect();
-            if policies.route(route, &hosts) {
+            if policies.route(route, &known) {
                 used.extend(hops);
             }
         }
@@ -131,7 +137,7 @@ impl Policies {
                 policies.host(&name, of_host);
             }
         }
-        for OfHost { hop, written, demand } in addresses {
+        for OfHost { hop, written, demand } in addresses.into_values().flatten() {
             let why = demand.err().unwrap_or_else(|| {
                 "an address belongs to a connector as its smart host only, and transport_maps has no domain for it".to_owned()
             });

@@ -11,7 +11,9 @@ use super::matching::{self, Matched};
 use crate::migrate::{Names as Written, OutboundTerms};
 use crate::model::certificate::Fingerprint;
 use crate::model::requirement::{CaFile, CipherGrade, Parts, Requirement, ServerName, TlsVersion};
-use crate::model::{Domain, Level};
+use crate::model::{Domain, Level, Mta};
+use crate::protocol::socketmap::REPLY_LIMIT;
+use crate::snapshot::render;
 
 /// What main.cf gives where a policy says nothing.
 #[derive(Clone, Debug)]
@@ -94,6 +96,9 @@ impl Demand {
             demand.names = matching::read(&matched, level, domain, main_cf)?;
         }
         match Requirement::new(demand.parts()) {
+            Ok(requirement) if render::tls_policy(&requirement, &Mta::default()).len() > REPLY_LIMIT => {
+                Err(format!("longer than the {REPLY_LIMIT} octets of a reply to Postfix"))
+            }
             Ok(_) => Ok(demand),
             Err(errors) => {
                 let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -4,7 +4,7 @@
 //! specific entry for a sender; all inbound connectors that are about one count. So an entry with another one below it
 //! cannot be imported, if that one lets such mail in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::policies::{Spot, Written};
 use crate::migrate::{Draft, InboundTerms, People, Refused, Terms, Unique};
@@ -58,6 +58,7 @@ pub fn inbound(
 ) -> (Vec<Draft>, Vec<Refused>) {
     let mut refused = Vec::new();
     let mut demanding: Vec<Demanding> = Vec::new();
+    let mut known: HashSet<Pattern> = HashSet::new();
     // What lets somebody in, by the domain.
     let mut others: HashMap<Domain, &Written> = HashMap::new();
     let refuse = |written: &Written, reason: String| Refused {
@@ -69,7 +70,7 @@ pub fn inbound(
     for written in all {
         match (access.refuses(&written.value), pattern(&written.key, access.parents)) {
             (Some(has_more), Ok(pattern)) => {
-                if demanding.iter().all(|known| known.pattern != pattern) {
+                if known.insert(pattern.clone()) {
                     demanding.push(Demanding { pattern, spot: written.spot.clone(), has_more });
                 }
             }

@@ -3,23 +3,81 @@
 //! Postfix asks for the next-hop, and a connector for the domain answers for it. It is imported where nothing else is said
 //! of the domain or of the host, on whatever port: what differs stays in both tables.
 
-use super::key::entry;
+use std::collections::HashMap;
+
 use super::policies::{Hosts, Item, OfHost, Policies, told};
 use super::policy::Demand;
 use super::routes::{Route, only_host};
 use crate::model::host::NextHop;
 use crate::model::mta::TransportName;
-use crate::model::pattern::Entry;
-use crate::model::{Domain, Host, Pattern};
+use crate::model::{Domain, Host, Pattern, domain};
+
+/// What is said of hosts, to be asked by each route.
+pub(super) struct Known<'h> {
+    /// By the text that Postfix asks with.
+    hops: HashMap<String, Result<&'h Demand, ()>>,
+    /// What is said of a host in all spellings, if that is the same.
+    agreed: HashMap<&'h Host, Option<Demand>>,
+    /// The hosts below a domain.
+    below: HashMap<&'h str, Vec<&'h Domain>>,
+    names: HashMap<&'h Domain, Option<Demand>>,
+}
+
+impl<'h> Known<'h> {
+    pub(super) fn of(hosts: &'h Hosts) -> Known<'h> {
+        let mut known = Known {
+            hops: HashMap::new(),
+            agreed: HashMap::new(),
+            below: HashMap::new(),
+            names: HashMap::new(),
+        };
+        for all in hosts.named.values().chain(hosts.addresses.values()) {
+            let Some(first) = all.first() else { continue };
+            for of in all {
+                known.hops.entry(of.hop.to_string()).or_insert(of.demand.as_ref().map_err(|_| ()));
+            }
+            let spelt = |of: &OfHost| {
+                let demand = of.demand.as_ref().ok()?;
+                Some(match of.hop.host() {
+                    Host::Name(name) => demand.resolved(name),
+                    Host::Address(_) => demand.clone(),
+                })
+            };
+            let agreed = spelt(first).filter(|first| all.iter().all(|of| spelt(of).as_ref() == Some(first)));
+            if let Host::Name(name) = first.hop.host() {
+                known.names.insert(name, agreed.clone());
+                for parent in domain::parents(name.as_str()) {
+                    known.below.entry(parent).or_default().push(name);
+                }
+            }
+            known.agreed.insert(first.hop.host(), agreed);
+        }
+        known
+    }
+
+    /// Whether a host that a pattern is about has another policy than this.
+    fn has_other(&self, pattern: &Pattern, demand: &Demand) -> bool {
+        let differs = |name: &Domain| {
+            self.names.get(name).is_some_and(|own| own.as_ref() != Some(&demand.resolved(name)))
+        };
+        match pattern {
+            Pattern::Below(name) => {
+                self.below.get(name.as_str()).into_iter().flatten().any(|name| differs(name))
+            }
+            Pattern::Exact(name) | Pattern::Tree(name) => differs(name),
+            Pattern::Any => true,
+        }
+    }
+}
 
 impl Policies {
     /// Adds a route; whether there is a connector of it. Where no next-hop has a policy there is nothing to say.
-    pub(super) fn route(&mut self, route: Route, hosts: &Hosts) -> bool {
-        if route.hops.iter().all(|hop| self.policy_of(hop, hosts).is_none()) {
+    pub(super) fn route(&mut self, route: Route, known: &Known<'_>) -> bool {
+        if route.hops.iter().all(|hop| self.policy_of(hop, known).is_none()) {
             return false;
         }
-        match self.demand(&route, hosts).and_then(|demand| Ok((demand, self.owner(&route)?))) {
-            Ok((demand, pattern)) => self.routed(demand, pattern, route, hosts),
+        match self.demand(&route, known).and_then(|demand| Ok((demand, self.owner(&route)?))) {
+            Ok((demand, pattern)) => self.routed(demand, pattern, route, known),
             Err(why) => {
                 self.refuse(&route.spot, &route.key, why);
                 false
@@ -28,23 +86,18 @@ impl Policies {
     }
 
     /// What Postfix finds for a next-hop.
-    fn policy_of<'p>(&'p self, hop: &NextHop, hosts: &'p Hosts) -> Option<Result<&'p Demand, ()>> {
-        let of = |all: &'p [OfHost]| {
-            let found = all.iter().find(|other| other.hop == *hop)?;
-            Some(found.demand.as_ref().map_err(|_| ()))
-        };
+    fn policy_of<'p>(&'p self, hop: &NextHop, known: &'p Known<'_>) -> Option<Result<&'p Demand, ()>> {
         match hop.host() {
-            Host::Address(_) => of(&hosts.addresses),
             Host::Name(name) if hop.is_bare() => Some(self.found(name)?.demand.as_ref().ok_or(())),
-            Host::Name(name) => of(hosts.named.get(name)?),
+            Host::Name(_) | Host::Address(_) => known.hops.get(&hop.to_string()).copied(),
         }
     }
 
     /// What all of its next-hops demand.
-    fn demand(&self, route: &Route, hosts: &Hosts) -> Result<Demand, String> {
+    fn demand(&self, route: &Route, known: &Known<'_>) -> Result<Demand, String> {
         let mut demand: Option<Demand> = None;
         for hop in &route.hops {
-            let own = match self.policy_of(hop, hosts) {
+            let own = match self.policy_of(hop, known) {
                 None => return Err(format!("its next-hop {hop} has no policy, and others have")),
                 Some(Err(())) => return Err(format!("the policy of its next-hop {hop} is not imported")),
                 Some(Ok(own)) => own,
@@ -59,25 +112,24 @@ impl Policies {
             if demand.as_ref().is_some_and(|demand| *demand != own) {
                 return Err("its next-hops have different policies".to_owned());
             }
-            self.alone(hop, &own, hosts)?;
+            self.alone(hop, &own, known)?;
             demand = Some(own);
         }
         demand.ok_or_else(|| "it has no next-hop".to_owned())
     }
 
     /// Nothing else is said of the host.
-    fn alone(&self, hop: &NextHop, own: &Demand, hosts: &Hosts) -> Result<(), String> {
+    fn alone(&self, hop: &NextHop, own: &Demand, known: &Known<'_>) -> Result<(), String> {
+        let others = known.agreed.get(hop.host());
         let Host::Name(name) = hop.host() else {
-            let others = hosts.addresses.iter().filter(|other| other.hop.host() == hop.host());
-            let differs = others.clone().any(|other| other.demand.as_ref() != Ok(own));
+            let differs = others.is_some_and(|others| others.as_ref() != Some(own));
             return if differs { Err(format!("{hop} has other policies on other ports")) } else { Ok(()) };
         };
-        let same =
-            |demand: Option<&Demand>| demand.map(|demand| demand.resolved(name)) == Some(own.resolved(name));
-        let ports = hosts.named.get(name).into_iter().flatten();
-        if ports.clone().any(|other| !same(other.demand.as_ref().ok())) {
+        if others.is_some_and(|others| others.as_ref() != Some(&own.resolved(name))) {
             return Err(format!("{hop} has other policies on other ports"));
         }
+        let same =
+            |demand: Option<&Demand>| demand.map(|demand| demand.resolved(name)) == Some(own.resolved(name));
         match self.found(name) {
             Some(item) if !same(item.demand.as_ref()) => {
                 Err(format!("{} has another policy for the domain of the name of {hop}", told(&item.spot)))
@@ -94,7 +146,7 @@ impl Policies {
         route.whose.clone()
     }
 
-    fn routed(&mut self, demand: Demand, pattern: Pattern, route: Route, hosts: &Hosts) -> bool {
+    fn routed(&mut self, demand: Demand, pattern: Pattern, route: Route, known: &Known<'_>) -> bool {
         let Route { key, hops, service, spot, .. } = route;
         let around = |name: &Domain| self.items.get(self.around(name).next()?);
         let found = self.at(&pattern).or_else(|| pattern.domain().and_then(around));
@@ -106,14 +158,7 @@ impl Policies {
             self.refuse(&spot, &key, why);
             return false;
         }
-        let entry = entry(&pattern);
-        let differs = |(name, of): (&Domain, &Vec<OfHost>)| {
-            let same = |other: &OfHost| {
-                other.demand.as_ref().is_ok_and(|other| other.resolved(name) == demand.resolved(name))
-            };
-            entry.covers(Entry::Name(name.as_str())) && !of.iter().all(same)
-        };
-        if hosts.named.iter().any(differs) {
+        if known.has_other(&pattern, &demand) {
             self.refuse(&spot, &key, "a host in this domain has another policy as a next-hop".to_owned());
             return false;
         }
