@@ -175,6 +175,23 @@ fn ten_thousand_policies_become_connectors(release: Release) {
             (None, Some(answer)) => panic!("{name}: {answer} is not in the table"),
         }
     }
+    the_ways_are_the_same(&lab, &names);
+}
+
+/// The same of the map `transport`, which is asked for addresses, and the table for their domains.
+fn the_ways_are_the_same(lab: &Lab, names: &BTreeSet<String>) {
+    let exported = lab.site.run(&["export", "postfix", "--map", "transport"]);
+    assert!(exported.status.success());
+    fs::write(lab.machine.directory().join("etc/ways"), exported.stdout).unwrap();
+    let exported = found(&lab.machine, "texthash:/etc/postfix/ways", names);
+    let addresses = names.iter().map(|name| format!("bob@{name}")).collect();
+    let answers = postmap(&lab.machine, &DAEMON.replace(":tls", ":transport"), &addresses);
+    for name in names {
+        // `:` changes nothing, as no answer does.
+        let way = exported.get(name).map(|(_, way)| way.as_str()).filter(|way| *way != ":");
+        assert_eq!(way, answers.get(&format!("bob@{name}")).map(String::as_str), "{name}");
+    }
+    assert!(answers.len() > 10_000, "{}", answers.len());
 }
 
 on_each_postfix!(ten_thousand_policies_become_connectors);

@@ -141,6 +141,7 @@ fn the_tables_of_an_installed_postfix_become_connectors(release: Release) {
     for other in others {
         assert!(told.contains(other), "{other}\n{told}");
     }
+    assert!(text.contains("1 entries of transport_maps lead to smart hosts that have no policy"), "{text}");
     // An instance with another directory.
     machine.run("cp", &["-r", "/etc/postfix", "/run/other"]);
     machine.run("postconf", &["-c", "/run/other", "-e", "transport_maps="]);

@@ -39,7 +39,7 @@ pub(in crate::cli) struct Options {
 
 pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> {
     let Options { file, config_dir, mode } = options;
-    let (head, Import { drafts, refused }) = match file {
+    let (head, Import { drafts, refused, .. }) = match file {
         Some(file) => of_file(file, (*mode).into())?,
         None => of_installed(config_dir.as_deref(), (*mode).into())?,
     };
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> 
 fn of_file(file: &Path, mode: Mode) -> Result<(Vec<String>, Import), Failure> {
     let text = match input::read(file)? {
         Ok(text) => text,
-        Err(refused) => return Ok((Vec::new(), Import { drafts: Vec::new(), refused: vec![refused] })),
+        Err(refused) => return Ok((Vec::new(), Import { refused: vec![refused], ..Import::default() })),
     };
     let (written, mut refused) = policies::lines(&file.display().to_string(), &text);
     let lines = written.len();
@@ -114,8 +114,12 @@ fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, I
             refused.len()
         ),
         format!("What Postfix does without them is `{}`: [mta] level has to say that.", main_cf.level),
+        format!(
+            "{} entries of transport_maps lead to smart hosts that have no policy, and stay as they are.",
+            import.unsaid
+        ),
     ];
-    Ok((head, Import { drafts: import.drafts, refused }))
+    Ok((head, Import { refused, ..import }))
 }
 
 fn of_main_cf(setting: &str, reason: &str) -> Refused {

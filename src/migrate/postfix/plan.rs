@@ -26,6 +26,8 @@ pub struct Import {
     pub drafts: Vec<Draft>,
     /// What stays in the tables.
     pub refused: Vec<Refused>,
+    /// Ways to smart hosts without a policy: they are no connector's, and stay too.
+    pub unsaid: usize,
 }
 
 /// What one connector has in common.
@@ -73,7 +75,7 @@ pub fn outbound(
     let drafts = order.iter().filter_map(|&number| {
         Some(draft(groups.get(number)?, named.get(number)?, &policies.items, &named, mode))
     });
-    Import { drafts: drafts.collect(), refused }
+    Import { drafts: drafts.collect(), refused, unsaid: policies.unsaid }
 }
 
 /// The domain of an item.

@@ -14,7 +14,8 @@ fn imported(policies: &str, transport: &str, main_cf: &MainCf) -> (String, Vec<S
     let (written, _) = lines("policies", policies.as_bytes());
     let (ways, _) = lines("transport", transport.as_bytes());
     let ways = routes::read(ways, &HashSet::from(["smtp".to_owned(), "partner".to_owned()]));
-    let Import { drafts, refused } = outbound(written, ways, main_cf, Mode::Enforce, &mut Unique::default());
+    let Import { drafts, refused, .. } =
+        outbound(written, ways, main_cf, Mode::Enforce, &mut Unique::default());
     (file(&[], &drafts), refused.iter().map(ToString::to_string).collect())
 }
 
@@ -98,4 +99,16 @@ fn the_first_of_two_lines_counts() {
     );
     let subjects: Vec<String> = refused.iter().map(|line| line.chars().take(22).collect()).collect();
     assert_eq!(subjects, ["policies:2: a.example:", "policies:6: xn--b-eha."], "{refused:?}");
+}
+
+/// What is asked of each line is not asked of each pair: with that this would not end.
+#[test]
+fn a_table_that_is_half_exceptions() {
+    const HALF: usize = 20_000;
+    let half = |number: usize| {
+        format!("a{number}.p.example secure\nb{number}.p.example none\n[c{number}.p.example]:25 may\n")
+    };
+    let policies = ".p.example encrypt\n".to_owned() + &(0..HALF).map(half).collect::<String>();
+    let (text, refused) = imported(&policies, "", &MainCf::default());
+    assert_eq!((refused.len(), text.matches("p.example\",\n").count()), (2 * HALF, 3 * HALF));
 }

@@ -83,6 +83,8 @@ pub struct Policies {
     pub(super) by_pattern: HashMap<Pattern, usize>,
     /// What stays in the table.
     pub refused: Vec<Refused>,
+    /// Ways to smart hosts of which no policy says anything.
+    pub unsaid: usize,
 }
 
 /// A policy of a host as it is written with a port or in brackets.

@@ -74,6 +74,7 @@ impl Policies {
     /// Adds a route; whether there is a connector of it. Where no next-hop has a policy there is nothing to say.
     pub(super) fn route(&mut self, route: Route, known: &Known<'_>) -> bool {
         if route.hops.iter().all(|hop| self.policy_of(hop, known).is_none()) {
+            self.unsaid += 1;
             return false;
         }
         match self.demand(&route, known).and_then(|demand| Ok((demand, self.owner(&route)?))) {

@@ -71,7 +71,7 @@ pub fn policy_table(data: &[u8]) {
     for line in &written {
         table.entry(line.key.to_ascii_lowercase()).or_insert_with(|| line.value.to_ascii_lowercase());
     }
-    let Import { drafts, refused } =
+    let Import { drafts, refused, .. } =
         plan::outbound(written, ways, &MainCf::default(), Mode::Enforce, &mut Unique::default());
     presentable(&lines);
     presentable(&refused);
