@@ -6,8 +6,8 @@
 /// Octets of a row. Ours: nobody reads a longer one in a spreadsheet.
 const ROW: usize = 64 << 10;
 
-/// Rows of a list: as many as a configuration may have domains.
-const ROWS: usize = 1_000_000;
+/// Rows of a list. Ours: what comes of more is hardly ever within the 16 MiB that a file of the configuration may have.
+const ROWS: usize = 250_000;
 
 /// A row.
 #[derive(Debug, PartialEq, Eq)]

@@ -91,14 +91,40 @@ fn a_smart_host_has_one_policy() {
 
 #[test]
 fn the_first_of_two_lines_counts() {
-    let policies = "A.example may\na.example encrypt\nb.example may\nb.example MAY\nb\u{fc}.example may\nxn--b-eha.example dane\n";
-    let (text, refused) = imported(policies, "", &MainCf::default());
+    let (text, refused) =
+        imported("A.example may\na.example encrypt\nb.example may\nb.example MAY\n", "", &MainCf::default());
+    assert!(text.contains("domains = [\"a.example\", \"b.example\"]\ntls     = \"may\""), "{text}");
     assert!(
-        text.contains("domains = [\"a.example\", \"b.example\", \"xn--b-eha.example\"]\ntls     = \"may\""),
-        "{text}"
+        matches!(refused.as_slice(), [line] if line.starts_with("policies:2: a.example: line 1")),
+        "{refused:?}"
     );
-    let subjects: Vec<String> = refused.iter().map(|line| line.chars().take(22).collect()).collect();
-    assert_eq!(subjects, ["policies:2: a.example:", "policies:6: xn--b-eha."], "{refused:?}");
+}
+
+#[test]
+fn two_spellings_have_one_policy() {
+    const U: &str = "b\u{fc}.example";
+    const A: &str = "xn--b-eha.example";
+    // What the table has, who has a connector, and what is refused.
+    for (table, domains, count) in [
+        (format!("{U} may\n"), vec![A], 0),
+        (format!("{U} may\n{A} may\n.example secure\n"), vec![A, ".example"], 0),
+        (format!("{A} may\n.example secure\n"), vec![A, ".example"], 0),
+        (format!("{U} may\n.example secure\n"), vec![".example"], 1),
+        (format!("{U} may\n.example may\n"), vec![A, ".example"], 0),
+        (format!("{U} may\n{A} secure\n.example may\n"), vec![".example"], 2),
+        (format!("{A} secure\n{U} none\n.example may\n"), vec![".example"], 2),
+    ] {
+        let (text, refused) = imported(&table, "", &MainCf::default());
+        for domain in [A, ".example"] {
+            let listed = text
+                .lines()
+                .filter(|line| line.starts_with("domains"))
+                .any(|line| line.contains(&format!("\"{domain}\"")));
+            assert_eq!(listed, domains.contains(&domain), "{table}: {domain}\n{text}");
+        }
+        assert_eq!(refused.len(), count, "{table}: {refused:?}");
+        assert_eq!(text.contains("except"), count > 0, "{table}: {text}");
+    }
 }
 
 /// What is asked of each line is not asked of each pair: with that this would not end.

@@ -73,6 +73,8 @@ pub struct Item {
     pub route: Vec<NextHop>,
     /// The service that takes it there.
     pub service: Option<String>,
+    /// Whether the table has it as A-labels, as it is asked for but by clients with SMTPUTF8.
+    pub is_plain: bool,
 }
 
 /// All of them.
@@ -124,6 +126,7 @@ impl Policies {
                 }
             }
         }
+        policies.spellings();
         let mut used: HashSet<Host> = HashSet::new();
         let known = Known::of(&hosts);
         for route in routes {
@@ -187,12 +190,9 @@ impl Policies {
     fn domain(&mut self, pattern: Pattern, written: &Written, main_cf: &MainCf) {
         let only = if let Pattern::Exact(name) = &pattern { Some(name) } else { None };
         let demand = Demand::parse(&written.value, only, main_cf);
-        if let Some(first) = self.at(&pattern) {
-            if first.demand.as_ref() != demand.as_ref().ok() {
-                let reason =
-                    format!("{} has another policy for it, which is the one that counts", told(&first.spot));
-                self.refuse(&written.spot, &written.key, reason);
-            }
+        let is_plain = written.key.to_ascii_lowercase() == pattern.to_string();
+        if let Some(number) = self.number(&pattern) {
+            self.again(number, demand.ok(), is_plain, written);
             return;
         }
         let demand = demand.map_err(|why| self.refuse(&written.spot, &written.key, why)).ok();
@@ -203,7 +203,53 @@ impl Policies {
             notes: Vec::new(),
             route: Vec::new(),
             service: None,
+            is_plain,
         });
+    }
+
+    /// A domain that is there already. Of the same key the first counts; of two spellings each would have its own, and a
+    /// connector has one for both.
+    fn again(&mut self, number: usize, demand: Option<Demand>, is_plain: bool, written: &Written) {
+        let Some(first) = self.items.get_mut(number) else { return };
+        let spot = first.spot.clone();
+        let same = first.demand == demand;
+        let other_spelling = first.is_plain != is_plain;
+        if same {
+            first.is_plain |= is_plain;
+            return;
+        }
+        let reason = if other_spelling {
+            let stays = first.demand.take().is_some();
+            let reason =
+                "another spelling of the same domain has another policy, and a connector has one for both";
+            if stays {
+                self.refuse(&spot, &written.key, format!("{reason}: {}", told(&written.spot)));
+            }
+            reason.to_owned()
+        } else {
+            format!("{} has another policy for it, which is the one that counts", told(&spot))
+        };
+        self.refuse(&written.spot, &written.key, reason);
+    }
+
+    /// U-labels alone are another policy than what the A-labels of the same domain have by a wider entry.
+    fn spellings(&mut self) {
+        let stays = |(number, item): (usize, &Item)| {
+            let around =
+                self.items.get(self.around(item.pattern.domain()?).find(|&other| other != number)?)?;
+            let differs = !item.is_plain && item.demand.is_some() && around.demand != item.demand;
+            differs.then(|| (number, told(&around.spot)))
+        };
+        let stays: Vec<(usize, String)> = self.items.iter().enumerate().filter_map(stays).collect();
+        for (number, around) in stays {
+            let Some(item) = self.items.get_mut(number) else { continue };
+            item.demand = None;
+            let (spot, subject) = (item.spot.clone(), item.pattern.to_string());
+            let reason = format!(
+                "written in U-labels alone: in A-labels the domain has the policy of {around}, and a connector has one for both"
+            );
+            self.refuse(&spot, &subject, reason);
+        }
     }
 
     fn host(&mut self, name: &Domain, of_host: Vec<OfHost>) {
@@ -230,6 +276,7 @@ impl Policies {
                     notes: vec![note],
                     route: Vec::new(),
                     service: None,
+                    is_plain: true,
                 });
             }
             _ => self.stays(name, of_host),
@@ -268,6 +315,7 @@ impl Policies {
                 notes: Vec::new(),
                 route: Vec::new(),
                 service: None,
+                is_plain: true,
             }),
             (None, None) => {}
         }

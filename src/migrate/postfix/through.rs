@@ -176,6 +176,7 @@ impl Policies {
                     notes: Vec::new(),
                     route: hops,
                     service,
+                    is_plain: true,
                 });
             }
         }
