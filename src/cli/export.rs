@@ -11,6 +11,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::check::snapshot;
 use super::{Exit, Failure, Output, Settings};
 use crate::mta::postfix::tables;
+use crate::protocol::escape::printable;
+
+/// Longest path in a header, in characters. Linux opens no longer one.
+const PATH: usize = 4096;
 
 /// The MTA that reads the table.
 #[derive(Debug, Subcommand)]
@@ -41,10 +45,15 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
         return Err(Failure::Argument("a table has no JSON form; leave --json out".to_owned()));
     }
     let snapshot = snapshot(settings)?;
-    let table = match map {
+    let mut table = match map {
         Map::Tls => tables::tls(&snapshot),
         Map::Transport => tables::transport(&snapshot),
     };
+    let file = printable(&settings.config.display().to_string(), PATH);
+    let version = env!("CARGO_PKG_VERSION");
+    table
+        .header
+        .insert(table.header.len().min(2), format!("It is that of {file}, read by connectord {version}."));
     write!(out, "{table}")?;
     Ok(Exit::Good)
 }

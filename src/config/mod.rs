@@ -50,7 +50,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use toml::de::DeValue;
 
-use crate::model::{Agreements, Inbound, Mode, Mta, Organisation, Outbound};
+use crate::model::{Agreements, Inbound, Mode, Mta, Organisation, Outbound, Pattern};
 use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
@@ -312,6 +312,22 @@ impl Collected {
             }
         }
     }
+}
+
+/// A pattern that `domains` may have.
+///
+/// # Errors
+/// Why it may not, in words.
+pub(crate) fn domain_pattern(text: &str) -> Result<Pattern, String> {
+    patterns::domain(text).map_err(|refusal| refusal.to_string())
+}
+
+/// A name that `match` may have, as a pattern.
+///
+/// # Errors
+/// Why it may not, in words.
+pub(crate) fn server_name(text: &str) -> Result<Pattern, String> {
+    patterns::server_name(text).map_err(|refusal| refusal.to_string())
 }
 
 /// Lower-case hex.

@@ -7,9 +7,11 @@
 //! Whoever imports must lose nothing in silence: what has no form here is a [`Refused`] with its place, and what was
 //! changed, guessed or left out is a note of the draft.
 
+pub mod csv;
 mod draft;
 pub mod kit;
 mod name;
+pub mod postfix;
 mod refused;
 mod written;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `export postfix`.
 
-use crate::bench::{Bench, CONFIGURATION};
+use crate::bench::{BINARY, Bench, CONFIGURATION, ended};
 
 #[test]
 fn tables_are_written_with_where_they_come_from() {
@@ -13,6 +13,10 @@ fn tables_are_written_with_where_they_come_from() {
         );
         let digest = text.lines().nth(1).unwrap().trim_start_matches("# ").trim_end_matches('.');
         assert!(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()), "{text}");
+        let file = bench.path("connectord.toml");
+        let from =
+            format!("# It is that of {}, read by connectord {}.", file.display(), env!("CARGO_PKG_VERSION"));
+        assert_eq!(text.lines().nth(2), Some(from.as_str()));
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
     };
     let tls = rows("tls");
@@ -37,4 +41,14 @@ fn tables_are_written_with_where_they_come_from() {
     ] {
         assert!(transport.iter().any(|line| line == row), "{row} in {transport:#?}");
     }
+}
+
+#[test]
+fn the_path_of_the_configuration_writes_no_line_of_its_own() {
+    let bench = Bench::new(CONFIGURATION);
+    let path = bench.path("a\nevil.example may\n.toml");
+    std::fs::copy(bench.path("connectord.toml"), &path).unwrap();
+    let mut command = std::process::Command::new(BINARY);
+    let ended = ended(command.args(["export", "postfix", "--map", "tls", "--config"]).arg(&path)).expect(0);
+    assert!(ended.stdout.lines().all(|line| !line.starts_with("evil")), "{}", ended.stdout);
 }

@@ -52,4 +52,6 @@ targets! {
     domain: 16_000
     configuration: 4_000
     certificate: 8_000
+    policy_table: 3_000
+    list: 3_000
 }

@@ -17,7 +17,7 @@ use crate::resolver::Zone;
 use crate::root::Release;
 
 /// Where the machine has the program and its configuration. Commands that are printed call it by its name.
-const PROGRAM: &str = "/etc/postfix/connectord";
+pub const PROGRAM: &str = "/etc/postfix/connectord";
 const CONFIGURATION: &str = "/etc/postfix/connectord.toml";
 
 /// The processes that speak SMTP, with when they began: a number may be given to another one.

@@ -3,6 +3,11 @@
 //! What was read and what came of it is told on stderr: every note of every connector, and what could not be imported, with
 //! its place. It ends with 1 if there was anything of that kind; what could be imported is written all the same.
 
+mod csv;
+mod input;
+mod installed;
+mod mode;
+mod postfix;
 mod summary;
 
 use clap::Subcommand;
@@ -11,11 +16,30 @@ use super::{Exit, Failure, Output, Settings};
 
 /// Where the connectors come from.
 #[derive(Debug, Subcommand)]
-pub(super) enum Source {}
+pub(super) enum Source {
+    /// Tables of Postfix: the policies of smtp_tls_policy_maps
+    ///
+    /// Of the Postfix of this host also the smart hosts of transport_maps that have a policy, and the senders of
+    /// check_sender_access that must come over TLS (reject_plaintext_session).
+    ///
+    /// The connectors answer what the table answers. What has no form in a connector stays in the table, and the
+    /// connectors leave its domains out, so that Postfix finds it there: keep the table behind the daemon's in
+    /// smtp_tls_policy_maps until nothing of it is left.
+    Postfix(postfix::Options),
+    /// A list that is kept in a spreadsheet, saved as CSV
+    ///
+    /// The first row has the titles of the columns: `domain` and `level` have to be there, and `names` (of certificates,
+    /// with spaces between them), `contact`, `name`, `comment`, `owner` and `agreement` may be. Rows that have everything
+    /// but the domain in common are one connector.
+    Csv(csv::Options),
+}
 
-pub(super) fn run(source: &Source, settings: &Settings, _out: &mut Output) -> Result<Exit, Failure> {
+pub(super) fn run(source: &Source, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
     if settings.json {
         return Err(Failure::Argument("what is imported is TOML; leave --json out".to_owned()));
     }
-    match *source {}
+    match source {
+        Source::Postfix(options) => postfix::run(options, out),
+        Source::Csv(options) => csv::run(options, out),
+    }
 }

@@ -10,6 +10,9 @@ use crate::protocol::escape::printable;
 /// Longest note on one line, in characters. Ours.
 const NOTE: usize = 2000;
 
+/// Octets of a file of the configuration (`config::Role`).
+const TOML: usize = 16 << 20;
+
 /// Writes the connectors below these lines and tells what there is to tell.
 pub(super) fn write(
     head: &[String],
@@ -17,7 +20,14 @@ pub(super) fn write(
     refused: &[Refused],
     out: &mut Output,
 ) -> Result<Exit, Failure> {
-    write!(out, "{}", file(head, drafts))?;
+    let text = file(head, drafts);
+    write!(out, "{text}")?;
+    if text.len() > TOML {
+        talk(format_args!(
+            "warning: this has more than the {} MiB that a file of the configuration may have: spread it over several",
+            TOML >> 20
+        ));
+    }
     for draft in drafts {
         for note in &draft.notes {
             talk(format_args!("note: {}: {}", draft.name, printable(note, NOTE)));

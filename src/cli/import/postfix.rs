@@ -1,0 +1,198 @@
+//! `connectord import postfix`.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::installed::Installed;
+use super::mode::Imported;
+use super::{input, summary};
+use crate::cli::{Exit, Failure, Output};
+use crate::config;
+use crate::migrate::postfix::plan::{self, Import};
+use crate::migrate::postfix::policy::MainCf;
+use crate::migrate::postfix::senders::{self, Access};
+use crate::migrate::postfix::{policies, routes};
+use crate::migrate::{Draft, Refused, Unique};
+use crate::model::{Level, Mode};
+use crate::mta::postfix::postconf;
+use crate::mta::postfix::postmap::Postmap;
+use crate::mta::postfix::settings::{Settings, tables};
+
+/// The options of `import postfix`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Options {
+    /// A table of smtp_tls_policy_maps in text form, as postmap(1) and `texthash:` read it
+    ///
+    /// What main.cf says is not looked at: a policy without `match` means Postfix's default, and what there is
+    /// without the table is taken for `may`. Without a file it is the tables that main.cf names, and what it says counts.
+    #[arg(conflicts_with = "config_dir")]
+    file: Option<PathBuf>,
+    /// The directory of main.cf and master.cf [default: the one that Postfix was built with]
+    #[arg(long, value_name = "DIR")]
+    config_dir: Option<PathBuf>,
+    /// The mode of the connectors
+    #[arg(long, value_enum, default_value = "report")]
+    mode: Imported,
+}
+
+pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> {
+    let Options { file, config_dir, mode } = options;
+    let (head, Import { drafts, refused, .. }) = match file {
+        Some(file) => of_file(file, (*mode).into())?,
+        None => of_installed(config_dir.as_deref(), (*mode).into())?,
+    };
+    summary::write(&head, &drafts, &refused, out)
+}
+
+fn of_file(file: &Path, mode: Mode) -> Result<(Vec<String>, Import), Failure> {
+    let text = match input::read(file)? {
+        Ok(text) => text,
+        Err(refused) => return Ok((Vec::new(), Import { refused: vec![refused], ..Import::default() })),
+    };
+    let (written, mut refused) = policies::lines(&file.display().to_string(), &text);
+    let lines = written.len();
+    let import = plan::outbound(written, Vec::new(), &MainCf::default(), mode, &mut Unique::default());
+    refused.extend(import.refused);
+    refused.sort_by_key(|refused| refused.line);
+    let head = vec![
+        format!("Imported from {}: {lines} entries of smtp_tls_policy_maps, {} not imported.", file.display(), refused.len()),
+        "What Postfix does without the table is taken for `may`: smtp_tls_security_level and [mta] level say what it is."
+            .to_owned(),
+    ];
+    Ok((head, Import { refused, ..import }))
+}
+
+/// Where check_sender_access may stand.
+const RESTRICTIONS: [&str; 7] = [
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+    "smtpd_data_restrictions",
+    "smtpd_end_of_data_restrictions",
+];
+
+fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, Import), Failure> {
+    // postconf(1) is run elsewhere.
+    let directory = config_dir.map(config::absolute);
+    let settings = postconf::settings(directory.as_deref())?;
+    let version = settings.version().map_err(postconf::Error::from)?;
+    let postmap =
+        Postmap { config_directory: directory, queue_directory: settings.main("queue_directory").into() };
+    let installed = Installed { settings: &settings, postmap: &postmap };
+
+    let list = settings.main("smtp_tls_policy_maps");
+    let (written, mut refused) = installed.entries("smtp_tls_policy_maps", list)?;
+    let entries = written.len();
+    let (ways, unread) = installed.entries("transport_maps", settings.main("transport_maps"))?;
+    refused.extend(unread);
+    let services = settings.running("smtp").filter_map(|service| service.name.split('/').next());
+    let services: HashSet<String> = services.map(str::to_owned).collect();
+    let mut ways = routes::read(ways, &services);
+    if settings.main("parent_domain_matches_subdomains").contains("transport_maps") && !ways.is_empty() {
+        ways.clear();
+        refused.push(of_main_cf(
+            "parent_domain_matches_subdomains",
+            "its transport_maps has no form in connectors",
+        ));
+    }
+    let main_cf = main_cf(&settings);
+    let mut names = Unique::default();
+    let mut import = plan::outbound(written, ways, &main_cf, mode, &mut names);
+    refused.append(&mut import.refused);
+    refused.extend(elsewhere(&settings));
+    let (inbound, not) = of_senders(&installed, mode, &mut names)?;
+    import.drafts.extend(inbound);
+    refused.extend(not);
+    let head = vec![
+        format!(
+            "Imported from the tables of Postfix {version}: {entries} entries of smtp_tls_policy_maps, {} of all tables not \
+                 imported.",
+            refused.len()
+        ),
+        format!("What Postfix does without them is `{}`: [mta] level has to say that.", main_cf.level),
+        format!(
+            "{} entries of transport_maps lead to smart hosts that have no policy, and stay as they are.",
+            import.unsaid
+        ),
+    ];
+    Ok((head, Import { refused, ..import }))
+}
+
+fn of_main_cf(setting: &str, reason: &str) -> Refused {
+    Refused { file: "main.cf".to_owned(), line: None, subject: setting.to_owned(), reason: reason.to_owned() }
+}
+
+fn main_cf(settings: &Settings) -> MainCf {
+    let main = |name: &str| settings.main(name).to_owned();
+    MainCf {
+        level: level(settings),
+        verify_match: main("smtp_tls_verify_cert_match"),
+        secure_match: main("smtp_tls_secure_cert_match"),
+        fingerprint_match: main("smtp_tls_fingerprint_cert_match"),
+        digest: main("smtp_tls_fingerprint_digest"),
+        queue_directory: Some(main("queue_directory").into()),
+        is_chrooted: settings.service("smtp/unix").is_some_and(|service| settings.is_chrooted(service)),
+    }
+}
+
+/// What mail without a policy has (smtp_tls_policy.c:global_tls_level); `none` is no weaker to connectors than `may`.
+fn level(settings: &Settings) -> Level {
+    let is = |name: &str| settings.main(name) == "yes";
+    match Level::from_word(settings.main("smtp_tls_security_level")) {
+        Some(level) => level,
+        None if !settings.main("smtp_tls_security_level").is_empty() || !is("smtp_enforce_tls") => Level::May,
+        None if is("smtp_tls_enforce_peername") => Level::Verify,
+        None => Level::Encrypt,
+    }
+}
+
+/// Services that obey other tables than main.cf's.
+fn elsewhere(settings: &Settings) -> Vec<Refused> {
+    let named = |name: &str, value: &str| match name {
+        "smtp_tls_policy_maps" => !value.is_empty(),
+        _ => RESTRICTIONS.contains(&name) && value.contains("check_sender_access"),
+    };
+    let all = settings
+        .services()
+        .flat_map(|service| service.all().map(move |(name, value)| (service, name, value)));
+    all.filter(|(_, name, value)| named(name, value))
+        .map(|(service, name, _)| Refused {
+            file: "master.cf".to_owned(),
+            line: None,
+            subject: service.name.clone(),
+            reason: format!("its own {name} was not looked at"),
+        })
+        .collect()
+}
+
+fn of_senders(
+    installed: &Installed<'_>,
+    mode: Mode,
+    names: &mut Unique,
+) -> Result<(Vec<Draft>, Vec<Refused>), Failure> {
+    let settings = installed.settings;
+    let classes = tables(settings.main("smtpd_restriction_classes"));
+    let classes: HashMap<String, String> =
+        classes.into_iter().map(|class| (class.to_owned(), settings.main(class).to_owned())).collect();
+    let parents = settings.main("parent_domain_matches_subdomains").contains("smtpd_access_maps");
+    let access = Access { classes, parents, code: settings.main("plaintext_reject_code").to_owned() };
+    let (mut all, mut refused) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for setting in RESTRICTIONS {
+        let words = tables(settings.main(setting));
+        for (word, table) in words.iter().zip(words.iter().skip(1)) {
+            if *word == "check_sender_access" && seen.insert(*table) {
+                let (entries, not) = installed.entries(setting, table)?;
+                all.extend(entries);
+                refused.extend(not);
+            }
+        }
+    }
+    let (drafts, not) = senders::inbound(&all, &access, mode, names);
+    refused.extend(not);
+    Ok((drafts, refused))
+}

@@ -1,0 +1,200 @@
+//! Connectors of a list that is kept in a spreadsheet.
+//!
+//! A row is a domain, and the first row says which column is what: `domain` and `level` have to be there; `names`,
+//! `contact`, `name`, `comment`, `owner` and `agreement` may be. It is read as spreadsheets write it: separated by commas,
+//! semicolons or tabs, UTF-8 with or without a byte order mark, fields in double quotes (RFC 4180), lines that end with CRLF
+//! or LF. Rows that demand the same and name the same people are one connector.
+//!
+//! A row that demands something else than was meant is worse than none: what cannot be read as written is refused, and so
+//! is the last row where it may have been cut short. A column that nobody knows is told.
+
+use std::collections::HashMap;
+
+use crate::config;
+use crate::migrate::{Draft, Names, OutboundTerms, People, Refused, Terms, Unique};
+use crate::model::{Level, Mode, Pattern};
+
+mod columns;
+mod rows;
+
+use columns::{Column, Columns};
+use rows::Row;
+
+/// What came of a list.
+#[derive(Debug, Default)]
+pub struct Import {
+    /// The connectors.
+    pub drafts: Vec<Draft>,
+    /// Rows that are none.
+    pub refused: Vec<Refused>,
+    /// Rows with a domain.
+    pub rows: usize,
+}
+
+/// What the rows of one connector have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Shared {
+    name: String,
+    level: Level,
+    names: Vec<String>,
+    people: [String; 4],
+}
+
+/// A connector, and its domains with their lines.
+struct Group {
+    shared: Shared,
+    domains: Vec<Pattern>,
+}
+
+/// Reads a list. `file` is its name.
+pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Import {
+    let mut import = Import::default();
+    let refused = |line, subject: &str, reason: String| Refused {
+        file: file.to_owned(),
+        line,
+        subject: subject.to_owned(),
+        reason,
+    };
+    let mut rows = match rows::of(text) {
+        Ok(rows) => rows,
+        Err(why) => {
+            import.refused.push(refused(why.line, "", why.why));
+            return import;
+        }
+    };
+    let columns = match rows.next() {
+        Some(Ok(titles)) => Columns::of(&titles),
+        Some(Err(why)) => Err((why.line, why.why)),
+        None => Err((None, "there is no row in it".to_owned())),
+    };
+    let columns = match columns {
+        Ok(columns) => columns,
+        Err((line, why)) => {
+            import.refused.push(refused(line, "", why));
+            return import;
+        }
+    };
+    for title in &columns.unknown {
+        let why = "no column that connectors have anything of; they have domain, level, names, contact, name, comment, \
+                   owner and agreement";
+        import.refused.push(refused(Some(1), title, why.to_owned()));
+    }
+    let mut groups: Vec<Group> = Vec::new();
+    let mut by_shared: HashMap<Shared, usize> = HashMap::new();
+    let mut lines: HashMap<String, usize> = HashMap::new();
+    for row in rows {
+        let row = match row {
+            Ok(row) => row,
+            Err(why) => {
+                import.refused.push(refused(why.line, "", why.why));
+                continue;
+            }
+        };
+        if row.fields.iter().all(|field| field.trim().is_empty()) {
+            continue;
+        }
+        import.rows += 1;
+        match read(&row, &columns) {
+            Ok((pattern, shared)) => {
+                let entries: Vec<String> = pattern.entries().map(|entry| entry.to_string()).collect();
+                if let Some(first) = entries.iter().find_map(|entry| lines.get(entry)) {
+                    let why = format!("line {first} is about the same domain");
+                    import.refused.push(refused(Some(row.line), &pattern.to_string(), why));
+                    continue;
+                }
+                lines.extend(entries.into_iter().map(|entry| (entry, row.line)));
+                let number = *by_shared.entry(shared).or_insert_with_key(|shared| {
+                    groups.push(Group { shared: shared.clone(), domains: Vec::new() });
+                    groups.len() - 1
+                });
+                if let Some(group) = groups.get_mut(number) {
+                    group.domains.push(pattern);
+                }
+            }
+            Err(why) => {
+                let subject = columns.field(&row, Column::Domain);
+                import.refused.push(refused(Some(row.line), subject, why));
+            }
+        }
+    }
+    import.drafts = groups.iter().map(|group| draft(group, mode, unique)).collect();
+    import
+}
+
+fn read(row: &Row, columns: &Columns) -> Result<(Pattern, Shared), String> {
+    if row.fields.len() > columns.count {
+        return Err(format!("{} fields, and the first row has {}", row.fields.len(), columns.count));
+    }
+    let field = |column| columns.field(row, column);
+    let domain = field(Column::Domain);
+    if domain.is_empty() {
+        return Err("no domain".to_owned());
+    }
+    let pattern = config::domain_pattern(domain)?;
+    let word = field(Column::Level).to_ascii_lowercase();
+    let level = Level::from_word(&word).ok_or_else(|| {
+        format!(
+            "`{}` is no TLS level; they are encrypt, verify, secure, dane-only, dane and may",
+            field(Column::Level)
+        )
+    })?;
+    if level == Level::Fingerprint {
+        return Err("`fingerprint` needs digests, for which there is no column".to_owned());
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in field(Column::Names).split([' ', ',', ';', '\t', '\n', '\r']).filter(|name| !name.is_empty())
+    {
+        let name = config::server_name(name)?.to_string();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if !names.is_empty() && !level.judges_chain() {
+        return Err(format!("names mean nothing at `{level}`; they need secure or verify"));
+    }
+    let people = [Column::Comment, Column::Contact, Column::Owner, Column::Agreement];
+    let people = people.map(|column| field(column).to_owned());
+    Ok((pattern, Shared { name: field(Column::Name).to_owned(), level, names, people }))
+}
+
+fn draft(group: &Group, mode: Mode, unique: &mut Unique) -> Draft {
+    let Group { shared: Shared { name, level, names, people }, domains } = group;
+    let mut notes = Vec::new();
+    let names = match (level, names.is_empty()) {
+        (_, false) => Names::Of(names.clone()),
+        (Level::Secure, true) => {
+            notes.push(
+                "The list has no names for it: the certificate must show the domain of the mail or a name below it, as \
+                 with `secure` in Postfix"
+                    .to_owned(),
+            );
+            Names::Domain
+        }
+        (_, true) => Names::Unsaid,
+    };
+    let first = domains.first().and_then(Pattern::domain).map_or("everyone", |name| name.as_str());
+    let wanted = match (name.is_empty(), domains.len()) {
+        (false, _) => name.clone(),
+        (true, 1) => first.to_owned(),
+        (true, _)
+            if people.iter().all(String::is_empty) && matches!(names, Names::Domain | Names::Unsaid) =>
+        {
+            level.word().to_owned()
+        }
+        (true, _) => format!("{first} and others"),
+    };
+    let [comment, contact, owner, agreement] =
+        people.clone().map(|text| Some(text).filter(|text| !text.is_empty()));
+    let domains = domains.iter().map(ToString::to_string).collect();
+    Draft {
+        name: unique.name(&wanted, level.word()),
+        mode,
+        notes,
+        terms: Terms::Outbound(OutboundTerms { names, ..OutboundTerms::new(domains, *level) }),
+        people: People { comment, contact, owner, agreement },
+    }
+}
+
+#[cfg(test)]
+#[path = "csv_tests.rs"]
+mod tests;
