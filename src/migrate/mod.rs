@@ -8,6 +8,7 @@
 //! changed, guessed or left out is a note of the draft.
 
 mod draft;
+pub mod exchange;
 mod name;
 mod refused;
 mod written;

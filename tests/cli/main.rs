@@ -11,6 +11,7 @@ mod doctor;
 mod doctor_exim;
 mod explain;
 mod export;
+mod import_exchange;
 mod kept;
 mod list;
 mod monitoring;
