@@ -20,8 +20,8 @@ pub(super) enum Source {
     /// in test mode, only with -IsTransportRuleScoped $true and -IncludeTestModeConnectors $true: export these too.
     ///
     /// What Exchange has disabled is in the mode `off`, and so is what it uses by something else than domains, such as mail
-    /// flow rules. Nothing demands less than in Exchange. CertificateValidation becomes `verify`, which also demands the
-    /// name of the host.
+    /// flow rules. No TLS level is weaker than that of Exchange: CertificateValidation becomes `verify`, which also demands
+    /// the name of the host. What there is no word for, such as the search for revoked certificates, stands in a comment.
     Exchange(exchange::Options),
 }
 

@@ -43,7 +43,7 @@ impl Making {
         if !of.flag_there("Enabled")? {
             making.off("Exchange has it disabled.");
         }
-        let comment = of.text("Comment")?.map(|comment| {
+        let comment = of.words("Comment")?.map(|comment| {
             if comment.chars().count() > COMMENT {
                 making.note(format!("The comment was longer; these are its first {COMMENT} characters."));
             }
@@ -54,7 +54,7 @@ impl Making {
 
     /// The draft; its name is still the one of Exchange.
     pub(super) fn draft(self, of: Properties<'_>, terms: Terms, people: People) -> Result<Draft, Refusal> {
-        let name = of.text("Name")?.unwrap_or_default().to_owned();
+        let name = of.words("Name")?.unwrap_or_default().to_owned();
         let mode = if self.is_off { Mode::Off } else { Mode::Report };
         Ok(Draft { name, mode, notes: self.notes, terms, people })
     }

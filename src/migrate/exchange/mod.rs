@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Every draft is in the mode `report`, or `off` where Exchange has it off or decides by something that we do not know.
-//! Where Exchange and we differ, the draft demands as much or more, and says so in a note; where that cannot be, there is
-//! no draft but a reason. A file that is broken anywhere is not imported at all: the rest of it may have had the connector
+//! A level is never weaker than Exchange's, and where there is none that is as strong there is no draft but a reason. What
+//! Postfix cannot be told beside a level, revocation and the partner's own policies, is said in a note. A file that is broken anywhere is not imported at all: the rest of it may have had the connector
 //! that matters.
 
 mod broken;
@@ -142,7 +142,7 @@ impl Exports {
             }
         }
         if again > 0 {
-            remarks.push(format!("{again} connectors are in more than one export, and imported once"));
+            remarks.push(format!("in more than one export, and imported once: {again}"));
         }
         if hides(&records) {
             remarks.push(HIDDEN.to_owned());

@@ -25,11 +25,9 @@ pub(super) fn draft(record: &Record, nowhere: &str) -> Result<Draft, Refusal> {
              needed here.",
         );
     }
-    let asked = security::asked(of, "TlsSettings")?.unwrap_or(Asked::Opportunistic);
-    let (tls, names) = security::level(of, asked, &domains, &way, &mut making)?;
-    let (tls, names) = dane(of, (tls, names), &mut making)?;
+    let (tls, names) = demand(of, &domains, &way, &mut making)?;
     let test_recipients = recipients(of, &domains, &mut making)?;
-    others(of, &mut making)?;
+    others(of, &mut making);
 
     let terms =
         OutboundTerms { names, route: way.hosts, test_recipients, ..OutboundTerms::new(domains, tls) };
@@ -113,34 +111,43 @@ fn way(of: Properties<'_>, making: &mut Making) -> Result<Way, Refusal> {
     Ok(Way::default())
 }
 
-/// DANE beside the level, of which Postfix takes one.
-fn dane(of: Properties<'_>, asked: (Level, Names), making: &mut Making) -> Result<(Level, Names), Refusal> {
+/// The level and the names. Exchange has DANE beside them, and Postfix takes one level.
+fn demand(
+    of: Properties<'_>,
+    domains: &[String],
+    way: &Way,
+    making: &mut Making,
+) -> Result<(Level, Names), Refusal> {
+    let asked = security::asked(of, "TlsSettings")?.unwrap_or(Asked::Opportunistic);
     let dane = of.text("SmtpDaneMode")?.unwrap_or("None");
-    let sts = of.text("MtaStsMode")?.unwrap_or("None");
-    let known = |word: &str, known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
-    if !known(dane, &["None", "Opportunistic", "Mandatory"]) {
+    let is = |word: &str| dane.eq_ignore_ascii_case(word);
+    if !(is("None") || is("Opportunistic") || is("Mandatory")) {
         return Err(of.refuse(
             "SmtpDaneMode",
             format_args!("is {}; None, Opportunistic and Mandatory are known", shown(dane)),
         ));
     }
-    let (level, names) = asked;
-    if known(dane, &["Mandatory"]) {
-        if matches!(level, Level::May | Level::Encrypt) {
-            making.note("SmtpDaneMode is Mandatory: `dane-only` demands it, and with it TLS.");
-            return Ok((Level::DaneOnly, Names::Unsaid));
+    if is("Mandatory") && matches!(asked, Asked::Opportunistic | Asked::Encryption) {
+        making.note("SmtpDaneMode is Mandatory: `dane-only` demands it, and with it TLS.");
+        if way.has_address {
+            making.note("A smart host is an address, and an address has no TLSA records: in force all mail would wait.");
         }
+        return Ok((Level::DaneOnly, Names::Unsaid));
+    }
+    let demand = security::level(of, asked, domains, way, making)?;
+    if is("Mandatory") {
         making.off(
             "SmtpDaneMode is Mandatory, beside the demand on the certificate's chain: Postfix takes one level, and neither \
              says both. Choose `dane-only` or this one.",
         );
-        return Ok((level, names));
     }
     let mut lost = Vec::new();
-    if known(dane, &["Opportunistic"]) {
+    if is("Opportunistic") {
         lost.push("TLSA records (SmtpDaneMode)");
     }
-    if !known(sts, &["None"]) {
+    if of.told("MtaStsMode").is_some()
+        && !of.text("MtaStsMode")?.is_some_and(|mode| mode.eq_ignore_ascii_case("None"))
+    {
         lost.push("an MTA-STS policy (MtaStsMode)");
     }
     if !lost.is_empty() {
@@ -150,7 +157,7 @@ fn dane(of: Properties<'_>, asked: (Level, Names), making: &mut Making) -> Resul
             lost.join(" or ")
         ));
     }
-    Ok((level, names))
+    Ok(demand)
 }
 
 /// Whom a test mail may go to: somebody in the connector's domains.
@@ -173,14 +180,13 @@ fn recipients(of: Properties<'_>, domains: &[String], making: &mut Making) -> Re
 }
 
 /// What has nothing to do with TLS, and has no place here.
-fn others(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
+fn others(of: Properties<'_>, making: &mut Making) {
     for (name, what) in [
         ("CloudServicesMailEnabled", "it keeps Exchange's own headers"),
         ("SenderRewritingEnabled", "it rewrites senders (SRS)"),
     ] {
-        if of.is_set(name)? {
+        if of.told(name).is_some() {
             making.note(format!("{name} has no counterpart here: {what}."));
         }
     }
-    Ok(())
 }

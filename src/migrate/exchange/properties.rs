@@ -98,6 +98,26 @@ impl<'r> Properties<'r> {
         Ok(self.flag(name)? == Some(true))
     }
 
+    /// What people wrote for people: whatever it begins with, it is theirs.
+    pub(super) fn words(self, name: &str) -> Result<Option<&'r str>, Refusal> {
+        match self.find(name) {
+            Some(Value::Text(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+            _ => self.text(name),
+        }
+    }
+
+    /// What is there of a property that decides nothing, for a note; `None` where it is not there, or false or empty.
+    pub(super) fn told(self, name: &str) -> Option<String> {
+        match self.find(name)? {
+            Value::Null | Value::Bool(false) => None,
+            Value::Bool(true) => Some("true".to_owned()),
+            Value::Number(text) => Some(shown(text)),
+            Value::Text(text) => Some(shown(text)).filter(|_| !text.trim().is_empty()),
+            Value::List(values) => Some("a list".to_owned()).filter(|_| !values.is_empty()),
+            Value::Object => Some("an object".to_owned()),
+        }
+    }
+
     /// A text; `None` where it is not there, `$null` or empty.
     pub(super) fn text(self, name: &str) -> Result<Option<&'r str>, Refusal> {
         match self.find(name) {

@@ -21,6 +21,7 @@ pub(super) fn ranges(
 ) -> Result<Vec<String>, Refusal> {
     let mut ranges: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
+    let mut made = 0;
     let mut widened = Vec::new();
     for text in texts {
         let read = match text.split_once('-') {
@@ -37,10 +38,11 @@ pub(super) fn ranges(
                 of.refuse(name, format_args!("has {}, which is no address and no range", shown(text)))
             );
         };
-        ranges.extend(read.into_iter().filter(|range| seen.insert(*range)).map(written));
-        if ranges.len() > MAX_RANGES {
+        made += read.len();
+        if made > MAX_RANGES {
             return Err(of.refuse(name, format_args!("stands for more than {MAX_RANGES} ranges")));
         }
+        ranges.extend(read.into_iter().filter(|range| seen.insert(*range)).map(written));
     }
     if !widened.is_empty() {
         making.note(format!("Ranges written with a host in them: {}.", widened.join(", ")));

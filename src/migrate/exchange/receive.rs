@@ -32,9 +32,8 @@ pub(super) fn draft(record: &Record) -> Result<Draft, Refusal> {
 }
 
 fn others(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
-    let elsewhere: Vec<&str> =
-        of.list("Bindings")?.into_iter().filter(|binding| !binding.trim_end().ends_with(":25")).collect();
-    if !elsewhere.is_empty() {
+    let usual = |bindings: Vec<&str>| bindings.iter().all(|binding| binding.ends_with(":25"));
+    if !of.list("Bindings").is_ok_and(usual) {
         making.note(
             "Bindings: in Exchange it is for ports other than 25 too; here it is for every smtpd(8) that asks.",
         );
@@ -45,7 +44,7 @@ fn others(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
              export, Exchange demands a client certificate. Give each of them a connector with require.certificate.",
         );
     }
-    if !of.list("TlsDomainCapabilities")?.is_empty() {
+    if of.told("TlsDomainCapabilities").is_some() {
         making.note("TlsDomainCapabilities gives rights to certificates, and demands nothing: left out.");
     }
     making.note("Of several receive connectors Exchange takes the one with the narrowest range; here all of them apply.");

@@ -1,7 +1,7 @@
 //! `Get-SendConnector`: from Exchange on premises outwards.
 
 use super::making::Making;
-use super::properties::{Properties, Refusal, shown};
+use super::properties::{Properties, Refusal};
 use super::record::Record;
 use super::route::{self, Way};
 use super::security::{self, Asked};
@@ -68,27 +68,22 @@ fn others(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
              export, Exchange demands TLS with certificates on both sides. Give each of them a connector with `secure`.",
         );
     }
-    if of.text("TlsCertificateName")?.is_some() {
+    if of.told("TlsCertificateName").is_some() {
         making.note("TlsCertificateName: our own certificate is set in main.cf, smtp_tls_cert_file, for all partners.");
     }
-    if let Some(method) =
-        of.text("SmartHostAuthMechanism")?.filter(|method| !method.eq_ignore_ascii_case("None"))
-    {
-        making.note(format!(
-            "SmartHostAuthMechanism is {}: passwords belong into smtp_sasl_password_maps.",
-            shown(method)
-        ));
-    }
-    if of.is_set("CloudServicesMailEnabled")? {
+    if of.told("CloudServicesMailEnabled").is_some() {
         making.note("CloudServicesMailEnabled has no counterpart here: it keeps Exchange's own headers.");
     }
-    if of.is_set("IsScopedConnector")? {
+    if of.told("IsScopedConnector").is_some() {
         making.note("IsScopedConnector: it was for servers of one site only; here it is for all mail.");
     }
-    if let Some(policies) =
-        of.text("ErrorPolicies")?.filter(|policies| !policies.eq_ignore_ascii_case("Default"))
-    {
-        making.note(format!("ErrorPolicies is {}, which has no counterpart here.", shown(policies)));
+    for (name, usual, what) in [
+        ("SmartHostAuthMechanism", "\"None\"", "passwords belong into smtp_sasl_password_maps"),
+        ("ErrorPolicies", "\"Default\"", "this has no counterpart here"),
+    ] {
+        if let Some(told) = of.told(name).filter(|told| !told.eq_ignore_ascii_case(usual)) {
+            making.note(format!("{name} is {told}: {what}."));
+        }
     }
     Ok(())
 }

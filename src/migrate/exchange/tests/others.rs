@@ -130,7 +130,11 @@ fn connectors_on_premises() {
         "refused: `RequireTLS` is false: it demands nothing",
         &["nothing to import"],
     );
-    becomes(&receive(&[("Bindings", "[\"0.0.0.0:587\"]")]), "mode = \"report\"", &["every smtpd(8)"]);
+    for bindings in ["[\"0.0.0.0:587\"]", "[{\"Port\": 25}]"] {
+        becomes(&receive(&[("Bindings", bindings)]), "mode = \"report\"", &["every smtpd(8)"]);
+    }
+    // What only makes a note need not be understood.
+    becomes(&send(&[("ErrorPolicies", "3")]), "mode = \"report\"", &["ErrorPolicies is \"3\""]);
     becomes("{\"Name\": \"x\"}", "refused: it is none of what", &["all properties"]);
     becomes(
         "{\"Name\": \"x\", \"SenderDomains\": [], \"UseMXRecord\": true}",

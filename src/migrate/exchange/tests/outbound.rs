@@ -35,8 +35,8 @@ fn levels_are_no_weaker_than_those_of_exchange() {
         (vec![("SmtpDaneMode", "\"Mandatory\"")], "tls = \"dane-only\"", &["SmtpDaneMode is Mandatory"]),
         (
             vec![("SmtpDaneMode", "\"Mandatory\""), ("TlsSettings", "null")],
-            "tls = \"dane-only\"",
-            &["Mandatory"],
+            "tls = \"dane-only\" # SmtpDaneMode is Mandatory: `dane-only` demands it, and with it TLS.",
+            &[],
         ),
         // On premises nothing is said of them.
         (vec![("SmtpDaneMode", ""), ("MtaStsMode", "")], "tls = \"encrypt\"", &[]),
@@ -94,6 +94,17 @@ fn routes() {
         &outbound(&[("SmartHosts", "[\"a.b\"]")]),
         &format!("{REPORT}tls = \"encrypt\""),
         &["does not use with UseMXRecord"],
+    );
+}
+
+#[test]
+fn dane_at_an_address() {
+    let dane = ("SmtpDaneMode", "\"Mandatory\"");
+    let others = [dane, ("UseMXRecord", "false"), ("SmartHosts", "[\"192.0.2.1\"]")];
+    becomes(
+        &outbound(&others),
+        &format!("{REPORT}route = [\"[192.0.2.1]\"]; tls = \"dane-only\""),
+        &["no TLSA records"],
     );
 }
 
@@ -188,6 +199,12 @@ fn people_and_recipients() {
              \"line\\u000A\\\"two\\\"\""
         ),
         &["Left out 2 of ValidationRecipients"],
+    );
+    let typed = ("Comment", "\"System.Mail partner\"");
+    becomes(
+        &outbound(&[typed]),
+        &format!("{REPORT}tls = \"encrypt\"; comment = \"System.Mail partner\""),
+        &[],
     );
     let long = format!("\"{}\"", "x".repeat(1001));
     becomes(&outbound(&[("Comment", &long)]), REPORT, &["The comment was longer"]);
