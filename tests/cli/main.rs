@@ -12,6 +12,7 @@ mod doctor_exim;
 mod explain;
 mod export;
 mod import_exchange;
+mod import_hostile;
 mod kept;
 mod list;
 mod monitoring;

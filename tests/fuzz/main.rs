@@ -52,4 +52,5 @@ targets! {
     domain: 16_000
     configuration: 4_000
     certificate: 8_000
+    exchange: 8_000
 }

@@ -11,6 +11,7 @@
 mod certificate;
 mod configuration;
 mod domain;
+mod exchange;
 mod exim;
 mod inbound;
 mod naive;
@@ -35,6 +36,7 @@ use connectord::protocol::Error;
 pub use certificate::certificate;
 pub use configuration::configuration;
 pub use domain::domain;
+pub use exchange::exchange;
 pub use exim::exim;
 pub use netstring::netstring;
 pub use policy::policy;
