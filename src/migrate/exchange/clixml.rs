@@ -91,7 +91,11 @@ impl<'t> Reading<'t, '_> {
             self.start = offset(self.xml.error_position());
             let place = self.place();
             match error {
-                Error::Syntax(_) => Broken::new(place, CUT_SHORT),
+                // A tag, a comment or the like that has no end.
+                Error::Syntax(error) => {
+                    let told = printable(&error.to_string(), 200);
+                    Broken::new(place, format!("the file was cut short, or this is no XML: {told}"))
+                }
                 Error::Io(_)
                 | Error::IllFormed(_)
                 | Error::InvalidAttr(_)

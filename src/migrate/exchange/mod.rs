@@ -129,7 +129,7 @@ impl Exports {
                         Ok(()) => drafts.push(draft),
                         Err(first) => {
                             let reason = format!(
-                                "it is about the same mail as `{first}` and another one that is off already; choose one in Exchange"
+                                "it is about the same mail as `{first}`, and there can be one for it in each mode: choose one"
                             );
                             refused.push(refuse(Refusal { place: record.place, reason }));
                         }

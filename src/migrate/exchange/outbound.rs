@@ -89,14 +89,11 @@ fn domains(of: Properties<'_>, nowhere: &str, making: &mut Making) -> Result<Vec
     if !domains.is_empty() {
         return Ok(domains);
     }
-    let scoped = ["IsTransportRuleScoped", "AllAcceptedDomains", "RouteAllMessagesViaOnPremises"];
-    for name in scoped {
-        if of.is_set(name)? {
-            making.note(format!(
-                "Exchange has no domains for it; {nowhere} stands for those that it is to be for."
-            ));
-            return Ok(vec![nowhere.to_owned()]);
-        }
+    if making.is_off() {
+        making.note(format!(
+            "Exchange has no domains for it; {nowhere} stands for those that it is to be for."
+        ));
+        return Ok(vec![nowhere.to_owned()]);
     }
     Err(of.refuse("RecipientDomains", "is empty: the connector is for no domain"))
 }

@@ -219,9 +219,16 @@ impl<'r> Properties<'r> {
     }
 }
 
-/// Whether a text is the name of a type, which is what Export-Csv writes for a list: `System.String[]`.
+/// Whether a text is the name of a type, or what PowerShell makes of a table, which is what Export-Csv writes for a list:
+/// `System.String[]`. A domain may begin with `system.`, and has no brackets.
 fn is_type(text: &str) -> bool {
-    ["System.", "Microsoft.Exchange.", "Deserialized.", "@{"]
-        .iter()
-        .any(|head| text.trim_start().get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head)))
+    let heads = [
+        "System.Collections.",
+        "Microsoft.Exchange.Data.",
+        "Deserialized.System.",
+        "Deserialized.Microsoft.",
+        "@{",
+    ];
+    let text = text.trim_start();
+    text.contains("[]") || text.contains('`') || heads.iter().any(|head| text.starts_with(head))
 }

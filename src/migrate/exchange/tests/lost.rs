@@ -35,6 +35,10 @@ fn what_an_export_has_destroyed_is_refused_with_the_command() {
     }
     let twice = outbound(&[]).replace("\"TestMode\"", "\"enabled\": false, \"TestMode\"");
     becomes(&twice, "refused: `enabled` is there twice", &["which one counts"]);
+    for domain in ["system.example", "Microsoft.Exchange", "deserialized.example"] {
+        let domains = format!("[\"{domain}\"]");
+        becomes(&outbound(&[("RecipientDomains", &domains)]), "mode = \"report\"", &[&domain.to_lowercase()]);
+    }
     // The words of true and false are as good.
     becomes(&outbound(&[("Enabled", "\"True\"")]), &format!("{REPORT}tls = \"encrypt\""), &[]);
     becomes(&outbound(&[("Enabled", "\"False\"")]), "mode = \"off\"", &["disabled"]);
