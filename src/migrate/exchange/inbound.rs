@@ -98,8 +98,8 @@ fn certificate(of: Properties<'_>, making: &mut Making) -> Result<Option<String>
     }
     if !restricted {
         making.note(format!(
-            "TlsSenderCertificateName is {name}, but RestrictDomainsToCertificate is false: Exchange did not refuse mail for \
-             it. To demand it: require.certificate.names = [\"{name}\"]."
+            "TlsSenderCertificateName is {name}, but RestrictDomainsToCertificate is false: by its manual Exchange refuses no \
+             mail for it. To demand it: require.certificate.names = [\"{name}\"]."
         ));
         return Ok(None);
     }

@@ -7,8 +7,9 @@
 //!
 //! Every draft is in the mode `report`, or `off` where Exchange has it off or decides by something that we do not know.
 //! A level is never weaker than Exchange's, and where there is none that is as strong there is no draft but a reason. What
-//! Postfix cannot be told beside a level, revocation and the partner's own policies, is said in a note. A file that is broken anywhere is not imported at all: the rest of it may have had the connector
-//! that matters.
+//! Postfix cannot be told beside a level, revocation and the partner's own policies, is said in a note.
+//!
+//! A file that is broken anywhere is not imported at all: the rest of it may have had the connector that matters.
 
 mod broken;
 mod budget;
