@@ -73,7 +73,8 @@ pub(super) fn ranges(reading: &mut Reading, item: Item<'_>, purpose: Use) -> Vec
     ranges
 }
 
-fn parse(text: &str) -> Result<IpNet, (String, String)> {
+/// Reads a range; why it is none, and what to do.
+pub(super) fn parse(text: &str) -> Result<IpNet, (String, String)> {
     let refuse = |message: String, help: &str| Err((message, help.to_owned()));
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),

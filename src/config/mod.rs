@@ -41,6 +41,7 @@ mod server;
 mod source;
 mod suggestion;
 mod table;
+pub(crate) mod value;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -30,6 +30,11 @@ impl Refusal {
         Refusal { message: message.into(), help: help.into() }
     }
 
+    /// Why alone.
+    pub fn into_message(self) -> String {
+        self.message
+    }
+
     /// Tells it.
     pub fn told(self, reading: &mut Reading, place: Place) {
         reading.problem(place, self.message, self.help);

@@ -9,6 +9,7 @@
 
 pub mod csv;
 mod draft;
+pub mod exchange;
 pub mod kit;
 mod name;
 pub mod postfix;

@@ -12,6 +12,8 @@ mod doctor_exim;
 mod explain;
 mod export;
 mod import;
+mod import_exchange;
+mod import_hostile;
 mod kept;
 mod list;
 mod monitoring;

@@ -54,4 +54,5 @@ targets! {
     certificate: 8_000
     policy_table: 3_000
     list: 3_000
+    exchange: 8_000
 }

@@ -4,6 +4,7 @@
 //! its place. It ends with 1 if there was anything of that kind; what could be imported is written all the same.
 
 mod csv;
+mod exchange;
 mod input;
 mod installed;
 mod mode;
@@ -32,6 +33,16 @@ pub(super) enum Source {
     /// with spaces between them), `contact`, `name`, `comment`, `owner` and `agreement` may be. Rows that have everything
     /// but the domain in common are one connector.
     Csv(csv::Options),
+    /// Make connectors of those of Exchange, online or on premises
+    ///
+    /// In Exchange: `Get-OutboundConnector | ConvertTo-Json -Depth 4 | Out-File -Encoding utf8 outbound.json`, and the same
+    /// of Get-InboundConnector; or with Export-Clixml. Get-OutboundConnector shows connectors for mail flow rules, and those
+    /// in test mode, only with -IsTransportRuleScoped $true and -IncludeTestModeConnectors $true: export these too.
+    ///
+    /// What Exchange has disabled is in the mode `off`, and so is what it uses by something else than domains, such as mail
+    /// flow rules. No TLS level is weaker than that of Exchange: CertificateValidation becomes `verify`, which also demands
+    /// the name of the host. What there is no word for, such as the search for revoked certificates, stands in a comment.
+    Exchange(exchange::Options),
 }
 
 pub(super) fn run(source: &Source, settings: &Settings, out: &mut Output) -> Result<Exit, Failure> {
@@ -41,5 +52,6 @@ pub(super) fn run(source: &Source, settings: &Settings, out: &mut Output) -> Res
     match source {
         Source::Postfix(options) => postfix::run(options, out),
         Source::Csv(options) => csv::run(options, out),
+        Source::Exchange(options) => exchange::run(options, out),
     }
 }

@@ -11,6 +11,7 @@
 mod certificate;
 mod configuration;
 mod domain;
+mod exchange;
 mod exim;
 mod imported;
 mod inbound;
@@ -36,6 +37,7 @@ use connectord::protocol::Error;
 pub use certificate::certificate;
 pub use configuration::configuration;
 pub use domain::domain;
+pub use exchange::exchange;
 pub use exim::exim;
 pub use imported::{list, policy_table};
 pub use netstring::netstring;

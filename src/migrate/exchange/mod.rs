@@ -1,0 +1,214 @@
+//! Connectors of Exchange: what `Get-OutboundConnector`, `Get-InboundConnector`, `Get-SendConnector` and
+//! `Get-ReceiveConnector` show, as JSON or Clixml.
+//!
+//! ```text
+//! bytes -> encoding -> json | clixml -> Record -> outbound | inbound | send | receive -> Draft
+//! ```
+//!
+//! Every draft is in the mode `report`, or `off` where Exchange has it off or decides by something that we do not know.
+//! A level is never weaker than Exchange's, and where there is none that is as strong there is no draft but a reason. What
+//! Postfix cannot be told beside a level, revocation and the partner's own policies, is said in a note.
+//!
+//! A file that is broken anywhere is not imported at all: the rest of it may have had the connector that matters.
+
+mod broken;
+mod budget;
+mod claims;
+mod clixml;
+mod encoding;
+mod escapes;
+mod inbound;
+mod json;
+mod making;
+mod outbound;
+mod place;
+mod properties;
+mod ranges;
+mod receive;
+mod record;
+mod route;
+mod security;
+mod send;
+mod spaces;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use broken::Broken;
+use budget::Budget;
+pub use budget::MAX_FILE;
+use claims::Claims;
+use properties::Refusal;
+use record::{Record, Value};
+
+use super::{Draft, Refused, Unique};
+
+/// What to say about a file that is neither.
+const NEITHER: &str = "this is neither JSON nor Clixml; export again: `Get-OutboundConnector | ConvertTo-Json -Depth 4 | \
+    Out-File -Encoding utf8 FILE`, or `Get-OutboundConnector | Export-Clixml FILE` (Export-Csv and Format-List lose lists)";
+
+/// What the plain command leaves out (Get-OutboundConnector).
+const HIDDEN: &str = "Get-OutboundConnector does not show connectors for mail flow rules and in test mode; to have them \
+    too, import what `Get-OutboundConnector -IsTransportRuleScoped $true` and `Get-OutboundConnector \
+    -IncludeTestModeConnectors $true` show besides";
+
+/// Exports, read one after the other.
+#[derive(Debug, Default)]
+pub struct Exports {
+    budget: Budget,
+    records: Vec<(String, Record)>,
+    refused: Vec<Refused>,
+}
+
+/// What came of them.
+#[derive(Debug)]
+pub struct Imported {
+    /// The connectors.
+    pub drafts: Vec<Draft>,
+    /// What none was made of.
+    pub refused: Vec<Refused>,
+    /// What is to be said about the exports as a whole.
+    pub remarks: Vec<String>,
+}
+
+impl Exports {
+    /// Reads the bytes of a file.
+    pub fn read(&mut self, file: &str, bytes: Vec<u8>) {
+        match records(bytes, &mut self.budget) {
+            Ok(records) => self.records.extend(records.into_iter().map(|record| (file.to_owned(), record))),
+            Err(Broken { place, message }) => self.refused.push(Refused {
+                file: file.to_owned(),
+                line: Some(place.line),
+                subject: format!("column {}", place.column),
+                reason: message,
+            }),
+        }
+    }
+
+    /// Makes connectors of all that was read.
+    pub fn finish(self) -> Imported {
+        let Exports { records, mut refused, .. } = self;
+        let (mut unique, mut claims) = (Unique::default(), Claims::default());
+        let mut drafts = Vec::new();
+        let mut remarks = Vec::new();
+        let mut known: HashMap<String, &Record> = HashMap::new();
+        let mut again = 0_usize;
+        for (number, (file, record)) in records.iter().enumerate() {
+            let id = text(record, "Guid").map(str::to_lowercase);
+            let twin = id.as_ref().and_then(|id| known.get(id));
+            if twin.is_some_and(|twin| twin.is_like(record)) {
+                again += 1;
+                continue;
+            }
+            let wanted = text(record, "Name").unwrap_or_default();
+            let refuse = |Refusal { place, reason }: Refusal| Refused {
+                file: file.clone(),
+                line: Some(place.line),
+                subject: wanted.to_owned(),
+                reason,
+            };
+            if twin.is_some() {
+                let reason =
+                    "another one with its Guid was there before, and differs: import the later export alone";
+                refused.push(refuse(Refusal { place: record.place, reason: reason.to_owned() }));
+                continue;
+            }
+            let label = id
+                .as_deref()
+                .filter(|id| is_guid(id))
+                .map_or_else(|| format!("no-domain-{number}"), str::to_owned);
+            match draft(record, &format!("{label}.invalid")) {
+                Ok(mut draft) => {
+                    draft.name = unique.name(wanted, "exchange");
+                    if draft.name != wanted {
+                        draft
+                            .notes
+                            .insert(0, format!("In Exchange its name is {}.", properties::shown(wanted)));
+                    }
+                    match claims.admit(&mut draft) {
+                        Ok(()) => drafts.push(draft),
+                        Err(first) => {
+                            let reason = format!(
+                                "it is about the same mail as `{first}`, and there can be one for it in each mode: choose one"
+                            );
+                            refused.push(refuse(Refusal { place: record.place, reason }));
+                        }
+                    }
+                }
+                Err(refusal) => refused.push(refuse(refusal)),
+            }
+            if let Some(id) = id {
+                known.insert(id, record);
+            }
+        }
+        if again > 0 {
+            remarks.push(format!("in more than one export, and imported once: {again}"));
+        }
+        if hides(&records) {
+            remarks.push(HIDDEN.to_owned());
+        }
+        Imported { drafts, refused, remarks }
+    }
+}
+
+fn records(bytes: Vec<u8>, budget: &mut Budget) -> Result<Vec<Record>, Broken> {
+    if bytes.len() > MAX_FILE {
+        return Err(Broken::at_start(format!(
+            "the file is larger than {} MiB; export in parts",
+            MAX_FILE >> 20
+        )));
+    }
+    let text = encoding::text(bytes)?;
+    match text.trim_start().chars().next() {
+        None => Ok(Vec::new()),
+        Some('{' | '[') => json::read(&text, budget),
+        Some('<') => clixml::read(&text, budget),
+        Some(_) => Err(Broken::at_start(NEITHER)),
+    }
+}
+
+/// The kinds have properties of their own.
+fn draft(record: &Record, nowhere: &str) -> Result<Draft, Refusal> {
+    let kinds = [
+        ["RecipientDomains", "UseMXRecord", "TlsSettings"],
+        ["SenderDomains", "RestrictDomainsToCertificate", "RestrictDomainsToIPAddresses"],
+        ["AddressSpaces", "DNSRoutingEnabled", "TlsAuthLevel"],
+        ["RemoteIPRanges", "Bindings", "TlsDomainCapabilities"],
+    ];
+    match kinds.map(|own| own.iter().any(|name| record.has(name))) {
+        [true, false, false, false] => outbound::draft(record, nowhere),
+        [false, true, false, false] => inbound::draft(record, nowhere),
+        [false, false, true, false] => send::draft(record),
+        [false, false, false, true] => receive::draft(record),
+        _ => Err(Refusal {
+            place: record.place,
+            reason: "it is none of what Get-OutboundConnector, Get-InboundConnector, Get-SendConnector and \
+                     Get-ReceiveConnector show, with all properties"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Whether there are outbound connectors of the cloud, and none of those that the plain command hides.
+fn hides(records: &[(String, Record)]) -> bool {
+    let outbound =
+        || records.iter().map(|(_, record)| record).filter(|record| record.has("RecipientDomains"));
+    let is_set = |name| {
+        outbound().any(|record| record.find(name).is_some_and(|field| field.value == Value::Bool(true)))
+    };
+    outbound().next().is_some() && !(is_set("IsTransportRuleScoped") && is_set("TestMode"))
+}
+
+fn text<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
+    match &record.find(name)?.value {
+        Value::Text(text) => Some(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object => None,
+    }
+}
+
+/// A label of a domain in any case.
+fn is_guid(text: &str) -> bool {
+    let plain = text.bytes().all(|octet| octet.is_ascii_hexdigit() || octet == b'-');
+    text.len() == 36 && plain && !text.starts_with('-') && !text.ends_with('-')
+}
