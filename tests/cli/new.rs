@@ -186,6 +186,34 @@ fn a_conflict_that_nobody_solves_is_the_end() {
 }
 
 #[test]
+fn what_changes_while_a_question_stands_there_counts() {
+    let bench = bench();
+    let given = ["new", "--tls", "encrypt", "--mode", "enforce", "--domains", "contoso.com"];
+    let mut terminal = Terminal::start(&bench.command(&given));
+    terminal.answer("[outbound]: ", "");
+    for question in ["[contoso.com]: ", "[none]: ", "[none]: ", "[mx]: "] {
+        terminal.answer(question, "");
+    }
+    terminal.read("contoso.com.toml? [yes]: ");
+    bench.write("connectors.d/other.toml", &FABRIKAM.replace("fabrikam", "contoso"));
+    terminal.key("\n");
+    let (code, text) = terminal.end();
+    assert_eq!(code, 78, "{text}");
+    assert_files(&bench, &["fabrikam.toml", "other.toml"]);
+}
+
+#[test]
+fn only_warnings_that_are_new_are_shown() {
+    let bench = bench();
+    bench.write("connectors.d/may.toml", &FABRIKAM.replace("fabrikam", "old").replace("encrypt", "may"));
+    let checked = bench.run(&["check"]).expect(0);
+    assert!(format!("{}{}", checked.stdout, checked.stderr).contains("may.toml:"), "{checked:?}");
+    let ended = bench.run(&["new", "--yes", "--domains", "contoso.com", "--tls", "may"]).expect(0);
+    assert_eq!(ended.stderr.matches("warning: ").count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("contoso.com.toml:"), "{ended:?}");
+}
+
+#[test]
 fn a_hangup_that_is_ignored_stays_so() {
     let bench = bench();
     let own = bench.command(&["new"]);
