@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+mod back;
 mod lost;
 mod others;
 mod outbound;
