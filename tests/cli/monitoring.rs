@@ -44,6 +44,7 @@ fn every_metric_that_is_named_exists_and_each_is_described() {
 
 /// Asked of Prometheus: each alert that alerts.yml has numbers for fires as it says there, and only then.
 #[test]
+#[allow(clippy::print_stderr)]
 fn alerts_fire_as_they_should() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/bin/promtool");
     let tool = if kept.exists() { kept } else { PathBuf::from("promtool") };
