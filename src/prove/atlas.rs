@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 
-use super::subject::{Shown, Subject, nobody};
+use super::subject::{Shown, Subject, exchange, nobody, nobody_with_tlsa};
 
 /// Names that have addresses; what is asked for behind them does not exist.
 const MAX_NAMES: u32 = 100_000;
@@ -72,11 +72,17 @@ impl Atlas {
         })
     }
 
-    /// Whether a host has TLSA records. Where somebody's has, whoever forges MX records has some too.
+    /// The host that forged MX records of a domain lead to. Where the true one has TLSA records, it has some too; and none
+    /// elsewhere, since an MTA that obeys them without being told to (Exim: `hosts_try_dane`) would stay away because of them.
+    pub fn forged(&self, domain: &str) -> String {
+        if self.has_tlsa(&exchange(domain)) { nobody_with_tlsa() } else { nobody() }
+    }
+
+    /// Whether a host has TLSA records.
     pub fn has_tlsa(&self, host: &str) -> bool {
         match self.shown.get(host) {
             Some(shown) => shown.has_tlsa,
-            None => host == nobody() && self.shown.values().any(|shown| shown.has_tlsa),
+            None => host == nobody_with_tlsa(),
         }
     }
 

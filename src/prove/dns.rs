@@ -18,7 +18,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::atlas::Atlas;
 use super::closing::Closing;
-use super::subject::{exchange, nobody};
+use super::subject::exchange;
 
 /// Seconds that an answer may be kept.
 const TTL: u32 = 60;
@@ -100,7 +100,7 @@ fn data(name: &str, kind: RecordType, atlas: &Atlas, says: Says) -> Result<Optio
         return Ok(Some(RData::A(A::from(address))));
     }
     if kind == RecordType::MX {
-        let host = if says.misleads { nobody() } else { exchange(name) };
+        let host = if says.misleads { atlas.forged(name) } else { exchange(name) };
         let host = Name::from_ascii(format!("{host}.")).map_err(|_| ResponseCode::ServFail)?;
         return Ok(Some(RData::MX(MX::new(10, host))));
     }
@@ -142,9 +142,10 @@ mod tests {
         let tlsa = format!("3 1 1 {}", "07".repeat(32));
         for (name, expected) in [
             ("mx.contoso.com", tlsa.as_str()),
-            ("mx.connectord-prove-stranger.invalid", &tlsa),
+            ("mx-dane.connectord-prove-stranger.invalid", &tlsa),
             // Who does not ask for any has none.
             ("mx.a.example", ""),
+            ("mx.connectord-prove-stranger.invalid", ""),
             ("relay.example", ""),
         ] {
             let of_port = format!("_25._tcp.{name}.");
@@ -158,8 +159,11 @@ mod tests {
     #[test]
     fn it_can_mislead_and_have_no_tlsa() {
         let says = Says { key: None, misleads: true };
-        let stranger = vec!["10 mx.connectord-prove-stranger.invalid.".to_owned()];
-        assert_eq!(answer_of(says, "contoso.com.", RecordType::MX).1, stranger);
+        // Whose own host has TLSA records is led to one with some, and nobody else.
+        for (domain, stranger) in [("contoso.com.", "mx-dane"), ("a.example.", "mx"), ("b.example.", "mx")] {
+            let led = format!("10 {stranger}.connectord-prove-stranger.invalid.");
+            assert_eq!(answer_of(says, domain, RecordType::MX).1, [led]);
+        }
         assert_eq!(
             answer_of(says, "_25._tcp.mx.contoso.com.", RecordType::TLSA),
             (ResponseCode::NoError, vec![])

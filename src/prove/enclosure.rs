@@ -21,6 +21,7 @@ use std::process::{Child, Stdio};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, umask};
 
 use super::program::program;
 use super::{Error, mounts, place, sockets};
@@ -71,6 +72,9 @@ impl Enclosure {
             found.map_err(|error| Error::system("find the sockets of this machine in /proc", error))?;
         let all = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC;
         unshare(all).map_err(|errno| Error::system("make namespaces", errno))?;
+        // Of this thread now, and of what it starts (unshare(2): CLONE_NEWNS implies CLONE_FS). Whoever the MTA becomes
+        // reads what is made here.
+        umask(Mode::from_bits_truncate(0o022));
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
             .map_err(|errno| Error::place("make private", Path::new("/"), errno))?;

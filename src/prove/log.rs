@@ -24,6 +24,13 @@ const FATES: usize = 10;
 /// Characters of a reason that are kept: enough to know it again.
 const WORDS: usize = 300;
 
+/// Connections that nobody took, of one fate; each with so many characters before.
+const REFUSALS: usize = 8;
+const PLACE: usize = 100;
+
+/// What an MTA says of such a connection, from strerror(3).
+const REFUSED: &str = "Connection refused";
+
 /// Octets of a file that are read at once.
 const MOST: u64 = 16 << 20;
 
@@ -48,11 +55,26 @@ pub struct Fate {
     pub outcome: Outcome,
     /// Why, in words of the MTA.
     pub reason: String,
+    /// Connections that nobody took.
+    pub refused: Vec<Refusal>,
+}
+
+/// A connection that nobody took: every address is served, so it was to a port that nobody foresaw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The port, if the MTA says it.
+    pub port: Option<u16>,
+    /// What it says.
+    pub words: String,
 }
 
 impl Fate {
     fn new(outcome: Outcome, reason: &str) -> Fate {
-        Fate { outcome, reason: reason.chars().take(WORDS).collect() }
+        // Of the whole of it: what came of each host stands before what that means.
+        let mut places: Vec<&str> = reason.split(REFUSED).collect();
+        places.pop();
+        let refused = places.into_iter().take(REFUSALS).map(Refusal::behind).collect();
+        Fate { outcome, reason: reason.chars().take(WORDS).collect(), refused }
     }
 
     /// A probe that was delivered.
@@ -68,6 +90,17 @@ impl Fate {
     /// A probe that is tried again.
     pub fn waits(reason: &str) -> Fate {
         Fate::new(Outcome::Waits, reason)
+    }
+}
+
+impl Refusal {
+    /// `connect to relay.example[198.18.1.1]:2525: Connection refused` (Postfix, smtp_connect.c:smtp_connect_sock), and
+    /// `H=relay.example [198.18.1.1]:2525 Connection refused` (Exim, with the selector `outgoing_port`).
+    fn behind(place: &str) -> Refusal {
+        let port = place.trim_end_matches([':', ' ']).rsplit_once("]:");
+        let port = port.and_then(|(_, port)| port.parse().ok());
+        let last = place.char_indices().rev().take(PLACE).last().map_or(0, |(at, _)| at);
+        Refusal { port, words: format!("{}{REFUSED}", place.get(last..).unwrap_or_default()) }
     }
 }
 
@@ -181,7 +214,7 @@ fn behind(path: &Path, from: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use std::io::Write as _;
 
     use super::*;
@@ -194,6 +227,28 @@ mod tests {
             let recipients: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             (!recipients.is_empty()).then(|| Heard { recipients, fate: Fate::waits(line) })
         }
+    }
+
+    #[test]
+    fn a_connection_that_nobody_took_is_seen_with_its_port() {
+        let long = format!("{} H=r [198.18.1.1]:26 Connection refused; defer", "x".repeat(2 * WORDS));
+        for (reason, expected) in [
+            ("connect to relay.example[198.18.1.1]:2525: Connection refused", &[Some(2525)][..]),
+            ("H=relay.example [198.18.1.1]:2525 Connection refused; R=r T=t defer (111)", &[Some(2525)]),
+            (
+                "H=a [198.18.1.1]:26 Connection refused; R=r H=b [198.18.1.2] defer (111): Connection refused",
+                &[Some(26), None],
+            ),
+            ("H=relay.example [198.18.1.1] Connection refused", &[None]),
+            ("connect to relay.example[198.18.1.1]:25: Connection timed out", &[]),
+            ("Connection refused", &[None]),
+            (&long, &[Some(26)]),
+            ("", &[]),
+        ] {
+            let found: Vec<_> = Fate::waits(reason).refused.iter().map(|refusal| refusal.port).collect();
+            assert_eq!(found, expected, "{reason}");
+        }
+        assert_eq!(Fate::waits(&long).refused[0].words.chars().count(), PLACE + REFUSED.len());
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod network;
 mod partner;
 mod place;
 mod plan;
-mod program;
+pub mod program;
 pub mod proof;
 mod round;
 pub mod server;
@@ -196,7 +196,8 @@ pub fn prove(plan: &Plan, around: Around, told: &dyn Fn(Round)) -> Result<Proof,
     })
 }
 
-/// Runs a round. Mail that goes to a port where nobody is shows nothing: the round is run again with a server there.
+/// Runs a round. Mail that goes to a port where nobody is shows nothing: the round is run again with a server there. If
+/// none of its tries says the port, that is told of them ([`Try::doubts`]).
 fn run(
     plan: &Plan,
     round: Round,
@@ -205,11 +206,11 @@ fn run(
     key: [u8; 32],
 ) -> Result<Vec<(usize, Try)>, Error> {
     loop {
-        let tries = round::run(plan, round, ports, authorities, key)?;
+        let ran = round::run(plan, round, ports, authorities, key)?;
         let known = ports.len();
-        ports.extend(tries.iter().filter_map(|(_, tried)| unserved(&tried.reason)).take(MORE_PORTS));
+        ports.extend(ran.unserved.into_iter().take(MORE_PORTS));
         if ports.len() == known || known > plan.ports.len() + MORE_PORTS {
-            return Ok(tries);
+            return Ok(ran.tries);
         }
     }
 }
@@ -217,36 +218,9 @@ fn run(
 /// Ports that settings of the MTA lead to and nobody foresaw; more than anybody has.
 const MORE_PORTS: usize = 16;
 
-/// `connect to relay.example[198.18.1.1]:2525: Connection refused` (Postfix, smtp_connect.c:smtp_connect_sock), and
-/// `H=relay.example [198.18.1.1]:2525 Connection refused` (Exim, with the selector `outgoing_port`).
-fn unserved(reason: &str) -> Option<u16> {
-    let (place, _) = reason.split_once("Connection refused")?;
-    place.trim_end_matches([':', ' ']).rsplit_once("]:")?.1.parse().ok()
-}
-
 fn differences(plan: &Plan) -> Vec<String> {
     let settings = plan.mta.differences().into_iter();
     // The units that make these sockets say who may ask; the daemon of the proof has none.
     let sockets = plan.asked().map(|socket| format!("chmod 666 {}", socket.display()));
     settings.chain(sockets).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_where_nobody_is_is_read() {
-        for (reason, expected) in [
-            ("connect to relay.example[198.18.1.1]:2525: Connection refused", Some(2525)),
-            ("H=relay.example [198.18.1.1]:2525 Connection refused; R=r T=t defer (111)", Some(2525)),
-            ("H=relay.example [198.18.1.1] Connection refused", None),
-            ("connect to relay.example[198.18.1.1]:25: Connection timed out", None),
-            ("host mx.example[198.18.1.1] said: 450 connect to [x]:99: Connection refused", Some(99)),
-            ("Connection refused", None),
-            ("", None),
-        ] {
-            assert_eq!(unserved(reason), expected, "{reason}");
-        }
-    }
 }

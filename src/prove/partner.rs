@@ -42,7 +42,12 @@ pub struct Mail {
     pub tls: Option<String>,
     /// The number of the probe.
     pub probe: usize,
+    /// The domains of its recipients.
+    pub domains: Vec<String>,
 }
+
+/// Recipients of a message that are kept: a probe has one.
+const RECIPIENTS: usize = 100;
 
 /// The header that has the number of a probe: recipients may be rewritten on the way.
 pub const HEADER: &str = "X-Connectord-Probe";
@@ -143,7 +148,7 @@ impl Shared {
         stream.set_write_timeout(Some(PATIENCE))?;
         let host = self.atlas.host(stream.local_addr()?.ip());
         let mut client = Conversation::new(Wire::Plain(stream));
-        let mut tls = None;
+        let (mut tls, mut domains) = (None, Vec::new());
         client.say(&format!("220 {host} ESMTP"))?;
         loop {
             let line = client.line()?;
@@ -185,12 +190,21 @@ impl Shared {
                         tls = Some(version);
                     }
                 },
-                "MAIL" | "RCPT" => client.say("250 2.1.0 ok")?,
+                "MAIL" => {
+                    domains.clear();
+                    client.say("250 2.1.0 ok")?;
+                }
+                "RCPT" if domains.len() == RECIPIENTS => client.say("452 4.5.3 too many")?,
+                "RCPT" => {
+                    domains.push(domain(&line));
+                    client.say("250 2.1.5 ok")?;
+                }
                 "DATA" => {
                     client.say("354 go ahead")?;
                     if let Some(probe) = client.message()? {
                         let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
-                        mail.push(Mail { host: host.clone(), tls: tls.clone(), probe });
+                        let (host, tls, domains) = (host.clone(), tls.clone(), std::mem::take(&mut domains));
+                        mail.push(Mail { host, tls, probe, domains });
                     }
                     client.say("250 2.0.0 taken")?;
                 }
@@ -198,6 +212,7 @@ impl Shared {
                     client.say("221 2.0.0 bye")?;
                     return client.end();
                 }
+                // What was said before is forgotten with the next MAIL.
                 "RSET" | "NOOP" => client.say("250 2.0.0 ok")?,
                 _ => client.say("500 5.5.2 what?")?,
             }
@@ -251,6 +266,15 @@ impl Shared {
         context.set_private_key(&shows.key)?;
         Ok(context.build())
     }
+}
+
+/// The domain of `RCPT TO:<u@a.example> NOTIFY=..` (RFC 5321 section 4.1.1.3); empty: none.
+fn domain(line: &str) -> String {
+    let path = line.split_once('<').map_or("", |(_, path)| path);
+    // What is before may be quoted, and then have anything in it.
+    let address = path.rsplit_once('>').map_or("", |(address, _)| address);
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    domain.trim_end_matches('.').to_ascii_lowercase()
 }
 
 enum Wire {
@@ -363,5 +387,23 @@ impl Conversation {
         let _ = stream.read(&mut [0; 64])?;
         stream.write_all(b"500 what did you say?\r\n")?;
         stream.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_of_a_recipient_is_read() {
+        for (line, expected) in [
+            ("RCPT TO:<u@A.example.>", "a.example"),
+            ("RCPT TO:<\"u>@b\"@a.example> NOTIFY=NEVER ORCPT=rfc822;u@c.example", "a.example"),
+            ("rcpt to: <u@a.example>", "a.example"),
+            ("RCPT TO:<postmaster>", ""),
+            ("RCPT TO:", ""),
+        ] {
+            assert_eq!(domain(line), expected, "{line}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::mta::Mta;
-use super::subject::Subject;
+use super::subject::{Subject, note_lent};
 use super::{Error, network};
 use crate::config::Listen;
 use crate::model::requirement::Anchors;
@@ -84,8 +84,9 @@ impl Plan {
     /// The addresses of this machine cannot be read; or it is more than can be tried at once.
     pub fn of(wanted: &Wanted<'_>, mta: Box<dyn Mta>) -> Result<Plan, Error> {
         let Wanted { agreements, chosen, domains, listen, .. } = wanted;
-        let subjects: Vec<Subject> =
+        let mut subjects: Vec<Subject> =
             chosen.iter().map(|connector| Subject::of(connector, agreements, domains)).collect();
+        note_lent(&mut subjects);
         // Where no [[listen]] says it, the units say where the sockets are.
         let asked = || listen.iter().filter(|listen| listen.protocol == mta.asks());
         let is_written = asked().any(|listen| listen.is_written);

@@ -11,7 +11,7 @@ use super::Error;
 use super::enclosure::SAID;
 
 /// Where programs of the system are (hier(7)).
-const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Within this time a program has taken in a message, and tried to deliver it.
 pub const PATIENCE: Duration = Duration::from_secs(120);

@@ -125,4 +125,8 @@ pub struct Try {
     pub asked: bool,
     /// In what it came weaker than demanded.
     pub weaker: Option<String>,
+    /// Why nothing is shown even so: mail that went elsewhere beside, a server that was not there. The reasons of the
+    /// connector tell it.
+    #[serde(skip)]
+    pub doubts: Vec<String>,
 }

@@ -24,7 +24,6 @@ use super::partner::{Authorities, HEADER, Mail, Partner};
 use super::plan::{self as planned, Plan};
 use super::proof::{End, Try};
 use super::server::Server;
-use super::subject::nobody;
 use super::{Error, place};
 use crate::model::Host;
 use crate::model::requirement::TlsVersion;
@@ -53,7 +52,15 @@ struct Probe<'p> {
     recipient: String,
 }
 
-/// Runs a round; for each probe the number of its connector, and what came of it.
+/// What came of a round.
+pub struct Ran {
+    /// For each probe the number of its connector, and what came of it.
+    pub tries: Vec<(usize, Try)>,
+    /// Ports that mail was to go to, and where nobody was.
+    pub unserved: BTreeSet<u16>,
+}
+
+/// Runs a round.
 ///
 /// # Errors
 /// It could not be run.
@@ -63,7 +70,7 @@ pub fn run(
     ports: &BTreeSet<u16>,
     authorities: &Arc<Authorities>,
     key: [u8; 32],
-) -> Result<Vec<(usize, Try)>, Error> {
+) -> Result<Ran, Error> {
     // Namespaces are of a thread, and for good.
     thread::scope(|scope| {
         let thread =
@@ -79,7 +86,7 @@ fn enclosed(
     ports: &BTreeSet<u16>,
     authorities: &Arc<Authorities>,
     key: [u8; 32],
-) -> Result<Vec<(usize, Try)>, Error> {
+) -> Result<Ran, Error> {
     let closing = Closing::default();
     let _closes = Closes(closing.clone());
     let world = Namespace::new().map_err(|error| Error::system("make a network namespace", error))?;
@@ -95,7 +102,7 @@ fn enclosed(
     let served =
         socket.and_then(|socket| super::dns::serve(socket, Arc::clone(&atlas), says, closing.clone()));
     served.map_err(|error| Error::system("serve the DNS of the proof", error))?;
-    let partner = Partner::start(&world, ports, round.server, atlas, Arc::clone(authorities))
+    let partner = Partner::start(&world, ports, round.server, Arc::clone(&atlas), Arc::clone(authorities))
         .map_err(|error| Error::system("serve the mail servers of the proof", error))?;
 
     plan.mta.copy_into(&mut enclosure)?;
@@ -115,11 +122,15 @@ fn enclosed(
     if let Some(daemon) = &mut daemon {
         daemon.is_well()?;
     }
-    let tries = probes.iter().enumerate().map(|(number, probe)| {
+    let mut ran = Ran { tries: Vec::new(), unserved: BTreeSet::new() };
+    for (number, probe) in probes.iter().enumerate() {
         let mail: Vec<&Mail> = mail.iter().filter(|mail| mail.probe == number).collect();
-        (probe.mail.subject, tried(plan, round, probe, &log.fates(&probe.recipient), &mail, &asked))
-    });
-    Ok(tries.collect())
+        let fates = log.fates(&probe.recipient);
+        ran.unserved.extend(fates.iter().flat_map(|fate| &fate.refused).filter_map(|refusal| refusal.port));
+        let forged = atlas.forged(probe.mail.domain);
+        ran.tries.push((probe.mail.subject, tried(plan, round, probe, &fates, &mail, &asked, &forged)));
+    }
+    Ok(ran)
 }
 
 /// Lets our authorities be trusted where one is: the one by the MTA, the other by connectors with their own files.
@@ -196,8 +207,9 @@ fn tried(
     round: Round,
     probe: &Probe<'_>,
     fates: &[Fate],
-    arrived: &[&Mail],
+    taken: &[&Mail],
     asked: &BTreeSet<String>,
+    forged: &str,
 ) -> Try {
     let subject = plan.subjects.get(probe.mail.subject);
     let weak = |mail: &Mail| {
@@ -207,6 +219,16 @@ fn tried(
         };
         weaker(&subject?.requirement, probe.mail.domain, &mail.host, round.server, came)
     };
+    // What is for another domain is no mail of this connector: a copy for an archive, or a recipient who was rewritten.
+    let is_own = |mail: &&&Mail| mail.domains.iter().any(|domain| domain == probe.mail.domain);
+    let (arrived, copies): (Vec<&Mail>, Vec<&Mail>) = taken.iter().partition(is_own);
+    let copied = copies.iter().map(|mail| {
+        let to = mail.domains.join(", ");
+        format!("the message, or a copy, went to {} for {to}: that is not of this connector", mail.host)
+    });
+    let refused = fates.iter().flat_map(|fate| &fate.refused);
+    let refused = refused
+        .map(|refusal| format!("it was to go to a port where no server of the proof is: {}", refusal.words));
     // Of a message that came twice the weaker one counts.
     let (arrived, weaker) = match arrived.iter().find_map(|mail| Some((*mail, weak(mail)?))) {
         Some((mail, weaker)) => (Some(mail), Some(weaker)),
@@ -227,7 +249,7 @@ fn tried(
     };
     let is_asked = |host: &Host| match (round.server, host) {
         // Forged records lead to nobody of the partner.
-        (Server::Misled, _) => asked.contains(&nobody()) || asked.contains(&host.to_string()),
+        (Server::Misled, _) => asked.contains(forged) || asked.contains(&host.to_string()),
         _ => asked.contains(&host.to_string()),
     };
     Try {
@@ -242,5 +264,6 @@ fn tried(
         reason: fate.map(|fate| fate.reason.clone()).unwrap_or_default(),
         asked: subject.is_some_and(|subject| subject.hosts.iter().any(|host| is_asked(&host.host))),
         weaker,
+        doubts: copied.chain(refused).collect(),
     }
 }

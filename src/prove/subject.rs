@@ -36,6 +36,8 @@ pub struct Subject {
     pub hosts: Vec<PartnerHost>,
     /// The ports of its smart hosts, as written.
     pub ports: Vec<String>,
+    /// A host of it that has TLSA records for the sake of another connector under proof.
+    pub lent: Option<String>,
 }
 
 /// A host of the partner.
@@ -123,7 +125,22 @@ impl Subject {
             domains,
             known,
             hosts,
+            lent: None,
         }
+    }
+}
+
+/// Notes where TLSA records of one are at a host of another, who asks for none.
+pub fn note_lent(subjects: &mut [Subject]) {
+    let with: BTreeSet<String> = subjects
+        .iter()
+        .flat_map(|subject| &subject.hosts)
+        .filter(|host| host.shown.has_tlsa)
+        .map(|host| host.host.to_string())
+        .collect();
+    for subject in subjects {
+        let mut without = subject.hosts.iter().filter(|host| !host.shown.has_tlsa);
+        subject.lent = without.find_map(|host| with.get(&host.host.to_string()).cloned());
     }
 }
 
@@ -187,6 +204,11 @@ pub fn nobody() -> String {
     format!("mx.{STRANGER}.invalid")
 }
 
+/// The host of a stranger with TLSA records of its own.
+pub fn nobody_with_tlsa() -> String {
+    format!("mx-dane.{STRANGER}.invalid")
+}
+
 /// A host of somebody else under the same public suffix: `mx.stranger.example`, `mx.stranger.co.uk`.
 fn stranger(name: &str) -> String {
     match psl::suffix_str(name) {
@@ -240,6 +262,19 @@ mod tests {
         assert_eq!(hosts(&found[0]), ["mx.a.b", "mx.c.d"]);
         assert_eq!(hosts(&found[1]), ["h.i", "j.k", "mx.j.k", "192.0.2.1"]);
         assert_eq!((&found[0].ports, &found[1].ports), (&vec![], &vec!["587".to_owned()]));
+    }
+
+    #[test]
+    fn a_host_with_records_of_another_connector_is_noted() {
+        let mut found = subjects(&[
+            "dane of a.b, through [h.i]",
+            "encrypt of c.d, through [j.k] [h.i]",
+            "dane-only of e.f, through [h.i]",
+            "encrypt of g.h",
+        ]);
+        note_lent(&mut found);
+        let lent: Vec<_> = found.iter().map(|subject| subject.lent.as_deref()).collect();
+        assert_eq!(lent, [None, Some("h.i"), None, None]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::proof::{ConnectorProof, End, Try, Verdict};
 use super::server::Server;
 use super::subject::Subject;
+use crate::model::Level;
 use crate::model::judgement::Objection;
 
 /// The verdict on a connector, with its reasons.
@@ -20,6 +21,13 @@ pub fn verdict(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
             reasons.push(format!("{}: {}{at}", circumstances(tried), alike.2));
             told.push(alike);
         }
+    }
+    if let Some(host) = &subject.lent {
+        found = found.max(Verdict::NotShown);
+        reasons.push(format!(
+            "{host} has TLSA records here for the sake of another connector, and what obeys them would hide what is amiss: \
+             try this connector alone, by its name"
+        ));
     }
     if tries.is_empty() {
         found = Verdict::NotShown;
@@ -44,6 +52,9 @@ fn meaning(subject: &Subject, tried: &Try) -> Option<(Verdict, String)> {
         return Some((Verdict::Fails, format!("mail arrived {weaker}")));
     }
     let not_shown = |what: String| Some((Verdict::NotShown, what));
+    if let Some(doubt) = tried.doubts.first() {
+        return not_shown(doubt.clone());
+    }
     match tried.end {
         End::Arrived => None,
         End::Unknown => not_shown("nothing was heard of the mail".to_owned()),
@@ -54,13 +65,24 @@ fn meaning(subject: &Subject, tried: &Try) -> Option<(Verdict, String)> {
             not_shown(format!("the mail did not arrive: {}", tried.reason))
         }
         // Who asks for records that are not there does not come so far as the server.
-        End::Waits if tried.server == Server::NoTlsa.id() && tried.reason.contains("TLSA") => None,
+        End::Waits
+            if asks_for_tlsa(subject)
+                && tried.server == Server::NoTlsa.id()
+                && tried.reason.contains("TLSA") =>
+        {
+            None
+        }
         // Without the daemon it does not come so far; with it, mail that waits for something else shows nothing.
         End::Waits | End::Returned if tried.daemon && !tried.asked => {
             not_shown(format!("the mail did not come to the server: {}", tried.reason))
         }
         End::Waits | End::Returned => None,
     }
+}
+
+/// Whether mail may wait for TLSA records.
+fn asks_for_tlsa(subject: &Subject) -> bool {
+    matches!(subject.requirement.level(), Level::Dane | Level::DaneOnly)
 }
 
 /// Whether only the partner itself can be right.
@@ -88,7 +110,11 @@ mod tests {
     use crate::model::sample::{agreements, connectors};
 
     fn subject() -> Subject {
-        let agreements = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+        subject_of("encrypt of a.example")
+    }
+
+    fn subject_of(text: &str) -> Subject {
+        let agreements = agreements(connectors(&[text]), Vec::new());
         let first = agreements.outbound.first().expect("there is one");
         Subject::of(first, &agreements, &[])
     }
@@ -106,6 +132,7 @@ mod tests {
             reason: "why".to_owned(),
             asked: true,
             weaker: None,
+            doubts: Vec::new(),
         }
     }
 
@@ -135,8 +162,32 @@ mod tests {
         ] {
             assert_eq!(of(&[tried]), (Verdict::NotShown, vec![reason.to_owned()]));
         }
+        let doubts = vec!["a copy went to archive.example".to_owned(), "more".to_owned()];
+        for end in [End::Arrived, End::Waits] {
+            let doubted = Try { doubts: doubts.clone(), ..tried(Server::Expired, end) };
+            let reason = "server expired: a copy went to archive.example";
+            let ConnectorProof { verdict, reasons, .. } =
+                verdict(&subject(), vec![Try { host: None, ..doubted }]);
+            assert_eq!((verdict, reasons), (Verdict::NotShown, vec![reason.to_owned()]));
+        }
         let stopped = Try { asked: false, daemon: false, ..tried(Server::NoStarttls, End::Waits) };
         assert_eq!(of(&[stopped]).0, Verdict::Holds);
+    }
+
+    #[test]
+    fn records_that_are_not_there_are_missed_by_who_asks_for_them() {
+        let missed = Try { asked: false, reason: "no TLSA".to_owned(), ..tried(Server::NoTlsa, End::Waits) };
+        let found = |text| verdict(&subject_of(text), vec![missed.clone()]).verdict;
+        assert_eq!(found("dane-only of a.example"), Verdict::Holds);
+        assert_eq!(found("encrypt of a.example"), Verdict::NotShown);
+    }
+
+    #[test]
+    fn a_host_with_records_of_another_connector_shows_nothing() {
+        let lent = Subject { lent: Some("mx.a.example".to_owned()), ..subject() };
+        let ConnectorProof { verdict, reasons, .. } =
+            verdict(&lent, vec![tried(Server::Right, End::Arrived)]);
+        assert_eq!((verdict, reasons.len()), (Verdict::NotShown, 1));
     }
 
     #[test]

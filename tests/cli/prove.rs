@@ -1,5 +1,7 @@
 //! `prove`, as far as it needs no MTA: `tests/interop/prove.rs` and `prove_exim.rs` have one.
 
+use std::path::Path;
+
 use nix::unistd::geteuid;
 
 use crate::bench::{Bench, CONFIGURATION, ended};
@@ -26,9 +28,20 @@ fn what_cannot_be_tried_is_said() {
     let bench = Bench::new(CONFIGURATION);
     let unknown = bench.run(&["prove", "nobody\u{1b}"]).expect(64);
     assert!(unknown.stderr.contains(r"no outbound connector is called nobody\u{1b}"), "{}", unknown.stderr);
-    let mut command = bench.command(&["prove"]);
+    let mut command = bench.command(&["prove", "--mta", "postfix"]);
     let without = ended(command.env("PATH", "/nowhere")).expect(69);
     assert!(without.stderr.contains("is Postfix installed"), "{}", without.stderr);
+    let names = ["postconf", "exim4", "exim"];
+    if !names.iter().any(|name| Path::new("/usr/sbin").join(name).exists()) {
+        let mut command = bench.command(&["prove"]);
+        let neither = ended(command.env("PATH", "/nowhere")).expect(64);
+        assert!(
+            neither.stderr.contains("neither Postfix nor Exim is in PATH")
+                && neither.stderr.contains("name one, with --mta"),
+            "{}",
+            neither.stderr
+        );
+    }
     let both = tempfile::tempdir().unwrap();
     for name in ["postconf", "exim"] {
         std::fs::write(both.path().join(name), "").unwrap();

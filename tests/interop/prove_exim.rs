@@ -89,8 +89,7 @@ fn every_level_holds(release: Release) {
     };
     let set = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect::<BTreeSet<_>>();
     let right = ["right", "system-authority", "no-tlsa", "tls-1.2", "old-tls"];
-    // Not where forged records lead to: beside connectors with DANE there are TLSA records there, and Exim obeys them.
-    let any = ["self-signed", "unknown-authority", "expired", "wrong-name", "own-name"];
+    let any = ["self-signed", "unknown-authority", "expired", "wrong-name", "own-name", "misled"];
     for (name, expected) in [
         ("names", &right[..]),
         ("encrypted", &[&right[..], &any].concat()),
@@ -140,7 +139,19 @@ site_fallback:
   condition = \${if first_delivery{no}{yes}}
   route_list = * relay.lab.example
   transport = remote_smtp
+site_hidden:
+  driver = manualroute
+  domains = hidden.example
+  condition = \${if first_delivery{no}{yes}}
+  route_data = \${lookup{relay}lsearch{/etc/exim4/relays}}
+  transport = remote_smtp
+site_archive:
+  driver = redirect
+  domains = archived.example
+  data = archive@archive.lab.example
+  unseen
 END
+echo 'relay: relay.lab.example::2727' > relays
 sed -i '/^connectord_encrypt:/,/^connectord_host:/s/hosts_require_tls = .*/hosts_require_tls =/' connectord/transports
 sed -i '/^connectord_host:/,/^connectord_cert:/s/tls_verify_cert_hostnames = .*/tls_verify_cert_hostnames =/' connectord/transports
 sed -i '/^connectord_cert:/,/^connectord_pin:/s/CONNECTORD_CERTIFICATE/${if eq{$domain}{names.example}{}{CONNECTORD_CERTIFICATE}}/' connectord/transports
@@ -163,6 +174,8 @@ fn what_goes_round(release: Release) {
         ("dane-only", "tls = \"dane-only\""),
         ("modern", MODERN),
         ("authority", AUTHORITY),
+        ("hidden", "tls = \"dane\""),
+        ("archived", "tls = \"dane\""),
     ]);
     let weak = "[[outbound]]\nname = \"weak\"\nmode = \"enforce\"\ndomains = [\"weak.co.uk\"]\ntls = \"secure\"\n\
                 match = [\"mx.weak.co.uk\", \"*.co.uk\"]\n";
@@ -189,24 +202,55 @@ fn what_goes_round(release: Release) {
             ("dane-only", &["no-tlsa"]),
             ("modern", &["tls-1.2"]),
             ("authority", &["system-authority"]),
-            ("reported", &[&ALL_WRONG[..8], &["broken"]].concat()),
+            ("reported", &[&ALL_WRONG[..], &["broken"]].concat()),
         ],
     );
+    // Where a log names no port, and what is for others, nothing is shown.
+    for (name, why) in
+        [("hidden", "where no server of the proof is: "), ("archived", "for archive.lab.example")]
+    {
+        assert_eq!(verdict(&proof, name)["verdict"], "not-shown", "{proof:#}");
+        let reasons = verdict(&proof, name)["reasons"].to_string();
+        assert!(reasons.contains(why), "{reasons}");
+    }
 }
 
-/// What is logged elsewhere and in another form, and nothing is delivered before the queue is run.
+fn verdict<'p>(proof: &'p Value, name: &str) -> &'p Value {
+    let mut all = proof["connectors"].as_array().unwrap().iter();
+    all.find(|connector| connector["connector"] == name).unwrap()
+}
+
+/// What is logged elsewhere and in another form, and nothing is delivered before the queue is run. For what is delayed there
+/// is a relay at a port that the configuration does not show, and the log does.
 const OTHER: &str = r"
 cd /etc/exim4
 cp exim4.conf kept
-printf 'log_file_path = syslog\nlog_selector = +millisec +pid +sender_on_delivery\nqueue_only\nno_queue_only_override\n' > exim4.conf
+printf 'log_file_path = syslog\nlog_selector = +millisec +pid +sender_on_delivery +outgoing_port\nqueue_only\nno_queue_only_override\n' > exim4.conf
 cat kept >> exim4.conf
+cat > fallback <<END
+site_fallback:
+  driver = manualroute
+  domains = fallback.example
+  condition = \${if first_delivery{no}{yes}}
+  route_data = \${lookup{relay}lsearch{/etc/exim4/relays}}
+  transport = remote_smtp
+END
+sed -i '/^begin routers/r fallback' exim4.conf
+echo 'relay: relay.lab.example::2727' > relays
 ";
 
 fn other_settings(release: Release) {
     let practice: Practice<SingleFile<Own>> = Practice::prover(release);
-    practice.agree(&connectors(&[("encrypted", "tls = \"encrypt\"")]));
+    let encrypted = "tls = \"encrypt\"";
+    practice.agree(&connectors(&[("encrypted", encrypted), ("fallback", encrypted)]));
     practice.shell(OTHER);
-    let proof = practice.proof(&["--mta", "exim"]);
-    assert_eq!(proof["verdict"], "holds", "{proof:#}");
+    // Whoever Exim becomes is no root, and reads what is made for it.
+    let program = practice.path("bin/connectord-careful");
+    fs::write(&program, "#!/bin/sh\numask 077\nexec /etc/exim4/bin/connectord \"$@\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = ["--config", "/etc/exim4/connectord.toml", "--mta", "exim"];
+    let proof = proved(&practice.lab.machine, "/etc/exim4/bin/connectord-careful", &config);
+    failed(&proof, "what is delayed", &[("fallback", &[&NO_TLS[..], &["broken"]].concat())]);
+    assert_eq!(verdict(&proof, "encrypted")["verdict"], "holds", "{proof:#}");
     assert_eq!(proof["files"][1]["path"], "/etc/exim4/exim4.conf");
 }

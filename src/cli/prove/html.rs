@@ -1,9 +1,11 @@
 //! A proof as a page for auditors: what was tried, how it ended, and with what. It needs nothing beside itself, and
 //! prints.
 
+use clap::CommandFactory as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::text::{end, part, verdict};
+use crate::cli::CommandLine;
 use crate::prove::proof::{ConnectorProof, Described, End, Proof, Try, Verdict};
 
 const STYLE: &str = "
@@ -56,10 +58,9 @@ pub(super) fn page(proof: &Proof) -> String {
                     "A copy of this machine's " (proof.mta_name) ", with its settings, and a daemon of the connectors as they are in the files sent "
                     "mail of each connector to mail servers of these kinds, in a network of their own: as it is, with the header "
                     code { "TLS-Required: no" } ", and as a bounce; to two kinds with the daemon stopped too. A connector "
-                    "holds when nothing arrived weaker than it demands, and what was right arrived. Not seen: what only the "
-                    (proof.mta_name) " that runs has, such as open connections and TLS sessions that are resumed; whether the resolver validates; "
-                    "demands on ciphers and on the name that is sent; and inbound mail."
+                    "holds when nothing arrived weaker than it demands, and what was right arrived."
                 }
+                p { (not_seen()) }
                 (servers(proof))
                 h2 { "With what" }
                 (facts(proof))
@@ -77,6 +78,14 @@ pub(super) fn page(proof: &Proof) -> String {
         }
     };
     page.into_string()
+}
+
+/// What a proof does not show, as the help says it.
+fn not_seen() -> String {
+    let line = CommandLine::command();
+    let help =
+        line.find_subcommand("prove").and_then(|prove| prove.get_long_about()).map(ToString::to_string);
+    help.unwrap_or_default().rsplit("\n\n").next().unwrap_or_default().to_owned()
 }
 
 fn class(found: Verdict) -> &'static str {
@@ -225,5 +234,17 @@ fn facts(proof: &Proof) -> Markup {
                 tr { td { (file.path) } td { code { "sha256 " (file.sha256) } } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_what_the_help_says() {
+        let text = not_seen();
+        assert!(text.contains("Not seen is what only the MTA that runs has"), "{text}");
+        assert!(text.contains("inbound connectors"), "{text}");
     }
 }

@@ -17,7 +17,9 @@ pub struct Settings {
     pub routers: Vec<Driver>,
     /// The transports.
     pub transports: Vec<Driver>,
-    /// What only the text of the configuration tells.
+    /// The text of the configuration with all that it includes, as `exim -bP config` prints it.
+    pub text: String,
+    /// What only this text tells.
     pub written: Written,
 }
 
@@ -86,6 +88,7 @@ impl Settings {
             main: main.lines().map(option).collect(),
             routers: drivers(routers, " router:")?,
             transports: drivers(transports, " transport:")?,
+            text: config.to_owned(),
             written: Written::parse(config),
         })
     }

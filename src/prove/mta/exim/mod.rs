@@ -2,7 +2,7 @@
 //! enclosure.
 //!
 //! No daemon of it runs: each message is taken in and tried by one process (`-odf`), as one from a program of this machine,
-//! and what waits is tried once more by a queue run (`-qff`). What it remembers of hosts that failed is taken away before each
+//! and what waits is tried again by queue runs (`-qff`). What it remembers of hosts that failed is taken away before each
 //! message, so that none holds back the next. What the configuration delivers on this machine, or gives to a program, it
 //! does here too: where nothing can be written, no daemon is found, and no network but that of the proof. A FIFO outside of
 //! /dev that it is told to write to is one of this machine.
@@ -24,10 +24,11 @@ use nix::unistd::User;
 use super::{Mta, Patience, alike, message, resolve};
 use crate::config::ListenProtocol;
 use crate::mta::exim::settings::Settings;
+use crate::protocol::escape::printable;
 use crate::prove::enclosure::Enclosure;
 use crate::prove::log::Reader;
 use crate::prove::program::{PATIENCE, fed, program};
-use crate::prove::{Error, said, sockets};
+use crate::prove::{Error, sockets};
 
 /// Where the unit has the socket of Exim.
 const SOCKETS: &str = "/run/connectord";
@@ -44,14 +45,17 @@ const PORTS: usize = 64;
 /// So much longer may a queue run take for each mail.
 const MORE: Duration = Duration::from_secs(1);
 
+/// Runs of the queue. Where a message is not tried as it comes (`queue_only`, `queue_domains`, `queue_only_load`), the first
+/// is its first attempt, and what is for delayed mail is met in the second. A run ends when all that it started has, also
+/// over connections that were left open (`-MC`).
+const RUNS: usize = 2;
+
 /// Files of log that are read.
 const LOGS: usize = 100;
 
 /// Exim on this machine.
 pub struct Exim {
     settings: Settings,
-    /// The configuration with all that it includes.
-    text: String,
 }
 
 impl Mta for Exim {
@@ -68,7 +72,7 @@ impl Mta for Exim {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        files(&self.text)
+        files(&self.settings.text)
     }
 
     fn host_name(&self) -> &str {
@@ -113,7 +117,7 @@ impl Mta for Exim {
     fn copy_into(&self, enclosure: &mut Enclosure) -> Result<(), Error> {
         let spool = self.spool()?;
         let new_spool = alike(enclosure, &spool, "spool")?;
-        enclosure.cover(sockets::named(&self.text).map(Path::to_owned).collect())?;
+        enclosure.cover(sockets::named(&self.settings.text).map(Path::to_owned).collect())?;
         enclosure.replace(&spool, &new_spool)?;
         for (number, directory) in self.log_directories()?.into_iter().enumerate() {
             if directory.starts_with(&spool) {
@@ -143,8 +147,11 @@ impl Mta for Exim {
     }
 
     fn tend(&self, mails: u32) -> Result<(), Error> {
-        self.forget()?;
-        fed(self.command().arg("-qff"), "exim -qff", b"", PATIENCE + MORE.saturating_mul(mails))
+        for _ in 0..RUNS {
+            self.forget()?;
+            fed(self.command().arg("-qff"), "exim -qff", b"", PATIENCE + MORE.saturating_mul(mails))?;
+        }
+        Ok(())
     }
 
     /// What has ended has said all. What syslog(3) was told comes, and a delivery may go on over a connection that another
@@ -169,19 +176,9 @@ impl Mta for Exim {
 }
 
 impl Exim {
-    /// With these settings; they are asked for once more, as text, of the program that has just said them.
-    ///
-    /// # Errors
-    /// It does not say them.
-    pub fn new(settings: Settings) -> Result<Exim, Error> {
-        let mut exim = Exim { settings, text: String::new() };
-        let output = exim.command().args(["-bP", "config"]).output();
-        let output = output.map_err(|error| Error::system("run exim", error))?;
-        if !output.status.success() {
-            return Err(Error::Program { program: "exim -bP config", said: said(&output) });
-        }
-        exim.text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(exim)
+    /// With these settings.
+    pub fn new(settings: Settings) -> Exim {
+        Exim { settings }
     }
 
     /// Exim as it starts itself.
@@ -208,22 +205,39 @@ impl Exim {
     }
 
     /// The directories of its logs (chapter 53.1 of its specification: a list with `syslog` in it, maybe, and an empty
-    /// entry for what it was built with, which is in the spool as a rule).
+    /// entry for what it was built with, which nothing tells).
     fn log_directories(&self) -> Result<BTreeSet<PathBuf>, Error> {
         let list = literal(self.settings.main("log_file_path"), "log_file_path")?;
         let spool = self.spool()?;
+        let needed = [&spool, Path::new(self.settings.main("exim_path")), Path::new(&self.settings.file)];
         let entries = list.split(':').map(str::trim);
         let directories = entries.filter(|entry| *entry != "syslog").map(|entry| {
             if !entry.starts_with('/') {
+                if entry.is_empty() && !list.is_empty() {
+                    let error = io::Error::other("it has an empty entry: write what that stands for");
+                    return Err(Error::system("follow log_file_path", error));
+                }
                 return Ok(spool.join("log"));
             }
             // The names of days and of the kinds of log are not known yet.
             let fixed = entry.split('%').next().unwrap_or_default();
             let directory = Path::new(fixed.rsplit_once('/').map_or("", |(directory, _)| directory));
-            fs::canonicalize(directory).map_err(|error| Error::place("find", directory, error))
+            let found =
+                fs::canonicalize(directory).map_err(|error| Error::place("find", directory, error))?;
+            // It would be gone with the logs.
+            let is_lost = |path: &&Path| path.starts_with(&found) && !found.starts_with(&spool);
+            if let Some(lost) = needed.into_iter().find(is_lost) {
+                let error = io::Error::other(format!("{} is in that directory of logs", shown(lost)));
+                return Err(Error::place("replace", &found, error));
+            }
+            Ok(found)
         });
         directories.collect()
     }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy(), usize::MAX)
 }
 
 /// The value of an option that names a path, if it needs no expansion.
@@ -247,9 +261,9 @@ fn files(text: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The ports behind hosts.
+/// The ports behind hosts, whatever the separator of the list is; a server too many does no harm.
 fn ports(hosts: &str) -> impl Iterator<Item = u16> {
-    hosts.split("::").skip(1).filter_map(|behind| {
+    hosts.split(':').skip(1).filter_map(|behind| {
         let digits = behind.split(|c: char| !c.is_ascii_digit()).next()?;
         digits.parse().ok()
     })
@@ -263,6 +277,7 @@ mod tests {
     fn ports_and_files_are_read() {
         let found = |hosts| ports(hosts).collect::<Vec<_>>();
         assert_eq!(found("* relay.example::2525:other.example::587 byname"), [2525, 587]);
+        assert_eq!(found("<; relay.example:2525;other.example"), [2525]);
         assert_eq!(found("relay.example"), Vec::<u16>::new());
         assert_eq!(found("<; ::x ; [192.0.2.1]::70000"), Vec::<u16>::new());
         let text =
