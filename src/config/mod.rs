@@ -40,6 +40,7 @@ mod server;
 mod source;
 mod suggestion;
 mod table;
+pub(crate) mod value;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use toml::de::DeValue;
 
-use crate::model::{Agreements, Inbound, Mode, Mta, Outbound, Pattern};
+use crate::model::{Agreements, Inbound, Mode, Mta, Outbound};
 use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
@@ -305,22 +306,6 @@ impl Collected {
             }
         }
     }
-}
-
-/// A pattern that `domains` may have.
-///
-/// # Errors
-/// Why it may not, in words.
-pub(crate) fn domain_pattern(text: &str) -> Result<Pattern, String> {
-    patterns::domain(text).map_err(|refusal| refusal.to_string())
-}
-
-/// A name that `match` may have, as a pattern.
-///
-/// # Errors
-/// Why it may not, in words.
-pub(crate) fn server_name(text: &str) -> Result<Pattern, String> {
-    patterns::server_name(text).map_err(|refusal| refusal.to_string())
 }
 
 /// Lower-case hex.
