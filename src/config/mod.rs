@@ -51,7 +51,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use toml::de::DeValue;
 
-use crate::model::{Agreements, Inbound, Mode, Mta, Organisation, Outbound, Pattern};
+use crate::model::{Agreements, Inbound, Mode, Mta, Organisation, Outbound};
 use crate::snapshot::Direction;
 use addresses::Use;
 use locate::ConnectorPlace;
@@ -313,22 +313,6 @@ impl Collected {
             }
         }
     }
-}
-
-/// A pattern that `domains` may have.
-///
-/// # Errors
-/// Why it may not, in words.
-pub(crate) fn domain_pattern(text: &str) -> Result<Pattern, String> {
-    patterns::domain(text).map_err(|refusal| refusal.to_string())
-}
-
-/// A name that `match` may have, as a pattern.
-///
-/// # Errors
-/// Why it may not, in words.
-pub(crate) fn server_name(text: &str) -> Result<Pattern, String> {
-    patterns::server_name(text).map_err(|refusal| refusal.to_string())
 }
 
 /// Lower-case hex.

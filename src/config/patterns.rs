@@ -3,7 +3,6 @@
 //! What a pattern means is known to the model; here is what an administrator may have meant when
 //! it is none, and which patterns would turn a requirement into something weaker.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread;
@@ -38,12 +37,6 @@ impl Refusal {
     /// Tells it.
     pub fn told(self, reading: &mut Reading, place: Place) {
         reading.problem(place, self.message, self.help);
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.message, self.help)
     }
 }
 

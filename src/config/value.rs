@@ -5,6 +5,7 @@
 use ipnet::IpNet;
 
 use super::addresses;
+use super::keys;
 use super::patterns::{self, Refusal};
 use crate::model::Pattern;
 
@@ -26,4 +27,9 @@ pub(crate) fn certificate_name(text: &str) -> Result<Pattern, String> {
 /// A range of addresses, as for `identify.addresses`.
 pub(crate) fn range(text: &str) -> Result<IpNet, String> {
     addresses::parse(text).map_err(|(message, _)| message)
+}
+
+/// Whether a text is the key of something that `[[outbound]]` says.
+pub(crate) fn is_outbound(text: &str) -> bool {
+    keys::names(keys::OUTBOUND).any(|name| name == text)
 }

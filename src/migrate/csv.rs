@@ -6,11 +6,12 @@
 //! or LF. Rows that demand the same and name the same people are one connector.
 //!
 //! A row that demands something else than was meant is worse than none: what cannot be read as written is refused, and so
-//! is the last row where it may have been cut short. A column that nobody knows is told.
+//! is the last row where it may have been cut short. Of two rows that differ about one domain neither counts. A column that
+//! nobody knows is told, and one that may demand something refuses the list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::config;
+use crate::config::value;
 use crate::migrate::{Draft, Names, OutboundTerms, People, Refused, Terms, Unique};
 use crate::model::{Level, Mode, Pattern};
 
@@ -44,6 +45,14 @@ struct Shared {
 struct Group {
     shared: Shared,
     domains: Vec<Pattern>,
+}
+
+/// The row that a domain is in.
+#[derive(Clone)]
+struct First {
+    line: usize,
+    pattern: Pattern,
+    group: usize,
 }
 
 /// Reads a list. `file` is its name.
@@ -81,7 +90,8 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
     }
     let mut groups: Vec<Group> = Vec::new();
     let mut by_shared: HashMap<Shared, usize> = HashMap::new();
-    let mut lines: HashMap<String, usize> = HashMap::new();
+    let mut known: HashMap<String, First> = HashMap::new();
+    let mut dropped: HashSet<Pattern> = HashSet::new();
     for row in rows {
         let row = match row {
             Ok(row) => row,
@@ -97,16 +107,33 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
         match read(&row, &columns) {
             Ok((pattern, shared)) => {
                 let entries: Vec<String> = pattern.entries().map(|entry| entry.to_string()).collect();
-                if let Some(first) = entries.iter().find_map(|entry| lines.get(entry)) {
-                    let why = format!("line {first} is about the same domain");
-                    import.refused.push(refused(Some(row.line), &pattern.to_string(), why));
-                    continue;
-                }
-                lines.extend(entries.into_iter().map(|entry| (entry, row.line)));
                 let number = *by_shared.entry(shared).or_insert_with_key(|shared| {
                     groups.push(Group { shared: shared.clone(), domains: Vec::new() });
                     groups.len() - 1
                 });
+                let before: Vec<First> =
+                    entries.iter().filter_map(|entry| known.get(entry)).cloned().collect();
+                if before.iter().any(|first| first.group != number) {
+                    let why = |line| {
+                        format!("line {line} says something else of the same domain: neither is imported")
+                    };
+                    for First { line, pattern, .. } in &before {
+                        if dropped.insert(pattern.clone()) {
+                            import.refused.push(refused(Some(*line), &pattern.to_string(), why(row.line)));
+                        }
+                    }
+                    let line = before.first().map_or(row.line, |first| first.line);
+                    import.refused.push(refused(Some(row.line), &pattern.to_string(), why(line)));
+                    dropped.insert(pattern.clone());
+                } else if before.len() == entries.len() {
+                    // It says what has been said.
+                    continue;
+                } else {
+                    dropped.extend(before.into_iter().map(|first| first.pattern));
+                }
+                for entry in entries {
+                    known.insert(entry, First { line: row.line, pattern: pattern.clone(), group: number });
+                }
                 if let Some(group) = groups.get_mut(number) {
                     group.domains.push(pattern);
                 }
@@ -117,6 +144,10 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
             }
         }
     }
+    for group in &mut groups {
+        group.domains.retain(|pattern| !dropped.contains(pattern));
+    }
+    groups.retain(|group| !group.domains.is_empty());
     import.drafts = groups.iter().map(|group| draft(group, mode, unique)).collect();
     import
 }
@@ -130,7 +161,7 @@ fn read(row: &Row, columns: &Columns) -> Result<(Pattern, Shared), String> {
     if domain.is_empty() {
         return Err("no domain".to_owned());
     }
-    let pattern = config::domain_pattern(domain)?;
+    let pattern = value::domain(domain)?;
     let word = field(Column::Level).to_ascii_lowercase();
     let level = Level::from_word(&word).ok_or_else(|| {
         format!(
@@ -138,13 +169,19 @@ fn read(row: &Row, columns: &Columns) -> Result<(Pattern, Shared), String> {
             field(Column::Level)
         )
     })?;
+    if level.judges_chain() && columns.is_beyond(row, Column::Names) {
+        return Err(format!(
+            "the row ends before its names, which count at `{level}`: it may have been broken in two; end it with as many \
+             separators as the first row has"
+        ));
+    }
     if level == Level::Fingerprint {
         return Err("`fingerprint` needs digests, for which there is no column".to_owned());
     }
     let mut names: Vec<String> = Vec::new();
     for name in field(Column::Names).split([' ', ',', ';', '\t', '\n', '\r']).filter(|name| !name.is_empty())
     {
-        let name = config::server_name(name)?.to_string();
+        let name = value::server_name(name)?.to_string();
         if !names.contains(&name) {
             names.push(name);
         }
@@ -169,6 +206,14 @@ fn draft(group: &Group, mode: Mode, unique: &mut Unique) -> Draft {
                     .to_owned(),
             );
             Names::Domain
+        }
+        (Level::Verify, true) => {
+            notes.push(
+                "The list has no names for it: the certificate must show the name of the MX host, which without DNSSEC anybody \
+                 may change"
+                    .to_owned(),
+            );
+            Names::Unsaid
         }
         (_, true) => Names::Unsaid,
     };

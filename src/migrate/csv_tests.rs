@@ -86,11 +86,15 @@ fn what_is_no_list_is_told() {
         (b"domain,names\n", "list.csv:1: no column `level`"),
         (b"domain,level,Domains\n", "list.csv:1: the column Domains is there twice"),
         (b"domain,level,colour\n", "list.csv:1: colour: no column"),
+        (
+            b"domain,level,Protocols\na.example,secure,>=TLSv1.3\n",
+            "list.csv:1: Protocols: a connector can say",
+        ),
+        (b"domain,level,CA file\na.example,secure,x\n", "list.csv:1: CA file: a connector can say"),
+        (b"domain,level,TLS version\na.example,secure,x\n", "list.csv:1: TLS version: a connector can say"),
         (b"\xff\xfed\0o\0", "list.csv:1: UTF-16"),
         (b"domain,level\na.example,secu", "list.csv:2: no line feed"),
         (b"domain,level\n\xe4.example,secure\n", "list.csv:2: not UTF-8"),
-        (b"domain,level\na.example,may\nA.example,encrypt\n", "list.csv:3: a.example: line 2"),
-        (b"domain,level\n*.a.example,may\na.example,encrypt\n", "list.csv:3: a.example: line 2"),
     ] {
         let (_, refused) = imported(text);
         let [refused] = refused.as_slice() else { panic!("{}: {refused:?}", text.escape_ascii()) };
@@ -101,6 +105,46 @@ fn what_is_no_list_is_told() {
     let (text, refused) = imported(&long);
     assert_eq!(refused, ["list.csv:2: longer than 65536 octets"]);
     assert!(text.contains("b.example"));
+}
+
+#[test]
+fn of_rows_that_differ_none_counts() {
+    const A: &str = "list.csv:2: a.example: line 3 says";
+    for (rows, expected, is_there) in [
+        ("a.example,may\nA.example,encrypt", vec![A, "list.csv:3: a.example: line 2 says"], false),
+        (
+            "*.a.example,encrypt\na.example,may",
+            vec!["list.csv:2: *.a.example: line 3 says", "list.csv:3: a.example: line 2 says"],
+            false,
+        ),
+        (
+            "a.example,may\na.example,encrypt\na.example,secure",
+            vec![A, "list.csv:3: a.example: line 2 says", "list.csv:4: a.example: line 3 says"],
+            false,
+        ),
+        ("a.example,may\nA.example,MAY", vec![], true),
+        ("*.a.example,may\na.example,may\na.example,may", vec![], true),
+        ("a.example,may\n*.a.example,may\n.a.example,may", vec![], true),
+    ] {
+        let (text, refused) = imported(format!("domain,level\n{rows}\n").as_bytes());
+        assert_eq!(refused.len(), expected.len(), "{rows}: {refused:?}");
+        for (refused, expected) in refused.iter().zip(expected) {
+            assert!(refused.starts_with(expected), "{rows}: {refused}");
+        }
+        assert_eq!(text.matches("a.example\"]").count(), usize::from(is_there), "{rows}: {text}");
+    }
+}
+
+#[test]
+fn a_row_that_ends_early_has_no_names_by_accident() {
+    let (text, refused) =
+        imported(b"domain,level,names\na.example,verify\nb.example,verify,\nc.example,encrypt\n");
+    assert!(
+        matches!(refused.as_slice(), [line] if line.starts_with("list.csv:2: a.example: the row ends")),
+        "{refused:?}"
+    );
+    assert!(!text.contains("a.example") && text.contains("c.example"), "{text}");
+    assert!(text.contains("the certificate must show the name of the MX host"), "{text}");
 }
 
 #[test]

@@ -21,4 +21,4 @@ mod written_tests;
 pub use draft::{Draft, InboundTerms, Names, OutboundTerms, People, Terms};
 pub use name::Unique;
 pub use refused::Refused;
-pub use written::{file, text};
+pub use written::{NOTE, file, text};

@@ -1,6 +1,6 @@
 //! Names for imported connectors: what others allow in a name and we do not is replaced, and none is there twice.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::{ConnectorName, MAX_NAME_LENGTH};
 
@@ -8,19 +8,21 @@ use crate::model::{ConnectorName, MAX_NAME_LENGTH};
 #[derive(Debug, Default)]
 pub struct Unique {
     taken: HashSet<String>,
+    /// The last number that was appended to a name.
+    last: HashMap<String, usize>,
 }
 
 impl Unique {
     /// A name as near to this one as [`ConnectorName`] allows, that was not given before: a character outside its
     /// alphabet becomes `-`, what is too long is cut, and a number is appended to what is taken. Without a letter or a digit
-    /// in it the name is `otherwise`, which is one.
+    /// in it the name is as near to `otherwise`.
     pub fn name(&mut self, wanted: &str, otherwise: &str) -> String {
-        let base = near(wanted).unwrap_or_else(|| otherwise.to_owned());
+        let base = near(wanted).or_else(|| near(otherwise)).unwrap_or_else(|| "connector".to_owned());
         let mut name = base.clone();
-        let mut number = 1_usize;
         // Names that differ in case only are two to the configuration, and one to most people.
+        let number = self.last.entry(base.to_lowercase()).or_insert(1);
         while !self.taken.insert(name.to_lowercase()) {
-            number += 1;
+            *number += 1;
             let suffix = format!("-{number}");
             name = format!("{}{suffix}", cut(&base, MAX_NAME_LENGTH - suffix.len()));
         }
@@ -72,6 +74,16 @@ mod tests {
         let long = "x".repeat(70);
         assert_eq!(unique.name(&long, "other"), "x".repeat(64));
         assert_eq!(unique.name(&long, "other"), format!("{}-2", "x".repeat(62)));
+        assert_eq!(unique.name("-", "main.cf"), "main.cf--2");
+        assert_eq!(unique.name("", "?"), "connector");
+    }
+
+    /// Each begins where the last one ended: from the beginning this would not end.
+    #[test]
+    fn one_name_for_all() {
+        let mut unique = Unique::default();
+        let last = (0..100_000).map(|_| unique.name("x", "other")).last();
+        assert_eq!(last.as_deref(), Some("x-100000"));
     }
 
     proptest! {

@@ -17,7 +17,7 @@ use crate::protocol::escape::printable;
 const WIDTH: usize = 100;
 
 /// Longest note, in characters. Ours; what was imported is quoted within it.
-const NOTE: usize = 2000;
+pub const NOTE: usize = 2000;
 
 /// A file that can be included: these lines as its first comment, and the connectors.
 pub fn file(head: &[String], drafts: &[Draft]) -> String {

@@ -103,6 +103,8 @@ pub enum Expected {
 pub struct Line {
     pub number: usize,
     pub key: String,
+    /// As it stands in the lists above.
+    pub policy: &'static str,
     pub expected: Expected,
 }
 
@@ -162,26 +164,26 @@ impl PolicyTable {
         table
     }
 
-    fn line(&mut self, key: &str, policy: &str, expected: Expected, ca: &Path) {
+    fn line(&mut self, key: &str, policy: &'static str, expected: Expected, ca: &Path) {
         let name = key.trim_start_matches(['.', '[']).split([']', ':']).next().unwrap();
         let number = self.next;
         let a = "27c1".repeat(16);
         let b = ["AB"; 32].join(":");
-        let policy = policy.replace('@', name).replace('&', &(number % 9).to_string());
-        let policy = policy.replace("#1", &a).replace("#2", &b).replace('%', ca.to_str().unwrap());
+        let written = policy.replace('@', name).replace('&', &(number % 9).to_string());
+        let written = written.replace("#1", &a).replace("#2", &b).replace('%', ca.to_str().unwrap());
         let before = self.text.len();
         match number % 7 {
             // As people write them.
-            0 => writeln!(self.text, "{}\t\t{policy} ", key.to_uppercase()),
-            1 if policy.contains(' ') => {
-                writeln!(self.text, "{key} {}", policy.replacen(' ', "\n# and\n   ", 1))
+            0 => writeln!(self.text, "{}\t\t{written} ", key.to_uppercase()),
+            1 if written.contains(' ') => {
+                writeln!(self.text, "{key} {}", written.replacen(' ', "\n# and\n   ", 1))
             }
-            2 => writeln!(self.text, "{key}   {policy}\n"),
-            _ => writeln!(self.text, "{key} {policy}"),
+            2 => writeln!(self.text, "{key}   {written}\n"),
+            _ => writeln!(self.text, "{key} {written}"),
         }
         .unwrap();
         self.next += self.text[before..].lines().count();
-        self.lines.push(Line { number, key: key.to_owned(), expected });
+        self.lines.push(Line { number, key: key.to_owned(), policy, expected });
     }
 
     /// A key with any policy.

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::input;
 use crate::cli::Failure;
 use crate::migrate::Refused;
-use crate::migrate::postfix::policies::{self, Spot, Written};
+use crate::migrate::postfix::table::{self, Spot, Table, Written};
 use crate::mta::postfix::postmap::{Postmap, Tables as _, can_be_listed};
 use crate::mta::postfix::settings::{Settings, tables};
 
@@ -21,27 +21,39 @@ pub(super) struct Installed<'s> {
 }
 
 impl Installed<'_> {
-    /// The entries of the tables of a list, those of the first table first. `setting` is where it stands.
-    pub(super) fn entries(&self, setting: &str, list: &str) -> Result<(Vec<Written>, Vec<Refused>), Failure> {
-        let (mut all, mut refused) = (Vec::new(), Vec::new());
+    /// The entries of the tables of a list, those of the first table first. `setting` is where it stands. Of those behind a
+    /// table that was not read nobody knows whether they count.
+    pub(super) fn entries(&self, setting: &str, list: &str) -> Result<Table, Failure> {
+        let mut all = Table { written: Vec::new(), refused: Vec::new(), is_whole: true };
+        let mut unread: Option<&str> = None;
         for table in tables(list) {
             // The daemon itself: what it says is in the configuration already.
             if table.starts_with("socketmap:") && table.contains("connectord") {
                 continue;
             }
-            let (entries, not) = self.of(table)?;
-            all.extend(entries);
-            refused.extend(not);
+            let Table { mut written, refused, is_whole } = self.of(table)?;
+            for written in &mut written {
+                if let (Some(unread), Ok(_)) = (unread, &written.value) {
+                    written.value =
+                        Err(format!("{unread} stands before it, was not read, and may have another"));
+                }
+            }
+            if !is_whole {
+                unread = unread.or(Some(table));
+                all.is_whole = false;
+            }
+            all.written.extend(written);
+            all.refused.extend(refused);
         }
-        for refused in &mut refused {
+        for refused in &mut all.refused {
             if refused.line.is_none() && refused.subject.is_empty() {
                 refused.subject = format!("in {setting}");
             }
         }
-        Ok((all, refused))
+        Ok(all)
     }
 
-    fn of(&self, table: &str) -> Result<(Vec<Written>, Vec<Refused>), Failure> {
+    fn of(&self, table: &str) -> Result<Table, Failure> {
         let plain = table.strip_prefix("proxy:").unwrap_or(table);
         let (kind, name) = plain.split_once(':').unwrap_or(("", plain));
         let path = Path::new(self.settings.main("queue_directory")).join(name);
@@ -52,7 +64,7 @@ impl Installed<'_> {
             |reason: String| Refused { file: table.to_owned(), line: None, subject: String::new(), reason };
         let source =
             match path.is_file() && matches!(kind, "hash" | "btree" | "lmdb" | "cdb" | "dbm" | "sdbm") {
-                true => text(&path)?.0,
+                true => text(&path)?.written,
                 false => Vec::new(),
             };
         let found = if can_be_listed(plain) {
@@ -68,27 +80,32 @@ impl Installed<'_> {
         };
         let found = match found {
             Ok(found) => found,
-            Err(why) => return Ok((Vec::new(), vec![told(format!("not read: {why}"))])),
+            Err(why) => return Ok(not_read(told(format!("not read: {why}")))),
         };
-        let lines: HashMap<(String, &str), &Spot> =
-            source.iter().map(|line| ((line.key.to_lowercase(), line.value.as_str()), &line.spot)).collect();
+        let said = |line: &'_ Written| Some((line.key.to_lowercase(), line.value.clone().ok()?));
+        let lines: HashMap<(String, String), &Spot> =
+            source.iter().filter_map(|line| Some((said(line)?, &line.spot))).collect();
         let mut all: Vec<Written> = found
             .into_iter()
             .map(|(key, value)| {
-                let spot = lines.get(&(key.clone(), value.as_str())).map(|spot| (*spot).clone());
+                let spot = lines.get(&(key.clone(), value.clone())).map(|spot| (*spot).clone());
                 let spot = spot.unwrap_or_else(|| Spot { file: table.into(), line: None });
-                Written { spot, key, value }
+                Written { spot, key, value: Ok(value) }
             })
             .collect();
         all.sort_by(|a, b| (a.spot.line, &a.key).cmp(&(b.spot.line, &b.key)));
-        Ok((all, Vec::new()))
+        Ok(Table { written: all, refused: Vec::new(), is_whole: true })
     }
 }
 
 /// A table in text form.
-fn text(path: &Path) -> Result<(Vec<Written>, Vec<Refused>), Failure> {
+fn text(path: &Path) -> Result<Table, Failure> {
     Ok(match input::read(path)? {
-        Ok(text) => policies::lines(&path.display().to_string(), &text),
-        Err(refused) => (Vec::new(), vec![refused]),
+        Ok(text) => table::lines(&path.display().to_string(), &text),
+        Err(refused) => not_read(refused),
     })
+}
+
+fn not_read(why: Refused) -> Table {
+    Table { written: Vec::new(), refused: vec![why], is_whole: false }
 }

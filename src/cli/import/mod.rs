@@ -23,9 +23,13 @@ pub(super) enum Source {
     /// Of the Postfix of this host also the smart hosts of transport_maps that have a policy, and the senders of
     /// check_sender_access that must come over TLS (reject_plaintext_session).
     ///
-    /// The connectors answer what the table answers. What has no form in a connector stays in the table, and the
+    /// For domains the connectors answer what the table answers. What has no form in a connector stays in the table, and the
     /// connectors leave its domains out, so that Postfix finds it there: keep the table behind the daemon's in
     /// smtp_tls_policy_maps until nothing of it is left.
+    ///
+    /// Not so for next-hops such as [mail.contoso.com]:587 that have no line: Postfix asks a table for them as they are written,
+    /// and for nothing wider, so that main.cf's level was theirs. The daemon answers by the connector for mail.contoso.com,
+    /// or for what is around it, which may be weaker than main.cf.
     Postfix(postfix::Options),
     /// A list that is kept in a spreadsheet, saved as CSV
     ///

@@ -12,8 +12,9 @@ use crate::cli::{Exit, Failure, Output};
 use crate::config;
 use crate::migrate::postfix::plan::{self, Import};
 use crate::migrate::postfix::policy::MainCf;
+use crate::migrate::postfix::routes;
 use crate::migrate::postfix::senders::{self, Access};
-use crate::migrate::postfix::{policies, routes};
+use crate::migrate::postfix::table::{self, Table};
 use crate::migrate::{Draft, Refused, Unique};
 use crate::model::{Level, Mode};
 use crate::mta::postfix::postconf;
@@ -51,18 +52,27 @@ fn of_file(file: &Path, mode: Mode) -> Result<(Vec<String>, Import), Failure> {
         Ok(text) => text,
         Err(refused) => return Ok((Vec::new(), Import { refused: vec![refused], ..Import::default() })),
     };
-    let (written, mut refused) = policies::lines(&file.display().to_string(), &text);
-    let lines = written.len();
-    let import = plan::outbound(written, Vec::new(), &MainCf::default(), mode, &mut Unique::default());
-    refused.extend(import.refused);
-    refused.sort_by_key(|refused| refused.line);
+    let table = table::lines(&file.display().to_string(), &text);
+    let lines = table.written.len();
+    let mut import = plan::outbound(table, Vec::new(), &MainCf::default(), mode, &mut Unique::default());
+    import.refused.sort_by_key(|refused| refused.line);
     let head = vec![
-        format!("Imported from {}: {lines} entries of smtp_tls_policy_maps, {} not imported.", file.display(), refused.len()),
+        format!(
+            "Imported from {}, a table of smtp_tls_policy_maps with {lines} entries. Lines not imported: {}.",
+            file.display(),
+            import.refused.len()
+        ),
         "What Postfix does without the table is taken for `may`: smtp_tls_security_level and [mta] level say what it is."
             .to_owned(),
+        HOSTS.to_owned(),
     ];
-    Ok((head, Import { refused, ..import }))
+    Ok((head, import))
 }
+
+/// Where the answers are not those of the table.
+const HOSTS: &str = "Postfix asks a table for a next-hop such as [mail.contoso.com]:587 as it is written, and for nothing wider: \
+                     without a line it has main.cf's level. The daemon answers for it by the connector for mail.contoso.com or \
+                     for what is around it, be that stricter or weaker than main.cf.";
 
 /// Where check_sender_access may stand.
 const RESTRICTIONS: [&str; 7] = [
@@ -85,10 +95,11 @@ fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, I
     let installed = Installed { settings: &settings, postmap: &postmap };
 
     let list = settings.main("smtp_tls_policy_maps");
-    let (written, mut refused) = installed.entries("smtp_tls_policy_maps", list)?;
-    let entries = written.len();
-    let (ways, unread) = installed.entries("transport_maps", settings.main("transport_maps"))?;
-    refused.extend(unread);
+    let table = installed.entries("smtp_tls_policy_maps", list)?;
+    let entries = table.written.len();
+    let mut ways = installed.entries("transport_maps", settings.main("transport_maps"))?;
+    let mut refused = std::mem::take(&mut ways.refused);
+    refused.extend(ways.unread());
     let services = settings.running("smtp").filter_map(|service| service.name.split('/').next());
     let services: HashSet<String> = services.map(str::to_owned).collect();
     let mut ways = routes::read(ways, &services);
@@ -101,16 +112,17 @@ fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, I
     }
     let main_cf = main_cf(&settings);
     let mut names = Unique::default();
-    let mut import = plan::outbound(written, ways, &main_cf, mode, &mut names);
-    refused.append(&mut import.refused);
+    let mut import = plan::outbound(table, ways, &main_cf, mode, &mut names);
+    import.refused.append(&mut refused);
+    let mut refused = std::mem::take(&mut import.refused);
     refused.extend(elsewhere(&settings));
     let (inbound, not) = of_senders(&installed, mode, &mut names)?;
     import.drafts.extend(inbound);
     refused.extend(not);
     let head = vec![
         format!(
-            "Imported from the tables of Postfix {version}: {entries} entries of smtp_tls_policy_maps, {} of all tables not \
-                 imported.",
+            "Imported from the tables of Postfix {version}, {entries} entries of smtp_tls_policy_maps among them. Not \
+                 imported, of all that was looked at: {}.",
             refused.len()
         ),
         format!("What Postfix does without them is `{}`: [mta] level has to say that.", main_cf.level),
@@ -118,6 +130,7 @@ fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, I
             "{} entries of transport_maps lead to smart hosts that have no policy, and stay as they are.",
             import.unsaid
         ),
+        HOSTS.to_owned(),
     ];
     Ok((head, Import { refused, ..import }))
 }
@@ -186,9 +199,10 @@ fn of_senders(
         let words = tables(settings.main(setting));
         for (word, table) in words.iter().zip(words.iter().skip(1)) {
             if *word == "check_sender_access" && seen.insert(*table) {
-                let (entries, not) = installed.entries(setting, table)?;
-                all.extend(entries);
-                refused.extend(not);
+                let table: Table = installed.entries(setting, table)?;
+                refused.extend(table.unread());
+                all.extend(table.written);
+                refused.extend(table.refused);
             }
         }
     }

@@ -4,11 +4,8 @@ use std::io::Write;
 
 use crate::cli::output::talk;
 use crate::cli::{Exit, Failure, Output};
-use crate::migrate::{Draft, Refused, file};
+use crate::migrate::{Draft, NOTE, Refused, file};
 use crate::protocol::escape::printable;
-
-/// Longest note on one line, in characters. Ours.
-const NOTE: usize = 2000;
 
 /// Octets of a file of the configuration (`config::Role`).
 const TOML: usize = 16 << 20;

@@ -1,6 +1,7 @@
 //! Which column of a list is what.
 
 use super::rows::Row;
+use crate::config::value;
 
 /// What a column is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,12 @@ impl Columns {
                 Some(&(column, _)) => columns.known.push((column, number)),
                 // A column without a title is what a spreadsheet makes of a stray cell.
                 None if title.is_empty() => {}
+                None if demands(&lower) => {
+                    return fault(format!(
+                        "{title}: a connector can say that, and an import of a list cannot: without it the connectors would \
+                         demand something else than the list; take the column out and write it by hand"
+                    ));
+                }
                 None => columns.unknown.push(title.to_owned()),
             }
         }
@@ -67,8 +74,33 @@ impl Columns {
         self.known.iter().find(|(known, _)| *known == column).map(|&(_, number)| number)
     }
 
+    /// Whether a row ends before a column that there is.
+    pub(super) fn is_beyond(&self, row: &Row, column: Column) -> bool {
+        self.at(column).is_some_and(|number| number >= row.fields.len())
+    }
+
     /// The field of a row, without the space around it; empty where there is none.
     pub(super) fn field<'r>(&self, row: &'r Row, column: Column) -> &'r str {
         self.at(column).and_then(|number| row.fields.get(number)).map_or("", |field| field.trim())
     }
+}
+
+/// Whether a title is that of a key, or of something that is one in other words: what stands below it may be a demand.
+fn demands(title: &str) -> bool {
+    const ALSO: [&str; 12] = [
+        "tls_version",
+        "version",
+        "cipher",
+        "fingerprint",
+        "pin",
+        "pins",
+        "digest",
+        "certificate",
+        "ca",
+        "sni",
+        "port",
+        "smart_host",
+    ];
+    let key: String = title.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    value::is_outbound(&key) || value::is_outbound(&format!("{key}s")) || ALSO.contains(&key.as_str())
 }

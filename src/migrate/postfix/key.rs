@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use crate::config::value;
 use crate::model::host::NextHop;
 use crate::model::pattern::Entry;
 use crate::model::{Domain, Host, Pattern};
@@ -40,11 +41,12 @@ impl Key {
             return Err("Postfix asks for no name with a dot at its end".to_owned());
         }
         if is_bare && text.starts_with('.') {
-            return Pattern::parse(text).map(Key::Domain).map_err(|error| error.to_string());
+            // As the file will be read: `.192.0.2.1` is no domain there.
+            return value::domain(text).map(Key::Domain);
         }
         let hop = NextHop::parse(text).map_err(|error| error.to_string())?;
         match hop.host() {
-            Host::Name(name) if is_bare => Ok(Key::Domain(Pattern::Exact(name.clone()))),
+            Host::Name(name) if is_bare => value::domain(name.as_str()).map(Key::Domain),
             Host::Name(name) => Ok(Key::Host(name.clone(), hop.clone())),
             Host::Address(_) if is_bare => Err("Postfix asks for an address in brackets only".to_owned()),
             Host::Address(_) => Ok(Key::Address(hop)),
@@ -107,9 +109,18 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
-        for text in
-            ["a@b.example", "*", "*.b.example", "/run/lmtp", "b.example.", ".", "192.0.2.1", "[a", "a b"]
-        {
+        for text in [
+            "a@b.example",
+            "*",
+            "*.b.example",
+            "/run/lmtp",
+            "b.example.",
+            ".",
+            "192.0.2.1",
+            ".192.0.2.1",
+            "[a",
+            "a b",
+        ] {
             assert!(shown(text).starts_with("no: "), "{text}: {}", shown(text));
         }
     }

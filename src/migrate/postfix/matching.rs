@@ -6,7 +6,7 @@
 
 use super::key::together;
 use super::policy::MainCf;
-use crate::config;
+use crate::config::value;
 use crate::model::names::Names;
 use crate::model::{Domain, Level, Pattern, PatternSet};
 
@@ -93,5 +93,5 @@ fn name(word: &str) -> Result<Pattern, String> {
             word.trim_start_matches(['*', '.'])
         ));
     }
-    config::server_name(word)
+    value::server_name(word)
 }

@@ -3,6 +3,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`text`] | lines, as postmap(1) reads them |
+//! | [`table`] | their entries, and what is not known of them |
 //! | [`key`] | what Postfix asks smtp_tls_policy_maps for |
 //! | [`policy`], [`matching`] | what it finds there, as the keys of a connector |
 //! | [`policies`] | both, for domains and hosts |
@@ -17,5 +18,6 @@ pub mod policies;
 pub mod policy;
 pub mod routes;
 pub mod senders;
+pub mod table;
 pub mod text;
 mod through;

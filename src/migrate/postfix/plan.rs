@@ -8,9 +8,10 @@
 use std::collections::HashMap;
 
 use super::key::{entry, together};
-use super::policies::{Item, Policies, Written, told};
+use super::policies::{Item, Policies};
 use super::policy::{Demand, MainCf};
 use super::routes::Route;
+use super::table::{Table, told};
 use crate::migrate::{Draft, People, Refused, Terms, Unique};
 use crate::model::name::MAIN_CF;
 use crate::model::requirement::Requirement;
@@ -18,6 +19,9 @@ use crate::model::{Domain, Level, Mode, Pattern, PatternSet, domain};
 
 /// Lines that a note names before it counts the rest.
 const NAMED: usize = 3;
+
+/// Exceptions of all connectors together. Ours: more are more than the 16 MiB that a file of the configuration may have.
+const EXCEPTIONS: usize = 400_000;
 
 /// What came of the tables.
 #[derive(Debug, Default)]
@@ -51,16 +55,22 @@ struct Group {
 }
 
 /// Makes connectors of the entries of smtp_tls_policy_maps, and of those of transport_maps that have their next-hops.
-pub fn outbound(
-    all: impl IntoIterator<Item = Written>,
-    routes: Vec<Route>,
-    main_cf: &MainCf,
-    mode: Mode,
-    names: &mut Unique,
-) -> Import {
+pub fn outbound(all: Table, routes: Vec<Route>, main_cf: &MainCf, mode: Mode, names: &mut Unique) -> Import {
     let mut policies = Policies::read(all, routes, main_cf);
-    let refused = std::mem::take(&mut policies.refused);
-    let mut groups = groups(&policies, main_cf.level);
+    let mut refused = std::mem::take(&mut policies.refused);
+    let Some(except) = exceptions(&policies) else {
+        refused.push(Refused {
+            file: "smtp_tls_policy_maps".to_owned(),
+            line: None,
+            subject: String::new(),
+            reason: format!(
+                "connectors would have more than {EXCEPTIONS} exceptions for what cannot be imported: nothing is imported; \
+                 mend those lines first"
+            ),
+        });
+        return Import { refused, ..Import::default() };
+    };
+    let mut groups = groups(&policies, &except, main_cf.level);
     for group in &mut groups {
         group.members.sort_unstable();
     }
@@ -73,7 +83,17 @@ pub fn outbound(
         }
     }
     let drafts = order.iter().filter_map(|&number| {
-        Some(draft(groups.get(number)?, named.get(number)?, &policies.items, &named, mode))
+        let mut draft = draft(groups.get(number)?, named.get(number)?, &policies.items, &named, mode);
+        if main_cf.queue_directory.is_none()
+            && groups.get(number).is_some_and(|group| group.shared.demand.has_ca_file())
+        {
+            draft.notes.push(
+                "`ca_file` is as the table has it; where master.cf says that smtp(8) is chrooted, the file that Postfix reads \
+                 is below queue_directory"
+                    .to_owned(),
+            );
+        }
+        Some(draft)
     });
     Import { drafts: drafts.collect(), refused, unsaid: policies.unsaid }
 }
@@ -83,21 +103,25 @@ fn name(item: &Item) -> Option<&Domain> {
     item.pattern.domain()
 }
 
-/// What the connectors of the items have to except, by the number of the item.
-fn exceptions(policies: &Policies) -> HashMap<usize, Vec<Pattern>> {
+/// What the connectors of the items have to except, by the number of the item; unless it is too much.
+fn exceptions(policies: &Policies) -> Option<HashMap<usize, Vec<Pattern>>> {
     let mut except: HashMap<usize, Vec<Pattern>> = HashMap::new();
+    let mut count = 0;
     for item in policies.items.iter().filter(|item| item.demand.is_none()) {
         for wider in name(item).into_iter().flat_map(|name| policies.around(name)) {
+            count += 1;
+            if count > EXCEPTIONS {
+                return None;
+            }
             except.entry(wider).or_default().push(item.pattern.clone());
         }
     }
-    except
+    Some(except)
 }
 
 /// The widest first, so that what an entry overrides has its group already, and nothing runs in a circle.
-fn groups(policies: &Policies, level: Level) -> Vec<Group> {
+fn groups(policies: &Policies, except: &HashMap<usize, Vec<Pattern>>, level: Level) -> Vec<Group> {
     let items = &policies.items;
-    let except = exceptions(policies);
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_cached_key(|&number| items.get(number).and_then(name).map(Domain::labels));
     let mut groups: Vec<Group> = Vec::new();

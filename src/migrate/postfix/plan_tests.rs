@@ -6,13 +6,13 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::migrate::file;
-use crate::migrate::postfix::policies::lines;
 use crate::migrate::postfix::routes;
+use crate::migrate::postfix::table::lines;
 
 /// The file that tables become, and what is refused of them.
 fn imported(policies: &str, transport: &str, main_cf: &MainCf) -> (String, Vec<String>) {
-    let (written, _) = lines("policies", policies.as_bytes());
-    let (ways, _) = lines("transport", transport.as_bytes());
+    let written = lines("policies", policies.as_bytes());
+    let ways = lines("transport", transport.as_bytes());
     let ways = routes::read(ways, &HashSet::from(["smtp".to_owned(), "partner".to_owned()]));
     let Import { drafts, refused, .. } =
         outbound(written, ways, main_cf, Mode::Enforce, &mut Unique::default());
@@ -98,6 +98,72 @@ fn the_first_of_two_lines_counts() {
         matches!(refused.as_slice(), [line] if line.starts_with("policies:2: a.example: line 1")),
         "{refused:?}"
     );
+}
+
+#[test]
+fn what_is_told_twice_is_told() {
+    let (text, refused) = imported("a.example may\na.example MAY\n", "", &MainCf::default());
+    assert!(text.contains("# line 2 of policies says the same again") && refused.is_empty(), "{text}");
+    let (_, refused) = imported("a.example none\na.example none\n", "", &MainCf::default());
+    let lines: Vec<&str> = refused.iter().filter_map(|line| line.get(..11)).collect();
+    assert_eq!(lines, ["policies:1:", "policies:2:"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_left_out_and_what_may_be_missing_is_missing_nowhere() {
+    const WIDE: &str = ".contoso.com encrypt\n";
+    for (line, is_imported) in [
+        ("hr.contoso.com secure match=m\0x\n", true),
+        ("\u{feff}hr.contoso.com secure\n", true),
+        ("hr.contoso.com secure match=mx", false),
+        ("hr.contoso.com secu", false),
+        ("hr.contoso.co", false),
+        ("# the end", false),
+    ] {
+        let (text, refused) = imported(&format!("{WIDE}{line}"), "", &MainCf::default());
+        assert_eq!(text.contains("domains = [\".contoso.com\"]"), is_imported, "{line}: {text}");
+        assert_eq!(text.contains("except  = [\"hr.contoso.com\"]"), is_imported, "{line}: {text}");
+        assert!(matches!(refused.as_slice(), [line] if line.starts_with("policies:2: ")), "{refused:?}");
+    }
+    // Another table that is not known.
+    let mut table =
+        lines("policies", b".contoso.com encrypt\ncontoso.com encrypt\n[mx.contoso.net] verify\n");
+    table.is_whole = false;
+    let Import { drafts, refused, .. } =
+        outbound(table, Vec::new(), &MainCf::default(), Mode::Enforce, &mut Unique::default());
+    assert!(file(&[], &drafts).contains("domains = [\"contoso.com\"]"));
+    assert_eq!((drafts.len(), refused.len()), (1, 2), "{refused:?}");
+}
+
+#[test]
+fn a_domain_that_is_left_out_for_its_host_has_its_line() {
+    let (text, refused) =
+        imported(".contoso.com encrypt\n[mail.contoso.com]:587 verify\n", "", &MainCf::default());
+    assert!(
+        text.contains(
+            "# line 1 of policies has to stay in the table too: mail to the domain mail.contoso.com"
+        ),
+        "{text}"
+    );
+    let [line] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(
+        line.ends_with("line 1 of policies has to stay too, for mail to the domain mail.contoso.com"),
+        "{line}"
+    );
+}
+
+#[test]
+fn so_many_exceptions_are_no_connectors() {
+    let mut parent = "example".to_owned();
+    let mut table = String::new();
+    for _ in 0..100 {
+        table.push_str(&format!(".{parent} encrypt\n"));
+        parent = format!("a.{parent}");
+    }
+    table.extend((0..=EXCEPTIONS / 100).map(|number| format!("b{number}.{parent} none\n")));
+    let (text, refused) = imported(&table, "", &MainCf::default());
+    assert_eq!(text, "version = 1\n");
+    assert!(refused.last().is_some_and(|line| line.contains("nothing is imported")));
 }
 
 #[test]

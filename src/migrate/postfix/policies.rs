@@ -5,57 +5,20 @@
 //! differs stays in the table with all that is said of the host: the connectors around it leave it out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 
 use super::key::Key;
 use super::policy::{Demand, MainCf};
 use super::routes::Route;
-use super::text::{self, Fault};
+use super::table::{Spot, Table, Written, refused, told};
 use super::through::Known;
 use crate::migrate::Refused;
 use crate::model::host::NextHop;
 use crate::model::{Domain, Host, Pattern, domain};
 
-/// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// The file or table.
-    pub file: Arc<str>,
-    /// Its line, if it has lines.
-    pub line: Option<usize>,
-}
-
-/// A key and its value, as written.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// Where.
-    pub spot: Spot,
-    /// The key.
-    pub key: String,
-    /// The value.
-    pub value: String,
-}
-
-/// The entries of a table in text form, and the lines that are none.
-pub fn lines(file: &str, text: &[u8]) -> (Vec<Written>, Vec<Refused>) {
-    let shared: Arc<str> = file.into();
-    let (mut written, mut refused) = (Vec::new(), Vec::new());
-    for entry in text::entries(text) {
-        match entry {
-            Ok(text::Entry { line, key, value }) => written.push(Written {
-                spot: Spot { file: shared.clone(), line: Some(line) },
-                key: key.into_owned(),
-                value: value.into_owned(),
-            }),
-            Err(Fault { line, why }) => refused.push(Refused {
-                file: file.to_owned(),
-                line: Some(line),
-                subject: String::new(),
-                reason: why,
-            }),
-        }
+impl Written {
+    fn demand(&self, domain: Option<&Domain>, main_cf: &MainCf) -> Result<Demand, String> {
+        Demand::parse(self.value.as_deref().map_err(ToOwned::to_owned)?, domain, main_cf)
     }
-    (written, refused)
 }
 
 /// A domain, or what is below it, with its policy.
@@ -83,10 +46,14 @@ pub struct Policies {
     /// In the order written.
     pub items: Vec<Item>,
     pub(super) by_pattern: HashMap<Pattern, usize>,
+    /// Those for all below a name, by the name.
+    below: HashMap<String, usize>,
     /// What stays in the table.
     pub refused: Vec<Refused>,
     /// Ways to smart hosts of which no policy says anything.
     pub unsaid: usize,
+    /// Whether there may be entries that are not known.
+    is_part: bool,
 }
 
 /// A policy of a host as it is written with a port or in brackets.
@@ -104,20 +71,25 @@ pub(super) struct Hosts {
 }
 
 impl Policies {
-    /// Reads them. Of a key that is there twice the first counts, as with postmap(1), and as with several tables.
-    pub fn read(all: impl IntoIterator<Item = Written>, routes: Vec<Route>, main_cf: &MainCf) -> Policies {
-        let mut policies = Policies::default();
+    /// Reads them. Of a key that is there twice the first counts, as with postmap(1), which warns, and as with several
+    /// tables; a `texthash:` with such a key is none to Postfix (dict_thash.c), which is told.
+    pub fn read(table: Table, routes: Vec<Route>, main_cf: &MainCf) -> Policies {
+        let Table { written, refused, is_whole } = table;
+        let mut policies = Policies { refused, is_part: !is_whole, ..Policies::default() };
         let mut hosts = Hosts::default();
-        for written in all {
+        for written in written {
             match Key::parse(&written.key) {
-                Err(why) => policies.refuse(&written.spot, &written.key, why),
+                Err(why) => {
+                    let why = written.value.err().unwrap_or(why);
+                    policies.refuse(&written.spot, &written.key, why);
+                }
                 Ok(Key::Domain(pattern)) => policies.domain(pattern, &written, main_cf),
                 Ok(Key::Host(name, hop)) => {
-                    let demand = Demand::parse(&written.value, Some(&name), main_cf);
+                    let demand = written.demand(Some(&name), main_cf);
                     hosts.named.entry(name).or_default().push(OfHost { hop, written, demand });
                 }
                 Ok(Key::Address(hop)) => {
-                    let demand = Demand::parse(&written.value, None, main_cf);
+                    let demand = written.demand(None, main_cf);
                     hosts.addresses.entry(hop.host().clone()).or_default().push(OfHost {
                         hop,
                         written,
@@ -154,12 +126,7 @@ impl Policies {
     }
 
     pub(super) fn refuse(&mut self, spot: &Spot, subject: &str, reason: String) {
-        self.refused.push(Refused {
-            file: spot.file.to_string(),
-            line: spot.line,
-            subject: subject.to_owned(),
-            reason,
-        });
+        self.refused.push(refused(spot, subject, reason));
     }
 
     /// The number of the item with just this pattern.
@@ -173,8 +140,7 @@ impl Policies {
 
     /// The numbers of the items that are for all below one of the parents of a name, the nearest first.
     pub fn around(&self, name: &Domain) -> impl Iterator<Item = usize> {
-        let parents = domain::parents(name.as_str()).filter_map(|parent| Domain::parse(parent).ok());
-        parents.filter_map(|parent| self.by_pattern.get(&Pattern::Below(parent)).copied())
+        domain::parents(name.as_str()).filter_map(|parent| self.below.get(parent).copied())
     }
 
     /// What is found for a name.
@@ -184,15 +150,22 @@ impl Policies {
 
     pub(super) fn add(&mut self, item: Item) {
         self.by_pattern.insert(item.pattern.clone(), self.items.len());
+        if let Pattern::Below(name) = &item.pattern {
+            self.below.insert(name.as_str().to_owned(), self.items.len());
+        }
         self.items.push(item);
     }
 
     fn domain(&mut self, pattern: Pattern, written: &Written, main_cf: &MainCf) {
         let only = if let Pattern::Exact(name) = &pattern { Some(name) } else { None };
-        let demand = Demand::parse(&written.value, only, main_cf);
+        let mut demand = written.demand(only, main_cf);
+        if self.is_part && matches!(pattern, Pattern::Below(_)) {
+            demand = demand
+                .and(Err("a table that was not read may have another policy for a part of it".to_owned()));
+        }
         let is_plain = written.key.to_ascii_lowercase() == pattern.to_string();
         if let Some(number) = self.number(&pattern) {
-            self.again(number, demand.ok(), is_plain, written);
+            self.again(number, demand, is_plain, written);
             return;
         }
         let demand = demand.map_err(|why| self.refuse(&written.spot, &written.key, why)).ok();
@@ -209,13 +182,25 @@ impl Policies {
 
     /// A domain that is there already. Of the same key the first counts; of two spellings each would have its own, and a
     /// connector has one for both.
-    fn again(&mut self, number: usize, demand: Option<Demand>, is_plain: bool, written: &Written) {
+    fn again(&mut self, number: usize, demand: Result<Demand, String>, is_plain: bool, written: &Written) {
         let Some(first) = self.items.get_mut(number) else { return };
         let spot = first.spot.clone();
-        let same = first.demand == demand;
         let other_spelling = first.is_plain != is_plain;
-        if same {
+        let demand = match (demand, &first.demand) {
+            (Err(why), None) => {
+                self.refuse(&written.spot, &written.key, why);
+                return;
+            }
+            (demand, _) => demand.ok(),
+        };
+        if first.demand == demand {
             first.is_plain |= is_plain;
+            if !other_spelling && first.spot.file == written.spot.file {
+                first.notes.push(format!(
+                    "{} says the same again: a key that is there twice is an error in a texthash: table",
+                    told(&written.spot)
+                ));
+            }
             return;
         }
         let reason = if other_spelling {
@@ -245,10 +230,27 @@ impl Policies {
             let Some(item) = self.items.get_mut(number) else { continue };
             item.demand = None;
             let (spot, subject) = (item.spot.clone(), item.pattern.to_string());
+            let domain = item.pattern.domain().cloned();
             let reason = format!(
-                "written in U-labels alone: in A-labels the domain has the policy of {around}, and a connector has one for both"
+                "written in U-labels alone: in A-labels the domain has the policy of {around}, and a connector has one for \
+                 both; that line has to stay too"
             );
             self.refuse(&spot, &subject, reason);
+            if let Some(domain) = domain {
+                let around = self.around(&domain).find(|&other| other != number);
+                self.rest_on(around, &subject);
+            }
+        }
+    }
+
+    /// Tells that the line of an item has to stay for what its connector leaves out and no other line is about.
+    fn rest_on(&mut self, number: Option<usize>, left_out: &str) {
+        if let Some(item) = number.and_then(|number| self.items.get_mut(number)) {
+            item.notes.push(format!(
+                "{} has to stay in the table too: mail to the domain {left_out}, which is left out here, has its policy \
+                 from there",
+                told(&item.spot)
+            ));
         }
     }
 
@@ -262,7 +264,7 @@ impl Policies {
         match (agreed, found, demand) {
             // The connector of the domain answers for its host.
             (true, Some(Item { demand: Some(around), .. }), _) if Some(resolved(around)) == first => {}
-            (true, None, Ok(demand)) => {
+            (true, None, Ok(demand)) if !self.is_part => {
                 let note = format!(
                     "{} is about the next-hop {}; the connector is for this host on any port, and for mail to the domain of \
                      the same name too",
@@ -279,22 +281,37 @@ impl Policies {
                     is_plain: true,
                 });
             }
-            _ => self.stays(name, of_host),
+            _ => self.stays(name, of_host, agreed),
         }
     }
 
     /// Leaves everything that is said of a host in the table.
-    fn stays(&mut self, name: &Domain, of_host: Vec<OfHost>) {
-        let other = self.found(name).map(|item| told(&item.spot));
-        let differs = match other {
-            Some(other) => format!("{other} has another policy for the domain of the same name"),
-            None => "it has other policies on other ports".to_owned(),
+    fn stays(&mut self, name: &Domain, of_host: Vec<OfHost>, agreed: bool) {
+        let exact = self.number(&Pattern::Exact(name.clone()));
+        let around = self.around(name).next().filter(|_| exact.is_none());
+        let place = |number: Option<usize>| Some(told(&self.items.get(number?)?.spot));
+        let differs = match (place(exact), place(around)) {
+            _ if !agreed => {
+                "the lines about it have different policies, or one of them cannot be imported".to_owned()
+            }
+            (Some(exact), _) => format!("{exact} has another policy for the domain of the same name"),
+            (None, Some(around)) => format!("{around} has another policy for all around it"),
+            (None, None) => {
+                "a table that was not read may have another policy for the domain of the same name".to_owned()
+            }
         };
+        // With a connector for all around it, the domain of the same name has no other line.
+        let around =
+            around.filter(|&around| self.items.get(around).is_some_and(|item| item.demand.is_some()));
+        let rests =
+            place(around).map(|line| format!("; {line} has to stay too, for mail to the domain {name}"));
+        let rests = rests.unwrap_or_default();
+        self.rest_on(around, name.as_str());
         let spot = of_host.first().map(|first| first.written.spot.clone());
         for OfHost { written, demand, .. } in of_host {
             let reason = match demand {
-                Ok(_) => format!("{differs}, and a connector has one for a host, whatever the port"),
-                Err(why) => why,
+                Ok(_) => format!("{differs}, and a connector has one for a host, whatever the port{rests}"),
+                Err(why) => format!("{why}{rests}"),
             };
             self.refuse(&written.spot, &written.key, reason);
         }
@@ -319,13 +336,5 @@ impl Policies {
             }),
             (None, None) => {}
         }
-    }
-}
-
-/// A place in words.
-pub fn told(spot: &Spot) -> String {
-    match spot.line {
-        Some(line) => format!("line {line} of {}", spot.file),
-        None => spot.file.to_string(),
     }
 }

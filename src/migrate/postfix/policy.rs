@@ -28,7 +28,7 @@ pub struct MainCf {
     pub fingerprint_match: String,
     /// smtp_tls_fingerprint_digest.
     pub digest: String,
-    /// queue_directory, where smtp(8) begins relative paths.
+    /// queue_directory, where smtp(8) begins relative paths; none if it is not known.
     pub queue_directory: Option<PathBuf>,
     /// Whether it begins the other ones there too.
     pub is_chrooted: bool,
@@ -84,7 +84,7 @@ impl Demand {
         let mut demand = Demand {
             level,
             names: None,
-            ca_file: tafile.map(|path| rooted(path, main_cf)),
+            ca_file: tafile.map(|path| rooted(path, main_cf)).transpose()?,
             pins: BTreeSet::new(),
             min_version: protocols.map(oldest).transpose()?,
             ciphers: ciphers.map(grade).transpose()?,
@@ -147,6 +147,11 @@ impl Demand {
     pub fn resolved(&self, domain: &Domain) -> Demand {
         let names = self.names.as_ref().map(|names| names.resolved(domain));
         Demand { names, ..self.clone() }
+    }
+
+    /// Whether it names authorities.
+    pub fn has_ca_file(&self) -> bool {
+        self.ca_file.is_some()
     }
 
     /// Its keys, of a connector for these domains.
@@ -302,12 +307,15 @@ fn pins(matched: &[&str], main_cf: &MainCf) -> Result<BTreeSet<Fingerprint>, Str
 }
 
 /// The path that smtp(8) opens, as it is seen from outside of its chroot.
-fn rooted(path: &str, main_cf: &MainCf) -> String {
+fn rooted(path: &str, main_cf: &MainCf) -> Result<String, String> {
     match &main_cf.queue_directory {
         Some(directory) if main_cf.is_chrooted || !path.starts_with('/') => {
-            directory.join(path.trim_start_matches('/')).to_string_lossy().into_owned()
+            Ok(directory.join(path.trim_start_matches('/')).to_string_lossy().into_owned())
         }
-        _ => path.to_owned(),
+        None if !path.starts_with('/') => Err(format!(
+            "`tafile={path}` begins in queue_directory, of which a table alone says nothing: import it with --config-dir"
+        )),
+        Some(_) | None => Ok(path.to_owned()),
     }
 }
 

@@ -48,6 +48,9 @@ fn what_main_cf_says_counts_where_a_policy_says_nothing() {
     }
     let outside = MainCf { is_chrooted: false, ..main_cf.clone() };
     assert_eq!(keys("verify match=hostname tafile=/etc/ca.pem", &outside), "verify ca_file=/etc/ca.pem");
+    let unknown = MainCf { queue_directory: None, ..outside };
+    assert_eq!(keys("verify match=hostname tafile=/etc/ca.pem", &unknown), "verify ca_file=/etc/ca.pem");
+    assert!(keys("verify match=hostname tafile=ca.pem", &unknown).contains("queue_directory"));
     let md5 = MainCf { digest: "md5".to_owned(), ..main_cf };
     assert!(keys("fingerprint", &md5).contains("`md5`"));
 }

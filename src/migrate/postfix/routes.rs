@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::policies::{Spot, Written};
+use super::table::{Spot, Table, Written};
+use crate::config::value;
 use crate::model::host::NextHop;
 use crate::model::{Domain, Pattern};
 
@@ -24,13 +25,24 @@ pub struct Route {
     pub spot: Spot,
 }
 
-/// The entries that lead to smart hosts by one of these services, which run smtp(8).
-pub fn read(all: impl IntoIterator<Item = Written>, services: &HashSet<String>) -> Vec<Route> {
-    all.into_iter().filter_map(|written| route(written, services)).collect()
+/// The entries that lead to smart hosts by one of these services, which run smtp(8). What was not read may be for a part of
+/// each, or before it: then no connector has any.
+pub fn read(all: Table, services: &HashSet<String>) -> Vec<Route> {
+    let is_known = all.is_whole && all.unread().next().is_none();
+    let mut routes: Vec<Route> =
+        all.written.into_iter().filter_map(|written| route(written, services)).collect();
+    if !is_known {
+        for route in &mut routes {
+            route.whose =
+                Err("something of transport_maps was not read, and may be about the same mail".to_owned());
+        }
+    }
+    routes
 }
 
 fn route(written: Written, services: &HashSet<String>) -> Option<Route> {
     let Written { spot, key, value } = written;
+    let value = value.ok()?;
     let (service, hops) = value.split_once(':')?;
     if !service.is_empty() && !services.contains(service) {
         return None;
@@ -44,7 +56,7 @@ fn route(written: Written, services: &HashSet<String>) -> Option<Route> {
     let whose = if key.contains(['@', '*']) {
         Err("a connector is for domains, and not for an address or for everything".to_owned())
     } else {
-        Pattern::parse(&key).map_err(|error| error.to_string())
+        value::domain(&key)
     };
     let service = Some(service).filter(|service| !matches!(*service, "" | "smtp")).map(str::to_owned);
     Some(Route { whose, key, hops, service, spot })

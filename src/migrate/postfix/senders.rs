@@ -6,7 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::policies::{Spot, Written};
+use super::table::{Spot, Written};
+use crate::config::value;
 use crate::migrate::{Draft, InboundTerms, People, Refused, Terms, Unique};
 use crate::model::{Domain, Mode, Pattern, domain};
 
@@ -68,7 +69,8 @@ pub fn inbound(
         reason,
     };
     for written in all {
-        match (access.refuses(&written.value), pattern(&written.key, access.parents)) {
+        let refuses = written.value.as_deref().ok().and_then(|action| access.refuses(action));
+        match (refuses, pattern(&written.key, access.parents)) {
             (Some(has_more), Ok(pattern)) => {
                 if known.insert(pattern.clone()) {
                     demanding.push(Demanding { pattern, spot: written.spot.clone(), has_more });
@@ -117,7 +119,7 @@ fn pattern(key: &str, parents: bool) -> Result<Pattern, String> {
     if key.contains(['@', '<', '*']) {
         return Err("an inbound connector is for the domains of senders, and not for an address".to_owned());
     }
-    match Pattern::parse(key).map_err(|error| error.to_string())? {
+    match value::domain(key)? {
         Pattern::Exact(name) if parents => Ok(Pattern::Tree(name)),
         Pattern::Below(_) if parents => {
             Err("Postfix does not ask for it: parent_domain_matches_subdomains has smtpd_access_maps"
@@ -164,7 +166,7 @@ mod tests {
             .map(|(line, (key, value))| Written {
                 spot: Spot { file: "senders".into(), line: Some(line) },
                 key: (*key).to_owned(),
-                value: (*value).to_owned(),
+                value: Ok((*value).to_owned()),
             })
             .collect();
         let (drafts, refused) = inbound(&all, access, Mode::Report, &mut Unique::default());

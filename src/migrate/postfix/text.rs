@@ -14,6 +14,9 @@ use memchr::memchr;
 /// Octets of a logical line. The longest policy that can be answered has less (`REPLY_LIMIT`).
 const LINE: usize = 64 << 10;
 
+/// Octets of a key that anything is asked for: a name, a port and brackets, also in U-labels. Ours.
+const KEY: usize = 1024;
+
 /// Entries of a table. Ours: what comes of more is hardly ever within the 16 MiB that a file of the configuration may have.
 const ENTRIES: usize = 250_000;
 
@@ -35,19 +38,38 @@ pub struct Fault {
     pub line: usize,
     /// What is wrong with it.
     pub why: String,
+    /// What cannot be known because of it.
+    pub hides: Hidden,
 }
 
-/// The entries of a text, each or why it is none, in the order written. After [`ENTRIES`] one fault more ends it.
+/// What a line that is no entry here may be to Postfix.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// Nothing: Postfix leaves it out, or never asks for its key.
+    Nothing,
+    /// The value of this key.
+    Value(String),
+    /// Entries of which not even the keys are known.
+    Entries,
+}
+
+/// The entries of a text, each or why it is none, in the order written. After [`ENTRIES`] one fault more ends it,
+/// and so does one where the text may have been cut short.
 pub fn entries(text: &[u8]) -> impl Iterator<Item = Result<Entry<'_>, Fault>> {
-    let mut lines = Logical { rest: text, number: 0 };
+    let mut lines = Logical { rest: text, number: 0, cut: None };
     let mut count = 0;
     std::iter::from_fn(move || {
-        let line = lines.next()?;
+        let Some(line) = lines.next() else {
+            return lines.cut.take().map(|line| Err(cut(line)));
+        };
         count += 1;
         if count > ENTRIES {
             lines.rest = &[];
-            let why = format!("more than {ENTRIES} entries are not read; split the table");
-            return Some(Err(Fault { line: line.number, why }));
+            lines.cut = None;
+            let why = format!(
+                "more than {ENTRIES} entries: nothing of the table is imported, for the rest may differ"
+            );
+            return Some(Err(Fault { line: line.number, why, hides: Hidden::Entries }));
         }
         Some(entry(line))
     })
@@ -64,6 +86,8 @@ struct Line<'t> {
 struct Logical<'t> {
     rest: &'t [u8],
     number: usize,
+    /// The last line, if it is a comment that no line feed ends.
+    cut: Option<usize>,
 }
 
 impl<'t> Logical<'t> {
@@ -81,6 +105,9 @@ impl<'t> Logical<'t> {
             self.number += 1;
             if !line.trim_ascii_start().is_empty() && !line.trim_ascii_start().starts_with(b"#") {
                 return Some((self.number, line, is_ended));
+            }
+            if !is_ended && line.trim_ascii_start().starts_with(b"#") {
+                self.cut = Some(self.number);
             }
         }
         None
@@ -116,30 +143,32 @@ fn is_white(octet: &u8) -> bool {
 
 fn entry(line: Line<'_>) -> Result<Entry<'_>, Fault> {
     let Line { number, octets, is_long, is_ended } = line;
-    let fault = |why: &str| Err(Fault { line: number, why: why.to_owned() });
+    if !is_ended {
+        return Err(cut(number));
+    }
+    let hidden = key(&octets).map_or(Hidden::Nothing, |key| Hidden::Value(key.to_owned()));
+    let fault = |why: String, hides| Err(Fault { line: number, why, hides });
     if is_long {
-        return Err(Fault { line: number, why: format!("longer than {LINE} octets") });
+        return fault(format!("longer than {LINE} octets"), hidden);
     }
     if octets.contains(&0) {
-        return fault("a NUL octet: this is no text, or another encoding than UTF-8");
+        return fault("a NUL octet: this is no text, or another encoding than UTF-8".to_owned(), hidden);
     }
+    let left_out = |why: &str| fault(why.to_owned(), Hidden::Nothing);
     if octets.first().is_some_and(is_white) {
-        return fault("begins with white space, and continues nothing: Postfix leaves it out");
+        return left_out("begins with white space, and continues nothing: Postfix leaves it out");
     }
     let text = match octets {
         Cow::Borrowed(octets) => str::from_utf8(octets).ok().map(Cow::Borrowed),
         Cow::Owned(octets) => String::from_utf8(octets).ok().map(Cow::Owned),
     };
     let Some(text) = text else {
-        return fault("not UTF-8: Postfix leaves it out");
+        // With `smtputf8_enable = no` it does not.
+        return fault("not UTF-8: Postfix leaves it out, as a rule".to_owned(), hidden);
     };
     if text.starts_with('\u{feff}') {
-        return fault("a byte order mark: Postfix takes it for a part of the key; save the file without it");
-    }
-    if !is_ended {
-        return fault(
-            "no line feed ends it: the file may have been cut short; if it is whole, end it with one",
-        );
+        let why = "a byte order mark: Postfix takes it for a part of the key; save the file without it";
+        return fault(why.to_owned(), hidden);
     }
     let parts = match text {
         Cow::Borrowed(text) => split(text).map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value))),
@@ -147,8 +176,22 @@ fn entry(line: Line<'_>) -> Result<Entry<'_>, Fault> {
     };
     match parts {
         Some((key, value)) => Ok(Entry { line: number, key, value }),
-        None => fault("a key alone: Postfix leaves it out"),
+        None => left_out("a key alone: Postfix leaves it out"),
     }
+}
+
+fn cut(line: usize) -> Fault {
+    let why = "no line feed ends it: the file may have been cut short, and nothing of it is imported; if it is whole, end \
+               it with one";
+    Fault { line, why: why.to_owned(), hides: Hidden::Entries }
+}
+
+/// The key of a line that cannot be read, if Postfix may ask for it.
+fn key(octets: &[u8]) -> Option<&str> {
+    let octets = octets.strip_prefix("\u{feff}".as_bytes()).unwrap_or(octets);
+    let end = octets.iter().take(KEY + 1).position(|octet| is_white(octet) || *octet == 0);
+    let (key, _) = octets.split_at_checked(end.unwrap_or(octets.len()))?;
+    str::from_utf8(key).ok().filter(|key| !key.is_empty() && key.len() <= KEY)
 }
 
 fn split(text: &str) -> Option<(&str, &str)> {
@@ -164,7 +207,7 @@ mod tests {
     fn shown(text: &[u8]) -> Vec<String> {
         let shown = |entry| match entry {
             Ok(Entry { line, key, value }) => format!("{line} {key}={value}"),
-            Err(Fault { line, why }) => format!("{line} {}", why.split(':').next().unwrap_or_default()),
+            Err(Fault { line, why, .. }) => format!("{line} {}", why.split(':').next().unwrap_or_default()),
         };
         entries(text).map(shown).collect()
     }
@@ -188,8 +231,30 @@ mod tests {
             (b"\xef\xbb\xbfx may\ny may\n", vec!["1 a byte order mark", "2 y=may"]),
             (b"", vec![]),
             (b"#\n\n", vec![]),
+            (b"x may\n# y", vec!["1 x=may", "2 no line feed ends it"]),
         ] {
             assert_eq!(shown(text), expected, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_a_line_may_hide_is_known() {
+        let value = |key: &str| Hidden::Value(key.to_owned());
+        for (text, expected) in [
+            (&b"x may\0\n"[..], value("x")),
+            (b"x m\xff\n", value("x")),
+            (b"x\xff may\n", Hidden::Nothing),
+            (b"\xef\xbb\xbfx may\n", value("x")),
+            (b"x\n", Hidden::Nothing),
+            (b" x may\n", Hidden::Nothing),
+            (b"x may", Hidden::Entries),
+            (b"x m\xff", Hidden::Entries),
+            (&[b"x ".as_slice(), &[b'a'; LINE], b"\n"].concat(), value("x")),
+            (&[b"x\n ".as_slice(), &[b'a'; LINE], b"\n"].concat(), value("x")),
+            (&[[b'a'; LINE + 1].as_slice(), b"\n"].concat(), Hidden::Nothing),
+        ] {
+            let hidden = entries(text).find_map(Result::err).map(|fault| fault.hides);
+            assert_eq!(hidden, Some(expected), "{}", text.get(..9).unwrap_or(text).escape_ascii());
         }
     }
 

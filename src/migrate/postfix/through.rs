@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::policies::{Hosts, Item, OfHost, Policies, told};
+use super::policies::{Hosts, Item, OfHost, Policies};
 use super::policy::Demand;
 use super::routes::{Route, only_host};
+use super::table::told;
 use crate::model::host::NextHop;
 use crate::model::mta::TransportName;
 use crate::model::{Domain, Host, Pattern, domain};

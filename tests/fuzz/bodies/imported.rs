@@ -8,9 +8,9 @@ use std::fs;
 use connectord::answer::{self, Answered as _};
 use connectord::load;
 use connectord::migrate::postfix::plan::{self, Import};
-use connectord::migrate::postfix::policies;
 use connectord::migrate::postfix::policy::MainCf;
 use connectord::migrate::postfix::routes;
+use connectord::migrate::postfix::table;
 use connectord::migrate::{Draft, Refused, Unique, csv, file};
 use connectord::model::Mode;
 use connectord::snapshot::Snapshot;
@@ -64,19 +64,22 @@ pub fn policy_table(data: &[u8]) {
     const BETWEEN: &[u8] = b"\n%\n";
     let end = data.windows(BETWEEN.len()).position(|window| window == BETWEEN);
     let (data, transport) = end.map_or((data, &[][..]), |end| (&data[..=end], &data[end + BETWEEN.len()..]));
-    let (written, lines) = policies::lines("policies", data);
-    let (ways, _) = policies::lines("transport", transport);
+    let written = table::lines("policies", data);
+    let ways = table::lines("transport", transport);
+    let is_whole = written.is_whole;
     let ways = routes::read(ways, &HashSet::from(["smtp".to_owned(), "relay".to_owned()]));
-    let mut table: HashMap<String, String> = HashMap::new();
-    for line in &written {
-        table.entry(line.key.to_ascii_lowercase()).or_insert_with(|| line.value.to_ascii_lowercase());
+    let mut known: HashMap<String, String> = HashMap::new();
+    for line in &written.written {
+        // Whoever cannot be read is left out.
+        let value = line.value.as_deref().unwrap_or_default();
+        known.entry(line.key.to_ascii_lowercase()).or_insert_with(|| value.to_ascii_lowercase());
     }
     let Import { drafts, refused, .. } =
         plan::outbound(written, ways, &MainCf::default(), Mode::Enforce, &mut Unique::default());
-    presentable(&lines);
     presentable(&refused);
+    assert!(is_whole || data.is_empty() || !refused.is_empty());
     let Some(snapshot) = loaded(&drafts) else { return };
-    for (key, value) in &table {
+    for (key, value) in &known {
         // Another spelling may be the same domain, or the same host.
         let plain = |b: u8| b.is_ascii_alphanumeric() || b".-[]:".contains(&b);
         let another = ["xn--", ".]", ".:"].iter().any(|part| key.contains(part)) || key.ends_with('.');
@@ -86,7 +89,7 @@ pub fn policy_table(data: &[u8]) {
         }
         let name = key.strip_prefix('.').map_or_else(|| key.clone(), |parent| format!("below.{parent}"));
         // Below a name, the name itself may be in the table.
-        let expected = table.get(&name).unwrap_or(value);
+        let expected = known.get(&name).unwrap_or(value);
         let payload = answer::tls(&snapshot, name.as_bytes()).reply.payload();
         if let Some(policy) = payload.strip_prefix("OK ") {
             assert_eq!(level(policy), level(expected), "{name}: {policy}, and the table has {expected}");
