@@ -67,13 +67,30 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
-    if let (Order::Loose(unit), false) = (patient.order, sockets.is_empty()) {
-        let message = "systemd starts it without waiting for connectord.service: all mail that connectord is asked about waits \
-                       until that is there";
-        let place = format!("systemd: {unit}");
-        findings.extend(told(patient, &UNIT_ORDER, None, place, message, ordered(unit)));
+    // Which unit starts another instance is not known from here.
+    if !sockets.is_empty() && patient.config_directory.is_none() {
+        findings.extend(order(patient));
     }
     findings
+}
+
+/// What is wrong with the order in which both are started.
+fn order(patient: &Patient<'_>) -> Option<Finding> {
+    const WAITS: &str = "systemd starts it without waiting for connectord.service: all mail that connectord is asked about \
+                         waits until that is there";
+    let (unit, message, mend) = match patient.order {
+        Order::Fine => return None,
+        Order::Loose(unit) => (unit, WAITS.to_owned(), ordered(unit)),
+        Order::Opposed(unit, name) => {
+            let name = printable(name, WORDS);
+            let message = format!(
+                "{WAITS}; connectord.service is ordered after {name}: take that out first, for with `Before={unit}` beside it \
+                 systemd leaves one of them out"
+            );
+            (unit, message, Vec::new())
+        }
+    };
+    told(patient, &UNIT_ORDER, None, format!("systemd: {unit}"), &message, mend)
 }
 
 /// The commands that have the daemon started first. They add to a file, whatever is in it.
@@ -81,7 +98,7 @@ fn ordered(unit: &str) -> Vec<String> {
     const DIRECTORY: &str = "/etc/systemd/system/connectord.service.d";
     vec![
         format!("mkdir -p {DIRECTORY}"),
-        format!("printf '[Unit]\\nBefore={unit}\\n' >> {DIRECTORY}/postfix.conf"),
+        format!("printf '\\n[Unit]\\nBefore={unit}\\n' >> {DIRECTORY}/postfix.conf"),
         "systemctl daemon-reload".to_owned(),
     ]
 }

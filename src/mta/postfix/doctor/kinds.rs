@@ -206,8 +206,9 @@ pub(super) static UNIT_ORDER: Kind = Kind {
     id: "postfix-unit-order",
     severity: Severity::Advice,
     about: "systemd has no order between Postfix and connectord.service, or the socket of that name: after a boot mail waits \
-            that comes before the daemon. The units of the packages have it; one of your own needs `Before=`. A daemon \
-            that is started by a unit with another name is not looked for.",
+            that comes before the daemon. The units of the packages have it; one of your own needs `Before=`, no `After=` \
+            of Postfix, and `Type=notify`, without which systemd waits for its start and not until it answers. A daemon that \
+            is started by a unit with another name is not looked for, nor are units of other instances.",
 };
 
 pub(super) static AUTHORITIES: Kind = Kind {
