@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use super::Patient;
 use super::asked::{Asked, LISTS, Verdict, asked_in};
 use super::inbound::open;
-use super::restrictions::{Restriction, Subject, access_table};
+use super::restrictions::{Outcome, Restriction, Subject, access_table};
 use crate::model::{Inbound, Mode, Pattern, domain};
 use crate::mta::postfix::postmap::can_be_listed;
 use crate::mta::postfix::settings::Service;
@@ -24,7 +24,7 @@ const WORDS: usize = 100;
 /// Entries of one table that permit and are looked at.
 const PERMITTING: usize = 20_000;
 
-/// Different answers of the tables in one list that are judged.
+/// Different answers of the tables in one list that are lists of restrictions, and judged as such.
 const ANSWERS: usize = 1000;
 
 /// For all tables together: one that is not begun by then is not read.
@@ -90,6 +90,7 @@ impl<'p> AccessTables<'p> {
         let mut passing = Passing::default();
         let mut judged: HashMap<&str, Verdict> = HashMap::new();
         let mut verdict = |answer| match judged.get(answer) {
+            _ if Outcome::of(answer) != Outcome::Restrictions => patient.verdict(service, list, answer),
             Some(verdict) => *verdict,
             None if judged.len() >= ANSWERS => Verdict::Unknown,
             None => *judged.entry(answer).or_insert_with(|| patient.verdict(service, list, answer)),

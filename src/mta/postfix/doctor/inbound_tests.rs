@@ -267,3 +267,14 @@ fn a_table_alone_is_one_of_its_list() {
         assert_eq!(late, names.into_iter().collect::<Vec<_>>(), "{name} {entry}");
     }
 }
+
+#[test]
+fn one_that_permits_is_seen_behind_a_thousand_others() {
+    for answer in ["550 no", "no"] {
+        let others: String =
+            (0..2000).map(|number| format!("{{a{number}.example={answer}{number}}},")).collect();
+        let list = format!("check_sender_access,hash:{{{others}{{b.example=OK}}}}");
+        let found = found_before(&list, "smtpd_data_restrictions", &partners());
+        assert_eq!(found.as_deref(), Some("late shows"), "{answer}");
+    }
+}
