@@ -5,13 +5,13 @@
 //! module that knows programs apart is not seen. Whoever is not root may not do that, and knows the modes.
 
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use nix::unistd::{Gid, Group, geteuid};
+use nix::unistd::{Group, geteuid};
 
 use super::program::{self, Bounds};
 
@@ -33,22 +33,11 @@ pub enum Barred {
     /// A directory or the socket is not there.
     Missing(PathBuf),
     /// It may not search this directory, or not write into the socket.
-    Closed(PathBuf, Opening),
+    Closed(PathBuf),
     /// This is no socket.
     Other(PathBuf),
     /// It could not be looked at, and why.
     Unknown(String),
-}
-
-/// What lets a user in, and takes nothing from anybody whom somebody has let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// Nothing that is known to be right: a directory further up, or a socket for another group.
-    Unknown,
-    /// One more permission, in words of chmod(1).
-    Mode(&'static str),
-    /// This group in place of root's or the daemon's, and the permission for it.
-    Group(String),
 }
 
 /// Goes along directories, and then to the socket: which is the first that its user cannot use, and why.
@@ -73,7 +62,9 @@ impl Account {
         let unknown = |reason: String| Barred::Unknown(reason);
         let mut way: Vec<&Path> = socket.ancestors().collect();
         way.reverse();
-        let mut command = Command::new("sh");
+        let mut command = Command::new("/bin/sh");
+        // What root has in its environment is nothing for that user.
+        command.env_clear().env("PATH", "/usr/bin:/bin");
         command.args(["-c", WALK, "sh"]).args(&way).current_dir("/");
         if self.user != geteuid().as_raw() {
             command.uid(self.user).gid(self.group);
@@ -91,7 +82,7 @@ impl Account {
         match (word, place) {
             ("reached", _) => Ok(()),
             ("missing", Some(path)) => Err(Barred::Missing(path.to_path_buf())),
-            ("closed", Some(path)) => Err(self.closed(path, socket)),
+            ("closed", Some(path)) => Err(Barred::Closed(path.to_path_buf())),
             ("other", Some(path)) => Err(Barred::Other(path.to_path_buf())),
             _ => Err(unknown("sh has failed".to_owned())),
         }
@@ -107,76 +98,50 @@ impl Account {
         for directory in way {
             let found = fs::metadata(directory).map_err(|_| Barred::Missing(directory.to_path_buf()))?;
             if !self.may(&found, 0o1) {
-                return Err(self.closed(directory, socket));
+                return Err(Barred::Closed(directory.to_path_buf()));
             }
         }
         let found = fs::metadata(socket).map_err(|_| Barred::Missing(socket.to_path_buf()))?;
-        if self.may(&found, 0o2) { Ok(()) } else { Err(self.closed(socket, socket)) }
+        if self.may(&found, 0o2) { Ok(()) } else { Err(Barred::Closed(socket.to_path_buf())) }
     }
 
     fn may(self, file: &Metadata, permission: u32) -> bool {
-        let shift = match self.class(file) {
-            Class::Owner => 6,
-            Class::Group => 3,
-            Class::Others => 0,
+        let shift = if self.user == file.uid() {
+            6
+        } else if self.group == file.gid() {
+            3
+        } else {
+            0
         };
         self.user == 0 || (file.mode() >> shift) & permission != 0
     }
 
-    fn class(self, file: &Metadata) -> Class {
-        if self.user == file.uid() {
-            Class::Owner
-        } else if self.group == file.gid() {
-            Class::Group
-        } else {
-            Class::Others
-        }
-    }
-
-    fn closed(self, closed: &Path, socket: &Path) -> Barred {
-        Barred::Closed(closed.to_path_buf(), self.opening(closed, socket))
-    }
-
-    /// What lets it in there, on the way to a socket.
-    fn opening(self, closed: &Path, socket: &Path) -> Opening {
-        let Ok(found) = fs::metadata(closed) else { return Opening::Unknown };
-        let class = self.class(&found);
-        let is_top = closed.parent().is_none_or(|above| above.parent().is_none());
-        if Some(closed) == socket.parent() && !is_top {
-            // What is in there has its own permissions; in /root that is not to be relied on.
-            return Opening::Mode(match class {
-                Class::Owner => "u+x",
-                Class::Group => "g+x",
-                Class::Others => "o+x",
-            });
-        }
-        if closed != socket {
-            return Opening::Unknown;
-        }
-        let by_id = |id| Group::from_gid(Gid::from_raw(id)).ok().flatten().map(|group| group.name);
-        let is_nobody_s = found.gid() == 0 || by_id(found.gid()).is_some_and(|name| name == "connectord");
-        match (class, by_id(self.group)) {
-            (Class::Owner, _) => Opening::Mode("u+rw"),
-            (Class::Group, _) => Opening::Mode("g+rw"),
-            (Class::Others, Some(group)) if is_nobody_s => Opening::Group(group),
-            (Class::Others, _) => Opening::Unknown,
-        }
+    /// Whether root can give a socket that it may not use to its group: the modes say that the socket alone keeps it out,
+    /// the group is root's or the daemon's, which nobody has chosen, and nobody but root can put a link to something else
+    /// in its place before that is done, for chgrp(1) and chmod(1) go where links lead.
+    pub fn can_be_given(self, socket: &Path) -> bool {
+        let Ok(found) = fs::symlink_metadata(socket) else { return false };
+        let daemon = Group::from_name("connectord").ok().flatten().map(|group| group.gid.as_raw());
+        let is_nobody_s = found.gid() == 0 || Some(found.gid()) == daemon;
+        found.file_type().is_socket()
+            && self.user != found.uid()
+            && is_nobody_s
+            && self.may_connect_by_modes(socket) == Err(Barred::Closed(socket.to_path_buf()))
+            && socket.ancestors().skip(1).all(is_root_s)
     }
 }
 
-/// Which of its permissions a file has for somebody.
-#[derive(Clone, Copy)]
-enum Class {
-    Owner,
-    Group,
-    Others,
+/// Whether a directory, which is no link, is changed by root alone.
+fn is_root_s(directory: &Path) -> bool {
+    fs::symlink_metadata(directory)
+        .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
     use std::os::unix::net::UnixListener;
 
     use nix::unistd::getegid;
@@ -191,7 +156,7 @@ mod tests {
         fs::create_dir(&inner).unwrap();
         let socket = inner.join("s");
         let own = Account { user: geteuid().as_raw(), group: getegid().as_raw() };
-        let other = Account { user: 4_000_000_000, group: own.group };
+        let other = Account { user: 54_321, group: own.group };
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(&inner, Permissions::from_mode(0o755)).unwrap();
         assert_eq!(own.may_connect(&socket), Err(Barred::Missing(socket.clone())));
@@ -200,19 +165,44 @@ mod tests {
         assert_eq!(own.may_connect(&socket), Err(Barred::Other(socket.clone())));
         fs::remove_file(&socket).unwrap();
         let _listener = UnixListener::bind(&socket).unwrap();
-        for (directory, file, expected) in [
-            (0o755, 0o620, Ok(())),
-            (0o755, 0o602, Err((&socket, "g+rw"))),
-            (0o707, 0o666, Err((&inner, "g+x"))),
-        ] {
+        for (directory, file, expected) in
+            [(0o755, 0o620, Ok(())), (0o755, 0o602, Err(&socket)), (0o707, 0o666, Err(&inner))]
+        {
             fs::set_permissions(&socket, Permissions::from_mode(file)).unwrap();
             fs::set_permissions(&inner, Permissions::from_mode(directory)).unwrap();
-            let expected = expected.map_err(|(at, mode)| Barred::Closed(at.clone(), Opening::Mode(mode)));
+            let expected = expected.map_err(|at| Barred::Closed(at.clone()));
             assert_eq!(other.may_connect_by_modes(&socket), expected);
             if geteuid().is_root() {
                 assert_eq!(other.may_connect(&socket), expected);
             }
             assert_eq!(own.may_connect(&socket), Ok(()));
         }
+    }
+
+    /// Somebody else's directory, or one that others write into, may have another thing there tomorrow.
+    #[test]
+    fn only_what_is_root_s_alone_can_be_given() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let other = Account { user: 54_321, group: 54_321 };
+        let directory = tempfile::tempdir_in("/run").unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let [socket, link] = ["s", "l"].map(|name| directory.path().join(name));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        symlink(&socket, &link).unwrap();
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).unwrap();
+        assert!(other.can_be_given(&socket));
+        assert!(!other.can_be_given(&link));
+        chown(directory.path(), Some(54_322), None).unwrap();
+        assert!(!other.can_be_given(&socket));
+        chown(directory.path(), Some(0), None).unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
+        assert!(!other.can_be_given(&socket));
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+        assert!(!other.can_be_given(&socket));
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        chown(&socket, None, Some(54_322)).unwrap();
+        assert!(!other.can_be_given(&socket));
     }
 }

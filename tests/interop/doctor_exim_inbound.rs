@@ -131,7 +131,8 @@ const FAULTS: &[Fault] = &[
     Fault {
         id: "exim-socket-access",
         place: "CONNECTORD_SOCKET = /run/connectord/exim.sock",
-        made_by: "chgrp root /run/connectord/exim.sock",
+        // Where others can write on the way, no command is printed.
+        made_by: "chmod 755 /run; chgrp root /run/connectord/exim.sock",
         with: "451 4.3.5",
         ..ORDINARY
     },

@@ -52,6 +52,13 @@ fn ordered(release: Release, unit: &str) {
     assert!(!before().contains("postfix"), "{}", before());
     let (place, mend) = found(&machine).unwrap();
     assert_eq!(place, format!("systemd: {unit}"));
+    // Somebody who has it the other way round is told no command that would be a cycle.
+    let own = machine.root().join("etc/systemd/system/connectord.service");
+    fs::write(&own, format!("[Unit]\nAfter=postfix.service\n{UNIT}")).unwrap();
+    machine.good(&["systemctl", "daemon-reload"]);
+    assert_eq!(found(&machine), Some((place, Vec::new())));
+    fs::write(&own, UNIT).unwrap();
+    machine.good(&["systemctl", "daemon-reload"]);
     for command in &mend {
         machine.good(&["sh", "-ec", command]);
     }

@@ -132,7 +132,7 @@ impl Practice {
 
     /// Until nobody is there any more who knows the old settings: an idle process ends soon after a reload, and takes
     /// work until then.
-    pub fn reload_postfix(&self) {
+    fn reload_postfix(&self) {
         self.until_others_serve(|| {
             self.lab.machine.run("postfix", &["reload"]);
         });
@@ -204,7 +204,7 @@ impl Practice {
 
     /// Runs the commands of a finding, as they are printed.
     #[track_caller]
-    pub fn obey(&self, finding: &Value) {
+    fn obey(&self, finding: &Value) {
         let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {

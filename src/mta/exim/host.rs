@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Group, User};
 
 use super::settings::Settings;
-use crate::mta::account::{Account, Barred, Opening};
+use crate::mta::account::{Account, Barred};
 
 /// The directory of Debian's Exim, and of what an administrator copies from contrib.
 pub const DIRECTORY: &str = "/etc/exim4";
@@ -73,7 +73,7 @@ pub enum Access {
     Open,
     /// It is not allowed to.
     Denied {
-        /// By the socket alone, whose group is root's or the daemon's: nobody else is let in by it.
+        /// By the socket alone, whose group is root's or the daemon's: see [`Account::can_be_given`].
         is_ours: bool,
     },
     /// There is no such socket.
@@ -217,7 +217,7 @@ fn access(account: Option<Account>, path: &Path) -> Access {
     match barred {
         Ok(()) | Err(Barred::Unknown(_)) => Access::Open,
         Err(Barred::Missing(_) | Barred::Other(_)) => Access::Missing,
-        Err(Barred::Closed(_, opening)) => Access::Denied { is_ours: matches!(opening, Opening::Group(_)) },
+        Err(Barred::Closed(_)) => Access::Denied { is_ours: account.can_be_given(path) },
     }
 }
 

@@ -1,12 +1,23 @@
 //! Tables that are files of patterns: cidr_table(5), regexp_table(5), pcre_table(5). postmap(1) does not list them, but
 //! what they can answer is written in them.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use nix::fcntl::OFlag;
 
 /// Octets of such a file that are read; a longer one is not known.
 const LIMIT: u64 = 4 << 20;
+
+/// For one file. Only a file system that does not answer takes long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A pattern as it is written, and what is answered where it fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +43,27 @@ pub fn lines(table: &str) -> Option<Result<Vec<Line>, String>> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| {
-        if !file.metadata()?.is_file() {
-            return Err(std::io::Error::other("not a file"));
-        }
-        file.take(LIMIT.saturating_add(1)).read_to_end(&mut bytes)
-    });
-    match read {
-        Err(error) => Err(error.to_string()),
-        Ok(length) if u64::try_from(length).is_ok_and(|length| length > LIMIT) => {
-            Err(format!("it has more than {LIMIT} octets"))
-        }
-        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    let path = path.to_path_buf();
+    // Whoever waits for a disk is not waited for.
+    let (sender, read) = mpsc::channel();
+    thread::spawn(move || sender.send(bytes(path)));
+    let bytes = read.recv_timeout(PATIENCE).map_err(|_| "the file system does not answer".to_owned())?;
+    let bytes = bytes.map_err(|error| error.to_string())?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LIMIT) {
+        return Err(format!("it has more than {LIMIT} octets"));
     }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A FIFO is opened without somebody at its other end, and then is no file.
+fn bytes(path: PathBuf) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Lines that begin with white space go on with the one before (readlline.c).
@@ -57,7 +75,14 @@ fn read(text: &str, is_expression: bool) -> Vec<Line> {
             None => logical.push(line.to_owned()),
         }
     }
-    logical.iter().filter_map(|line| split(line, is_expression)).collect()
+    let lines = logical.iter().filter_map(|line| split(line, is_expression));
+    // Postfix passes by what is no network, or has no answer (dict_cidr.c:dict_cidr_parse_rule).
+    lines.filter(|line| is_expression || is_network(&line.pattern) && !line.answer.is_empty()).collect()
+}
+
+fn is_network(pattern: &str) -> bool {
+    let bare = pattern.trim_start_matches('!').replace(['[', ']'], "");
+    bare.parse::<IpNet>().is_ok() || bare.parse::<IpAddr>().is_ok()
 }
 
 /// Takes a line apart; `if` and `endif` answer nothing.
@@ -96,14 +121,13 @@ mod tests {
             read(text, is_expression).into_iter().map(|line| (line.pattern, line.answer)).collect()
         };
         let pair = |pattern: &str, answer: &str| (pattern.to_owned(), answer.to_owned());
-        let text = "# OK\n192.0.2.0/24 OK\n2001:db8::/32\n   reject_unverified_sender,\n   permit\n\nIF 10.0.0.0/8\n!10.1.0.0/16\tDUNNO\nendif\n192.0.2.1\n";
+        let text = "# OK\n192.0.2.0/24 OK\n2001:db8::/32\n   reject_unverified_sender,\n   permit\n\nIF 10.0.0.0/8\n!10.1.0.0/16\tDUNNO\nendif\n192.0.2.1\nroot:x OK\n";
         assert_eq!(
             pairs(text, false),
             [
                 pair("192.0.2.0/24", "OK"),
                 pair("2001:db8::/32", "reject_unverified_sender,   permit"),
                 pair("!10.1.0.0/16", "DUNNO"),
-                pair("192.0.2.1", ""),
             ]
         );
         let text = "/^a b\\/c$/i OK\n!/x/ 550 no OK\nif /y/\n|z|  \tpermit\nendif\n/open OK\n";
@@ -116,5 +140,13 @@ mod tests {
                 pair("/open OK", "")
             ]
         );
+    }
+
+    #[test]
+    fn nobody_waits_at_a_fifo() {
+        let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let path = directory.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(text(&path), Err("not a file".to_owned()));
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
 
-use crate::mta::account::{Account, Barred, Opening};
+use crate::mta::account::{Account, Barred};
 
 /// For one socket. The daemon answers in less than a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub enum Unreached {
     /// A directory or the socket is not there.
     Missing(PathBuf),
     /// The user may not enter this directory, or not write to the socket.
-    Closed(PathBuf, Opening),
+    Closed(PathBuf),
     /// This is no socket.
     Other(PathBuf),
     /// Nobody listens.
@@ -71,7 +71,7 @@ impl MailOwner {
         let account = Account { user: user.uid.as_raw(), group: user.gid.as_raw() };
         account.may_connect(socket).map_err(|barred| match barred {
             Barred::Missing(path) => Unreached::Missing(path),
-            Barred::Closed(path, opening) => Unreached::Closed(path, opening),
+            Barred::Closed(path) => Unreached::Closed(path),
             Barred::Other(path) => Unreached::Other(path),
             Barred::Unknown(reason) => Unreached::Unknown(reason),
         })
@@ -87,10 +87,7 @@ impl Sockets for MailOwner {
         // A daemon that does not answer us does not answer that user either.
         ask(path, dialect, PATIENCE).and_then(|word| match word {
             Word::Right => may_use,
-            Word::Closed => {
-                let closed = || Unreached::Closed(path.to_path_buf(), Opening::Unknown);
-                Err(may_use.err().unwrap_or_else(closed))
-            }
+            Word::Closed => Err(may_use.err().unwrap_or_else(|| Unreached::Closed(path.to_path_buf()))),
         })
     }
 }

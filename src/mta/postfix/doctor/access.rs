@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
 use super::Patient;
-use super::asked::{LISTS, in_full};
+use super::asked::{Asked, LISTS, Verdict, asked_in};
 use super::inbound::open;
-use super::restrictions::{Restriction, Subject, access_table};
+use super::restrictions::{Outcome, Restriction, Subject, access_table};
 use crate::model::{Inbound, Mode, Pattern, domain};
 use crate::mta::postfix::postmap::can_be_listed;
 use crate::mta::postfix::settings::Service;
@@ -23,12 +24,18 @@ const WORDS: usize = 100;
 /// Entries of one table that permit and are looked at.
 const PERMITTING: usize = 20_000;
 
-/// The tables of all lists that the daemon is asked in, each read once.
+/// Different answers of the tables in one list that are lists of restrictions, and judged as such.
+const ANSWERS: usize = 1000;
+
+/// For all tables together: one that is not begun by then is not read.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The tables before the daemon in all lists that it is asked in, each read once.
 pub(super) struct AccessTables<'p>(BTreeMap<&'p str, Content>);
 
 enum Content {
-    /// What is answered for a key, in an order that is the same tomorrow.
-    Entries(BTreeMap<String, String>),
+    /// Keys with what is answered, in an order that is the same tomorrow.
+    Entries(Vec<(String, String)>),
     /// What is answered, and nobody knows for whom.
     Answers(Vec<String>),
     /// Why nothing is known of it.
@@ -59,55 +66,81 @@ impl Passing {
 impl<'p> AccessTables<'p> {
     pub(super) fn read(patient: &Patient<'p>) -> AccessTables<'p> {
         let mut read = BTreeMap::new();
-        for service in open(patient) {
-            for restriction in LISTS.iter().flat_map(|name| in_full(patient, service, name)) {
-                if let Some((_, table)) = access_table(&restriction) {
-                    read.entry(table).or_insert_with(|| content(patient, table));
-                }
+        let deadline = Instant::now() + PATIENCE;
+        for (service, list) in open(patient).flat_map(|service| LISTS.map(|list| (service, list))) {
+            let Asked::First(_, before) = asked_in(patient, service, list) else { continue };
+            for (_, table) in before.iter().filter_map(|restriction| access_table(restriction, list)) {
+                read.entry(table).or_insert_with(|| match Instant::now() < deadline {
+                    true => content(patient, table),
+                    false => Content::Closed("other tables took too long".to_owned()),
+                });
             }
         }
         AccessTables(read)
     }
 
-    /// What those among these restrictions let pass.
+    /// What those among these restrictions of a list let pass.
     pub(super) fn passing(
         &self,
         patient: &Patient<'_>,
         service: &Service,
+        list: &str,
         before: &[Restriction<'_>],
     ) -> Passing {
         let mut passing = Passing::default();
-        for (subject, table) in before.iter().filter_map(access_table) {
+        let mut judged: HashMap<&str, Verdict> = HashMap::new();
+        let mut verdict = |answer| match judged.get(answer) {
+            _ if Outcome::of(answer) != Outcome::Restrictions => patient.verdict(service, list, answer),
+            Some(verdict) => *verdict,
+            None if judged.len() >= ANSWERS => Verdict::Unknown,
+            None => *judged.entry(answer).or_insert_with(|| patient.verdict(service, list, answer)),
+        };
+        for (subject, table) in before.iter().filter_map(|restriction| access_table(restriction, list)) {
             let shown = || printable(table, WORDS);
-            let permits = |answer: &str| patient.is_let_pass(service, answer);
             match self.0.get(table) {
                 Some(Content::Entries(entries)) => {
-                    let mut permitting = entries.iter().filter(|(_, answer)| permits(answer));
-                    let reach =
-                        Reach::of(patient, subject, permitting.by_ref().take(PERMITTING).map(|(key, _)| key));
-                    if permitting.next().is_some() {
+                    let [mut permitting, mut unknown] = [Vec::new(), Vec::new()];
+                    for (key, answer) in entries {
+                        match verdict(answer.as_str()) {
+                            Verdict::Passes => permitting.push(key),
+                            Verdict::Unknown => unknown.push(key),
+                            Verdict::Judged => {}
+                        }
+                    }
+                    if permitting.len() > PERMITTING || unknown.len() > PERMITTING {
                         let many = || format!("{} has more than {PERMITTING} entries that permit", shown());
                         passing.unseen.get_or_insert_with(many);
                     }
+                    let [permitting, unknown] = [permitting, unknown]
+                        .map(|keys| Reach::of(patient, subject, keys.into_iter().take(PERMITTING)));
                     let inbound = patient.agreements.inbound.iter().enumerate();
                     for (number, connector) in inbound.filter(|(_, connector)| connector.mode != Mode::Off) {
-                        if let Some(key) = reach.touches(subject, connector) {
+                        if let Some(key) = permitting.touches(subject, connector) {
                             let by = || format!("{} permits {}", shown(), printable(key, WORDS));
                             passing.connectors.entry(number).or_insert_with(by);
+                        } else if let Some(key) = unknown.touches(subject, connector) {
+                            let class = || {
+                                format!(
+                                    "{}: what it says of {} asks another table",
+                                    shown(),
+                                    printable(key, WORDS)
+                                )
+                            };
+                            passing.unseen.get_or_insert_with(class);
                         }
                     }
                 }
-                Some(Content::Answers(answers)) => {
-                    if let Some(answer) = answers.iter().find(|answer| permits(answer)) {
-                        let some = || format!("{} says `{}` of some", shown(), printable(answer, WORDS));
-                        passing.unseen.get_or_insert_with(some);
-                    }
+                // What is written in a file is not for everybody who reads a report.
+                Some(Content::Answers(answers))
+                    if answers.iter().any(|answer| verdict(answer.as_str()) != Verdict::Judged) =>
+                {
+                    passing.unseen.get_or_insert_with(|| format!("{} permits some", shown()));
                 }
                 Some(Content::Closed(reason)) => {
                     let closed = || format!("{}: {}", shown(), printable(reason, WORDS));
                     passing.unseen.get_or_insert_with(closed);
                 }
-                None => {}
+                Some(Content::Answers(_)) | None => {}
             }
         }
         passing
@@ -117,13 +150,15 @@ impl<'p> AccessTables<'p> {
 fn content(patient: &Patient<'_>, table: &str) -> Content {
     let bare = table.strip_prefix("proxy:").unwrap_or(table);
     if can_be_listed(bare) {
-        let listed = patient.tables.list(bare);
-        return listed
-            .map_or_else(Content::Closed, |entries| Content::Entries(entries.into_iter().collect()));
+        return patient.tables.list(bare).map_or_else(Content::Closed, |entries| {
+            let mut entries: Vec<_> = entries.into_iter().collect();
+            entries.sort();
+            Content::Entries(entries)
+        });
     }
     if let Some(answer) = bare.strip_prefix("static:") {
         let answer = answer.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(answer);
-        return Content::Entries(BTreeMap::from([("*".to_owned(), answer.trim().to_owned())]));
+        return Content::Entries(vec![("*".to_owned(), answer.trim().to_owned())]);
     }
     match patient.tables.lines(bare) {
         None => Content::Closed("its entries cannot be listed".to_owned()),
@@ -144,6 +179,8 @@ struct Reach<'t> {
     networks: Vec<(IpNet, &'t str)>,
     /// Names, and what is below them.
     names: HashMap<String, &'t str>,
+    /// One of these.
+    any_name: Option<&'t str>,
     /// Every name that one of these lies below.
     above: HashMap<String, &'t str>,
 }
@@ -153,6 +190,8 @@ impl<'t> Reach<'t> {
         let mut reach = Reach::default();
         for key in keys {
             match subject {
+                Subject::Anything => _ = reach.anybody.get_or_insert(key),
+                Subject::Client if key.eq_ignore_ascii_case("localhost") && patient.is_exempt(key) => {}
                 Subject::Client => match network(key) {
                     Some(network) if patient.exempts(network) => {}
                     Some(network) => reach.networks.push((network, key)),
@@ -161,6 +200,7 @@ impl<'t> Reach<'t> {
                 Subject::Sender | Subject::Recipient => reach.name(key),
             }
         }
+        reach.any_name = reach.names.values().min().copied();
         reach
     }
 
@@ -181,8 +221,8 @@ impl<'t> Reach<'t> {
     /// An entry that lets mail of a connector pass, if there is one.
     fn touches(&self, subject: Subject, connector: &Inbound) -> Option<&'t str> {
         let identify = &connector.identify;
-        let any_name = || self.names.values().min().copied();
         let found = match subject {
+            Subject::Anything => None,
             // Who is there can say that it is anybody.
             Subject::Client => self
                 .networks
@@ -193,10 +233,10 @@ impl<'t> Reach<'t> {
                     (!identify.domains.is_empty() || identify.addresses.iter().any(meets)) && !is_excepted()
                 })
                 .map(|(_, key)| *key),
-            Subject::Sender if !identify.addresses.is_empty() => any_name(),
+            Subject::Sender if !identify.addresses.is_empty() => self.any_name,
             Subject::Sender => self.among(identify.domains.iter()),
             Subject::Recipient => match &connector.recipients {
-                None => any_name(),
+                None => self.any_name,
                 Some(recipients) => self.among(recipients.iter()),
             },
         };
@@ -205,7 +245,7 @@ impl<'t> Reach<'t> {
 
     fn among<'c>(&self, mut patterns: impl Iterator<Item = &'c Pattern>) -> Option<&'t str> {
         patterns.find_map(|pattern| {
-            let Some(name) = pattern.domain() else { return self.names.values().min().copied() };
+            let Some(name) = pattern.domain() else { return self.any_name };
             let name = name.as_str();
             let mut covering = std::iter::once(name).chain(domain::parents(name));
             let is_wide = !matches!(pattern, Pattern::Exact(_));

@@ -4,7 +4,9 @@ use super::access::{AccessTables, Passing};
 use super::kinds::{
     POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE, POLICY_SERVICE_MISSING, POLICY_SERVICE_UNSEEN, SOCKET_PATH,
 };
-use super::restrictions::{self as lists, Outcome, PolicyService, Restriction, refuses, restrictions};
+use super::restrictions::{
+    self as lists, Outcome, PolicyService, Restriction, access_table, refuses, restrictions,
+};
 use super::{Patient, Set, finding, is};
 use crate::model::Inbound;
 use crate::mta::finding::Finding;
@@ -32,8 +34,19 @@ pub(super) fn in_full<'p>(patient: &Patient<'p>, service: &'p Service, name: &st
     lists::in_full(list, &|name| patient.class(service, name))
 }
 
+/// What comes of the answer of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Mail passes that the daemon never sees.
+    Passes,
+    /// So it may: a class asks another table.
+    Unknown,
+    /// The daemon is asked, or mail is refused.
+    Judged,
+}
+
 /// How the daemon is asked in a list.
-enum Asked<'l> {
+pub(super) enum Asked<'l> {
     /// Before anything that is known to let a client pass; behind these.
     First(PolicyService<'l>, Vec<Restriction<'l>>),
     /// What it says is only logged.
@@ -42,7 +55,7 @@ enum Asked<'l> {
     Never,
 }
 
-fn asked_in<'p>(patient: &Patient<'p>, service: &'p Service, name: &str) -> Asked<'p> {
+pub(super) fn asked_in<'p>(patient: &Patient<'p>, service: &'p Service, name: &str) -> Asked<'p> {
     let mut has_passed = false;
     let mut in_vain = false;
     let mut before = Vec::new();
@@ -68,7 +81,7 @@ pub(super) fn asked<'p>(
 ) -> Vec<Finding> {
     let of = |name| patient.settings.of(service, name);
     let passing = |name| match asked_in(patient, service, name) {
-        Asked::First(_, before) => Some(access.passing(patient, service, &before)),
+        Asked::First(_, before) => Some(access.passing(patient, service, name, &before)),
         Asked::InVain | Asked::Late | Asked::Never => None,
     };
     // Of several lists with the daemon in them it judges in each: what the best lets pass is let pass.
@@ -159,15 +172,25 @@ impl<'p> Patient<'p> {
         self.rewrite(place, name, &entries)
     }
 
-    /// Whether the answer of a table ends a list in favour of clients that the daemon would judge.
-    pub(super) fn is_let_pass(&self, service: &Service, answer: &str) -> bool {
+    /// What the answer of a table in this list does for clients that the daemon would judge.
+    pub(super) fn verdict(&self, service: &Service, list: &str, answer: &str) -> Verdict {
         match Outcome::of(answer) {
-            Outcome::Permits => true,
-            Outcome::GoesOn => false,
+            Outcome::Permits => Verdict::Passes,
+            Outcome::GoesOn => Verdict::Judged,
             Outcome::Restrictions => {
                 let all = lists::in_full(answer, &|name| self.class(service, name));
-                let asked = all.iter().take_while(|restriction| self.our_service(restriction).is_none());
-                asked.into_iter().any(|restriction| self.lets_pass(service, restriction))
+                let before = all.iter().take_while(|one| one.only_warns || self.our_service(one).is_none());
+                let mut verdict = Verdict::Judged;
+                for restriction in before {
+                    if self.lets_pass(service, restriction) {
+                        return Verdict::Passes;
+                    }
+                    // RESTRICTION_CLASS_README: a class mostly asks a table.
+                    if access_table(restriction, list).is_some() {
+                        verdict = Verdict::Unknown;
+                    }
+                }
+                verdict
             }
         }
     }

@@ -9,7 +9,6 @@ use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
 use super::{Patient, asked, inbound, quoted, typed};
-use crate::mta::account::Opening;
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::order::Order;
 use crate::mta::postfix::reach::{Dialect, Unreached};
@@ -37,13 +36,13 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
             let kind = match unreached {
                 Unreached::Unknown(_) => &DAEMON_UNSEEN,
                 Unreached::Missing(_)
-                | Unreached::Closed(..)
+                | Unreached::Closed(_)
                 | Unreached::Other(_)
                 | Unreached::Refused
                 | Unreached::Silent => &DAEMON_UNREACHED,
             };
             let place = path.display().to_string();
-            told(patient, kind, Some(*dialect), place, &in_words(&unreached), opened(&unreached))
+            told(patient, kind, Some(*dialect), place, &in_words(&unreached), Vec::new())
         })
         .collect();
     let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
@@ -68,13 +67,30 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
-    if let (Order::Loose(unit), false) = (patient.order, sockets.is_empty()) {
-        let message = "systemd starts it without waiting for connectord.service: all mail that connectord is asked about waits \
-                       until that is there";
-        let place = format!("systemd: {unit}");
-        findings.extend(told(patient, &UNIT_ORDER, None, place, message, ordered(unit)));
+    // Which unit starts another instance is not known from here.
+    if !sockets.is_empty() && patient.config_directory.is_none() {
+        findings.extend(order(patient));
     }
     findings
+}
+
+/// What is wrong with the order in which both are started.
+fn order(patient: &Patient<'_>) -> Option<Finding> {
+    const WAITS: &str = "systemd starts it without waiting for connectord.service: all mail that connectord is asked about \
+                         waits until that is there";
+    let (unit, message, mend) = match patient.order {
+        Order::Fine => return None,
+        Order::Loose(unit) => (unit, WAITS.to_owned(), ordered(unit)),
+        Order::Opposed(unit, name) => {
+            let name = printable(name, WORDS);
+            let message = format!(
+                "{WAITS}; connectord.service is ordered after {name}: take that out first, for with `Before={unit}` beside it \
+                 systemd leaves one of them out"
+            );
+            (unit, message, Vec::new())
+        }
+    };
+    told(patient, &UNIT_ORDER, None, format!("systemd: {unit}"), &message, mend)
 }
 
 /// The commands that have the daemon started first. They add to a file, whatever is in it.
@@ -82,7 +98,7 @@ fn ordered(unit: &str) -> Vec<String> {
     const DIRECTORY: &str = "/etc/systemd/system/connectord.service.d";
     vec![
         format!("mkdir -p {DIRECTORY}"),
-        format!("printf '[Unit]\\nBefore={unit}\\n' >> {DIRECTORY}/postfix.conf"),
+        format!("printf '\\n[Unit]\\nBefore={unit}\\n' >> {DIRECTORY}/postfix.conf"),
         "systemctl daemon-reload".to_owned(),
     ]
 }
@@ -131,34 +147,18 @@ fn in_words(unreached: &Unreached) -> String {
             "{} is not there: does connectord run, with a [[listen]] for it? All mail that it is asked about waits",
             shown(path)
         ),
-        Unreached::Closed(path, opening) => {
-            let kept = match opening {
-                Opening::Unknown => "another group helps only if it is that user's first",
-                Opening::Mode(_) | Opening::Group(_) => {
-                    "the commands help until it is made anew: see `group` and `mode` of [[listen]], or its unit"
-                }
-            };
-            format!("the user of Postfix may not use {}, and all mail waits; {kept}", shown(path))
-        }
+        // No command: as root chmod(1) goes where a link leads, and the directory may be somebody else's.
+        Unreached::Closed(path) => format!(
+            "the user of Postfix may not use {}, and all mail waits: another group helps only if it is that user's first; \
+             write `group` and `mode` into [[listen]], or SocketGroup= and SocketMode= into the unit",
+            shown(path)
+        ),
         Unreached::Other(path) => format!("{} is no socket, and all mail waits", shown(path)),
         Unreached::Refused => "nobody listens there, and all mail waits: does connectord run?".to_owned(),
         Unreached::Silent => {
             "who listens there does not answer as connectord does, and all mail waits".to_owned()
         }
         Unreached::Unknown(reason) => format!("it could not be looked at: {}", printable(reason, WORDS)),
-    }
-}
-
-/// The commands that let the user of Postfix in.
-fn opened(unreached: &Unreached) -> Vec<String> {
-    let Unreached::Closed(path, opening) = unreached else { return Vec::new() };
-    let path = quoted(&path.display().to_string());
-    match opening {
-        Opening::Unknown => Vec::new(),
-        Opening::Mode(mode) => vec![format!("chmod {mode} {path}")],
-        Opening::Group(group) => {
-            vec![format!("chgrp {} {path}", quoted(group)), format!("chmod g+rw {path}")]
-        }
     }
 }
 

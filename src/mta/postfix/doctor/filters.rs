@@ -1,13 +1,15 @@
 //! Content filters behind the queue (FILTER_README). All mail goes to the filter first, under the name of its host; what it
 //! gives back is sent on as if it were new, and the connectors are asked then.
 
+use std::net::IpAddr;
+
 use super::kinds::CONTENT_FILTER;
 use super::ways::{Ways, hops};
 use super::{Patient, Set, finding};
 use crate::model::Mode;
 use crate::model::host::{Key, KeyHost};
 use crate::mta::finding::Finding;
-use crate::mta::postfix::settings::Service;
+use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
 
 /// Programs that put mail into the queue, and say by which filter it has to go.
@@ -30,7 +32,7 @@ fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) ->
     let program = &patient.settings.service(&format!("{service}/unix"))?.program;
     // Without a next hop it is the recipient's domain (qmgr_message.c:qmgr_message_resolve), and its connector is asked.
     let next = if next.is_empty() { patient.settings.main("default_filter_nexthop") } else { next };
-    let elsewhere: Vec<&str> = hops(next).filter(|hop| !is_here(hop)).collect();
+    let elsewhere: Vec<&str> = hops(next).filter(|hop| !patient.is_here(hop)).collect();
     if program != "smtp" || elsewhere.is_empty() {
         return None;
     }
@@ -52,12 +54,20 @@ fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) ->
     finding(&CONTENT_FILTER, unprotected.into_iter(), &message, set, Vec::new())
 }
 
-/// Whether mail for a host stays on this one.
-fn is_here(hop: &str) -> bool {
-    match Key::parse(hop).map(|key| key.host) {
-        Ok(KeyHost::Address(address)) => address.is_loopback(),
-        Ok(KeyHost::Name(name)) => name == "localhost",
-        Err(_) => false,
+impl Patient<'_> {
+    /// Whether mail for a host stays on this one, by the names and addresses that main.cf has for it.
+    fn is_here(&self, hop: &str) -> bool {
+        match Key::parse(hop).map(|key| key.host) {
+            Ok(KeyHost::Address(address)) => {
+                let own = tables(self.settings.main("inet_interfaces")).into_iter();
+                let mut own = own.filter_map(|own| own.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+                address.is_loopback() || own.any(|own| own == address)
+            }
+            Ok(KeyHost::Name(name)) => {
+                name == "localhost" || name.eq_ignore_ascii_case(self.settings.main("myhostname"))
+            }
+            Err(_) => false,
+        }
     }
 }
 
@@ -86,6 +96,14 @@ mod tests {
             let found: Vec<_> = found.iter().map(|[id, _, names, _]| (id.as_str(), names.as_str())).collect();
             let expected: Vec<_> = names.map(|names| ("postfix-content-filter", names)).into_iter().collect();
             assert_eq!(found, expected, "{filter}");
+        }
+        for (main, hop) in [
+            ("myhostname = Mail.ours.example", "[mail.ours.example]:10024"),
+            ("inet_interfaces = 192.0.2.1, [2001:db8::1]", "[192.0.2.1]:10024"),
+            ("inet_interfaces = 192.0.2.1, [2001:db8::1]", "[2001:db8::1]:10024"),
+        ] {
+            let own = format!("submission/inet/content_filter = smtp:{hop}\n");
+            assert_eq!(found_of(main, &own, &all).len(), 0, "{main}: {hop}");
         }
         let own = "submission/inet/content_filter = smtp:[192.0.2.1]:10024\n";
         let found = found_of("relayhost =", own, &all);

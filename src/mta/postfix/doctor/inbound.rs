@@ -58,9 +58,13 @@ impl<'p> Patient<'p> {
         self.coming(rule.kind, rule.about, rule.message, Set { place, name: rule.name, value }, mend)
     }
 
-    /// Whether all of these networks are exempt from judgement; not where there is something else among them.
+    /// Whether all of these networks are exempt from judgement; not where there is something else among them, but for the
+    /// name of who is at a loopback address (both lookups have to agree on it).
     pub(super) fn is_exempt(&self, networks: &str) -> bool {
         tables(networks).into_iter().all(|network| {
+            if is(network, "localhost") {
+                return self.is_exempt("127.0.0.1 ::1");
+            }
             let plain: String = network.chars().filter(|c| !['[', ']'].contains(c)).collect();
             let parsed: Option<IpNet> = plain
                 .parse()

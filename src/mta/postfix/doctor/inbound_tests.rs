@@ -79,6 +79,7 @@ fn networks_that_are_not_exempt_are_judged() {
     for (networks, count) in [
         ("127.0.0.0/8 [::1]/128", 0),
         ("127.0.0.1", 0),
+        ("localhost", 0),
         ("127.0.0.0/8 192.0.2.0/24", 1),
         ("127.0.0.0/8, cidr:/etc/postfix/networks", 1),
         ("!192.0.2.1", 1),
@@ -172,7 +173,7 @@ fn hold_is_nothing_before_a_proxy_filter() {
 /// What is found when this stands before the daemon in one of its lists.
 fn found_before(list: &str, name: &str, all: &Agreements) -> Option<String> {
     let own = format!("smtp/inet/{name} = {list},check_policy_service,unix:connectord/policy.sock\n");
-    let found = found_of("smtpd_restriction_classes = insiders, sealed", &(own + CLASSES), all);
+    let found = found_of("smtpd_restriction_classes = insiders, sealed, asks", &(own + CLASSES), all);
     assert!(found.len() < 2, "{found:?}");
     found.into_iter().next().map(|[id, _, names, command]| {
         let first = format!("postconf -P smtp/inet/{name}=check_policy_service,unix:connectord/policy.sock,");
@@ -185,6 +186,7 @@ fn found_before(list: &str, name: &str, all: &Agreements) -> Option<String> {
 
 const CLASSES: &str = "\
 smtp/inet/insiders = reject_unknown_client_hostname,permit_tls_clientcerts
+smtp/inet/asks = check_sender_access,hash:insiders,reject
 smtp/inet/sealed = check_policy_service,unix:connectord/policy.sock,permit
 ";
 
@@ -221,6 +223,14 @@ fn an_entry_that_permits_counts_for_those_it_is_about() {
         ("check_client_access cdb:/etc/a", Some("unseen tls shows placed")),
         ("check_client_access fail:a", Some("unseen tls shows placed")),
         ("warn_if_reject,check_client_access,{hash:{10.1=OK},search_order=x}", Some("late tls shows")),
+        // It is not known whom a class with a table lets pass.
+        ("check_recipient_access hash:ours.example=asks", Some("unseen tls shows placed")),
+        ("check_client_access hash:127.0.0.1=asks", None),
+        ("check_client_access hash:localhost=OK", None),
+        // Anybody can say that, or have a server of that name.
+        ("check_helo_access hash:127.0.0.1=OK", Some("late tls shows placed")),
+        ("check_sender_mx_access cidr:127.0.0.0/8=OK", Some("late tls shows placed")),
+        ("check_reverse_client_hostname_access hash:localhost=OK", Some("late tls shows placed")),
         ("insiders", Some("late tls shows placed")),
         ("sealed,permit", None),
     ] {
@@ -233,5 +243,38 @@ fn an_entry_that_permits_counts_for_those_it_is_about() {
             _ => found.replace(" tls", "").replace(" placed", ""),
         });
         assert_eq!(found, at_rcpt, "{list} at RCPT");
+    }
+}
+
+/// The short form is about whom the list is about.
+#[test]
+fn a_table_alone_is_one_of_its_list() {
+    for (name, entry, names) in [
+        ("client", "127.0.0.1", None),
+        ("helo", "127.0.0.1", Some("tls shows")),
+        ("sender", "b.example", Some("shows")),
+        ("sender", "other.example", None),
+        ("relay", "other.example", Some("tls shows")),
+    ] {
+        // No other list has the daemon.
+        let own = format!(
+            "smtp/inet/smtpd_{name}_restrictions = hash:{{{entry}=OK}},check_policy_service,unix:connectord/policy.sock\n\
+             smtp/inet/smtpd_recipient_restrictions = \nsmtp/inet/smtpd_data_restrictions = \n"
+        );
+        let found = found_of("relayhost =", &own, &partners());
+        let late = found.iter().filter(|[id, ..]| id == "postfix-policy-service-late");
+        let late: Vec<&str> = late.map(|[_, _, names, _]| names.as_str()).collect();
+        assert_eq!(late, names.into_iter().collect::<Vec<_>>(), "{name} {entry}");
+    }
+}
+
+#[test]
+fn one_that_permits_is_seen_behind_a_thousand_others() {
+    for answer in ["550 no", "no"] {
+        let others: String =
+            (0..2000).map(|number| format!("{{a{number}.example={answer}{number}}},")).collect();
+        let list = format!("check_sender_access,hash:{{{others}{{b.example=OK}}}}");
+        let found = found_before(&list, "smtpd_data_restrictions", &partners());
+        assert_eq!(found.as_deref(), Some("late shows"), "{answer}");
     }
 }

@@ -110,8 +110,8 @@ pub(super) static CONTENT_FILTER: Kind = Kind {
     severity: Severity::Bypass,
     about: "content_filter gives all mail to smtp(8) for a host that is not this one, before it goes to the partner. The policy \
             is asked for under the name of that host, and no connector that demands as much is about it. A connector with that \
-            name in `domains` mends it. A filter on this host is no finding, nor is one that smtp(8) is not used for. What \
-            FILTER in tables and header_checks says is not looked at.",
+            name in `domains` mends it. A filter on this host (loopback, myhostname, inet_interfaces) is no finding. Not \
+            looked at: lmtp(8) and pipe(8), wherever their filter is, and what FILTER in tables and header_checks says.",
 };
 
 pub(super) static SERVICE_MISSING: Kind = Kind {
@@ -206,8 +206,9 @@ pub(super) static UNIT_ORDER: Kind = Kind {
     id: "postfix-unit-order",
     severity: Severity::Advice,
     about: "systemd has no order between Postfix and connectord.service, or the socket of that name: after a boot mail waits \
-            that comes before the daemon. The units of the packages have it; one of your own needs `Before=`. A daemon \
-            that is started by a unit with another name is not looked for.",
+            that comes before the daemon. The units of the packages have it; one of your own needs `Before=`, no `After=` \
+            of Postfix, and `Type=notify`, without which systemd waits for its start and not until it answers. A daemon that \
+            is started by a unit with another name is not looked for, nor are units of other instances.",
 };
 
 pub(super) static AUTHORITIES: Kind = Kind {
@@ -247,8 +248,8 @@ pub(super) static POLICY_SERVICE_UNSEEN: Kind = Kind {
     id: "postfix-policy-service-unseen",
     severity: Severity::Advice,
     about: "A table (`check_..._access`) stands before the daemon in the list of restrictions, and it is not known for whom it \
-            permits, or whether it does: it does not tell its entries (cdb:, ldap: and others), cannot be read, or permits \
-            what an expression fits (regexp:, pcre:). The daemon never sees what it lets pass.",
+            permits, or whether it does: it does not tell its entries (cdb:, ldap: and others), cannot be read, permits what \
+            an expression fits (regexp:, pcre:), or names a class of restrictions that asks another table. The daemon never sees what it lets pass.",
 };
 
 pub(super) static POLICY_SERVICE_ACTION: Kind = Kind {
@@ -286,7 +287,8 @@ pub(super) static XCLIENT: Kind = Kind {
             what address they are at, or who is logged in, and connectors are judged by that. What mends it takes the right \
             from an smtpd(8) that strangers reach, and from no other one. A proxy that all mail comes through needs it: as \
             long as nobody else is at its addresses, write these into `[inbound_exempt]`; what it says of clients is judged \
-            all the same, but TLS and certificates are those between it and Postfix.",
+            all the same, but TLS and certificates are those between it and Postfix. Not looked at: proxies that \
+            smtpd_upstream_proxy_protocol and postscreen_upstream_proxy_protocol believe.",
 };
 
 pub(super) static HOLD_DROPPED: Kind = Kind {

@@ -72,24 +72,35 @@ pub(super) fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>
 /// Whom the keys of an access table are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
+    /// By its address, or its name where both lookups agree.
     Client,
+    /// What anybody can say or have others say.
+    Anything,
     Sender,
     Recipient,
 }
 
-/// The access table that a restriction asks. Those for clients who have logged in are left out, for the daemon lets these
-/// pass as well, and those for ETRN.
-pub(super) fn access_table<'l>(restriction: &Restriction<'l>) -> Option<(Subject, &'l str)> {
+/// The access table that a restriction of this list asks. Those for clients who have logged in are left out, for the
+/// daemon lets these pass as well, and those for ETRN.
+pub(super) fn access_table<'l>(restriction: &Restriction<'l>, list: &str) -> Option<(Subject, &'l str)> {
     let name = restriction.name.to_ascii_lowercase();
-    // Short for the one that fits the list.
+    // Short for the one that fits the list (smtpd_check.c:generic_checks, `def_acl`); others have none, and refuse.
     if name.contains(':') {
-        return Some((Subject::Client, restriction.name));
+        let subject = match list {
+            "smtpd_client_restrictions" => Subject::Client,
+            "smtpd_helo_restrictions" => Subject::Anything,
+            "smtpd_sender_restrictions" => Subject::Sender,
+            "smtpd_relay_restrictions" | "smtpd_recipient_restrictions" => Subject::Recipient,
+            _ => return None,
+        };
+        return Some((subject, restriction.name));
     }
     let subject = match name.as_str() {
+        "check_client_access" => Subject::Client,
         "check_sender_access" => Subject::Sender,
         "check_recipient_access" => Subject::Recipient,
         "check_sasl_access" | "check_etrn_access" => return None,
-        other if other.starts_with("check_") && other.ends_with("_access") => Subject::Client,
+        other if other.starts_with("check_") && other.ends_with("_access") => Subject::Anything,
         _ => return None,
     };
     // `{ type:table, { search_order = ... } }`
