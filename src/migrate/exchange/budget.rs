@@ -10,8 +10,8 @@ pub const MAX_FILE: usize = 64 << 20;
 /// Connectors of all files.
 const MAX_CONNECTORS: usize = 10_000;
 
-/// Octets that all that is kept may take: every value with its text. What comes of it has some of that over again.
-const MAX_KEPT: usize = 32 << 20;
+/// Octets that all that is kept may take: every value with its text.
+const MAX_KEPT: usize = 128 << 20;
 
 /// What a value takes beside its text.
 const VALUE: usize = 64;

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Every draft is in the mode `report`, or `off` where Exchange has it off or decides by something that we do not know.
-//! A level is never weaker than Exchange's, and where there is none that is as strong there is no draft but a reason. What
-//! Postfix cannot be told beside a level, revocation and the partner's own policies, is said in a note.
+//! A level is never weaker than the one that Exchange is set to, and where there is none that is as strong there is no draft
+//! but a reason. What Postfix cannot be told beside a level is said in a note: revocation, the partner's own policies (TLSA
+//! records beside another level, MTA-STS), and that `match = "domain"` takes names below the domain too.
 //!
 //! A file that is broken anywhere is not imported at all: the rest of it may have had the connector that matters.
 

@@ -29,8 +29,11 @@ pub(super) fn address_spaces(of: Properties<'_>, name: &str, texts: &[&str]) -> 
 /// The cost that all address spaces of a send connector have, of which the lowest goes first; `None` where there is no
 /// one cost.
 pub(super) fn cost(record: &Record) -> Option<u32> {
-    let Value::List(spaces) = &record.find("AddressSpaces")?.value else {
-        return None;
+    let spaces = match &record.find("AddressSpaces")?.value {
+        Value::List(spaces) => spaces.as_slice(),
+        one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Object) => {
+            std::slice::from_ref(one)
+        }
     };
     let costs = spaces.iter().map(|space| match space {
         Value::Text(text) => text.split_once(';').map_or(Some(1), |(_, cost)| cost.parse().ok()),
