@@ -27,6 +27,8 @@ pub(super) struct Made {
     pub(super) cost: Option<u32>,
 }
 
+type Named = HashMap<(&'static str, String), (usize, String)>;
+
 /// Who is for a pattern.
 #[derive(Clone, Copy)]
 struct Owner {
@@ -37,10 +39,12 @@ struct Owner {
 
 /// Puts them beside each other. What has no place even when it is off comes back, with the name of the other one.
 pub(super) fn settle(made: &mut Vec<Made>) -> Vec<(Made, String)> {
+    // Exchange uses a domain's own connectors before a wildcard even where it is not known which one of them.
+    let in_use = named(made, Mode::Report);
     duplicates(made);
-    for mode in [Mode::Report, Mode::Off] {
-        beside_wildcards(made, mode);
-    }
+    beside_wildcards(made, Mode::Report, &in_use);
+    let off = named(made, Mode::Off);
+    beside_wildcards(made, Mode::Off, &off);
     let mut owners: HashMap<(&'static str, String), String> = HashMap::new();
     let mut lost = Vec::new();
     for mut one in std::mem::take(made) {
@@ -130,14 +134,19 @@ fn off(made: &mut [Made], number: usize, reason: Option<String>) {
     }
 }
 
-/// Takes a domain that another connector names out of a wildcard.
-fn beside_wildcards(made: &mut [Made], mode: Mode) {
-    let mut owners: HashMap<(&'static str, String), (usize, String)> = HashMap::new();
+/// The first connector that names a pattern, by number and name.
+fn named(made: &[Made], mode: Mode) -> Named {
+    let mut owners = Named::new();
     for (number, one) in made.iter().enumerate().filter(|(_, one)| one.draft.mode == mode) {
         for key in written(&one.draft.terms) {
             owners.entry(key).or_insert_with(|| (number, one.draft.name.clone()));
         }
     }
+    owners
+}
+
+/// Takes a domain that another connector names out of a wildcard.
+fn beside_wildcards(made: &mut [Made], mode: Mode, owners: &Named) {
     for (number, Made { draft, .. }) in made.iter_mut().enumerate() {
         if draft.mode != mode {
             continue;

@@ -77,6 +77,10 @@ fn of_two_for_the_same_mail_the_one_that_demands_more_stays() {
     let chain = outbound("\"CertificateValidation\"");
     // Neither includes the other, and what comes later does not take their place.
     assert_eq!(modes(&[dane.clone(), chain.clone(), may.clone()]), ["off", "off", "off"]);
+    // Nor does a wildcard.
+    let tree = super::outbound(&[("RecipientDomains", "[\"*.contoso.com\"]")]);
+    let all = import(&[&format!("[{dane},{chain},{tree}]")]).drafts;
+    assert_eq!(domains(all.get(2)), [".contoso.com"]);
     let elsewhere = super::outbound(&[("UseMXRecord", "false"), ("SmartHosts", "[\"192.0.2.1\"]")]);
     assert_eq!(modes(&[encrypt, elsewhere]), ["off", "off"]);
 
