@@ -102,7 +102,12 @@ fn much_json() {
 #[test]
 fn much_xml() {
     refused(&large("<Objs>\n", "<Obj/>", "</Objs>"), "2: column 60001", "more than 10000 connectors");
-    refused(&large("<Objs><Obj><MS>\n", "<B>true</B>", "</MS></Obj></Objs>"), "1", "none of what");
+    refused(&large("<Objs><Obj><MS>\n", "<B N=\"a\">true</B>", "</MS></Obj></Objs>"), "1", "none of what");
+    refused(
+        &large("<Objs><Obj><MS>\n", "<B>true</B>", "</MS></Obj></Objs>"),
+        "2: column 1",
+        "without its name",
+    );
     let values = filled(3 * LARGE, "<Objs><Obj><MS>\n", "<S N=\"a\"/>", "</MS></Obj></Objs>");
     refused(&values, "2: column 20971521", "can be kept");
     refused(&large("<Objs><Obj ", "a=\"b\" ", "/></Objs>"), "1", "none of what");

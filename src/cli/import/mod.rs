@@ -45,7 +45,8 @@ pub(super) enum Source {
     ///
     /// What Exchange has disabled is in the mode `off`, and so is what it uses by something else than domains, such as mail
     /// flow rules. No TLS level is weaker than that of Exchange: CertificateValidation becomes `verify`, which also demands
-    /// the name of the host. What there is no word for, such as the search for revoked certificates, stands in a comment.
+    /// the name of the host. What there is no word for, such as the search for revoked certificates, or TLSA records and
+    /// MTA-STS beside another level, stands in a comment. Of connectors for the same domain at most one is not off.
     Exchange(exchange::Options),
 }
 

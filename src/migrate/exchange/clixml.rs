@@ -23,7 +23,7 @@ use crate::protocol::escape::printable;
 /// Elements within one another; `Export-Clixml` goes two objects deep, which are some eight elements.
 const MAX_DEPTH: usize = 48;
 
-/// Attributes of an element that are looked at; PowerShell writes two.
+/// Attributes of an element; PowerShell writes two.
 const MAX_ATTRIBUTES: usize = 8;
 
 /// Characters of a name in a message.
@@ -220,6 +220,9 @@ impl<'t> Reading<'t, '_> {
                 _ => self.skip()?,
             }
         }
+        if is_list && record.has_properties() {
+            return Err(Broken::new(place, "this is a list, and has the properties of a connector too"));
+        }
         if !is_list {
             self.budget.connector(place)?;
             self.records.push(record);
@@ -230,7 +233,9 @@ impl<'t> Reading<'t, '_> {
     fn properties(&mut self, record: &mut Record, depth: usize) -> Result<(), Broken> {
         while let Some(element) = self.element()? {
             let place = self.place();
-            let name = self.attribute(&element, "N")?.unwrap_or_default();
+            let Some(name) = self.attribute(&element, "N")? else {
+                return self.broken("a property without its name, the attribute N");
+            };
             // One that is not kept may be what a `Ref` stands for.
             let value = self.value(&element, depth + 2)?;
             if is_kept(&name) {
@@ -336,20 +341,25 @@ impl<'t> Reading<'t, '_> {
     }
 
     fn attribute(&mut self, element: &BytesStart<'t>, name: &str) -> Result<Option<String>, Broken> {
-        // Looking for the same name twice costs the square of their number.
-        let mut attributes = element.attributes();
-        for attribute in attributes.with_checks(false).take(MAX_ATTRIBUTES) {
+        let mut found = None;
+        for (number, attribute) in element.attributes().enumerate() {
+            // Each is compared with those before it, which costs the square of their number.
+            if number >= MAX_ATTRIBUTES {
+                return self.broken("an element with more attributes than PowerShell writes");
+            }
             let Ok(attribute) = attribute else {
-                return self.broken("this is no XML: an attribute without its value");
+                return self.broken("this is no XML: an attribute without its value, or twice");
             };
             if attribute.key.into_inner() == name {
-                return match quick_xml::escape::unescape(&attribute.value) {
-                    Ok(value) => Ok(Some(unescaped(&value))),
-                    Err(_) => self.broken("this is no XML: an entity in an attribute is none of XML's own"),
+                found = match quick_xml::escape::unescape(&attribute.value) {
+                    Ok(value) => Some(unescaped(&value)),
+                    Err(_) => {
+                        return self.broken("this is no XML: an entity in an attribute is none of XML's own");
+                    }
                 };
             }
         }
-        Ok(None)
+        Ok(found)
     }
 }
 

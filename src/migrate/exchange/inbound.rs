@@ -67,6 +67,9 @@ fn kind(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
         }
         None => making.note("ConnectorType is not in the export; this takes it for Partner."),
     }
+    if !of.record.has("TrustedOrganizations") {
+        making.note("TrustedOrganizations is not in the export; this takes it for empty.");
+    }
     if !of.list("TrustedOrganizations")?.is_empty() {
         making.off("TrustedOrganizations: it is for mail of those tenants of Exchange Online, and looks at nothing else.");
     }
@@ -75,33 +78,24 @@ fn kind(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
 
 /// The name that a client's certificate must have.
 fn certificate(of: Properties<'_>, making: &mut Making) -> Result<Option<String>, Refusal> {
-    let restricted = of.flag_there("RestrictDomainsToCertificate")?;
-    let text = if restricted {
-        of.text_there("TlsSenderCertificateName")?
-    } else {
-        of.text("TlsSenderCertificateName")?
-    };
-    let Some(text) = text else {
-        if restricted {
-            return Err(of.refuse(
-                "TlsSenderCertificateName",
-                "is empty, and RestrictDomainsToCertificate demands one",
+    const NAME: &str = "TlsSenderCertificateName";
+    if !of.flag_there("RestrictDomainsToCertificate")? {
+        if let Some(told) = of.told(NAME) {
+            making.note(format!(
+                "{NAME} is {told}, but RestrictDomainsToCertificate is false: Exchange is not known to refuse mail for it. If \
+                 the agreement demands it: require.certificate.names = [{told}]."
             ));
         }
         return Ok(None);
+    }
+    let Some(text) = of.text_there(NAME)? else {
+        return Err(of.refuse(NAME, "is empty, and RestrictDomainsToCertificate demands one"));
     };
-    refuse_issuer_form(of, "TlsSenderCertificateName", text)?;
-    let refused = |reason: String| of.refuse("TlsSenderCertificateName", format_args!("is {reason}"));
+    refuse_issuer_form(of, NAME, text)?;
+    let refused = |reason: String| of.refuse(NAME, format_args!("is {reason}"));
     let name = value::certificate_name(text).map_err(refused)?.to_string();
     if text.starts_with('.') {
         return Err(refused(format!("{}, which is no domain in Exchange", shown(text))));
-    }
-    if !restricted {
-        making.note(format!(
-            "TlsSenderCertificateName is {name}, but RestrictDomainsToCertificate is false: by its manual Exchange refuses no \
-             mail for it. To demand it: require.certificate.names = [\"{name}\"]."
-        ));
-        return Ok(None);
     }
     making.note(
         "Exchange looks at the subject of the certificate only; here any of its names may match that the MTA shows. \
@@ -113,16 +107,15 @@ fn certificate(of: Properties<'_>, making: &mut Making) -> Result<Option<String>
 /// Where the client must connect from.
 fn addresses(of: Properties<'_>, making: &mut Making) -> Result<Vec<String>, Refusal> {
     const NAME: &str = "SenderIPAddresses";
-    let restricted = of.flag_there("RestrictDomainsToIPAddresses")?;
-    let texts = if restricted { of.list_there(NAME)? } else { of.list(NAME)? };
-    if !restricted {
-        if !texts.is_empty() {
+    if !of.flag_there("RestrictDomainsToIPAddresses")? {
+        if of.told(NAME).is_some() {
             making.note(
                 "Left out SenderIPAddresses: with RestrictDomainsToIPAddresses false, Exchange does not look at them.",
             );
         }
         return Ok(Vec::new());
     }
+    let texts = of.list_there(NAME)?;
     if texts.is_empty() {
         return Err(of.refuse(NAME, "is empty, and RestrictDomainsToIPAddresses demands some"));
     }

@@ -155,12 +155,29 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-/// The value of a property, or of an element of it that is a list.
+/// The value of a property.
 fn value(whole: &RawValue, place: Place, budget: &mut Budget) -> Result<Value, Broken> {
     let text = whole.get();
+    match text.as_bytes().first() {
+        Some(b'[') => list(text, place, budget),
+        Some(b'{') => object(text, place, budget),
+        _ => scalar(text, place, budget),
+    }
+}
+
+/// An element of a list. No property is a list of lists, and of an object in it no text is known; what is in those is not
+/// looked at, so that a depth of them costs nothing.
+fn element(whole: &RawValue, place: Place, budget: &mut Budget) -> Result<Value, Broken> {
+    let text = whole.get();
+    if text.starts_with(['[', '{']) {
+        budget.value(0, place)?;
+        return Ok(Value::Object);
+    }
+    scalar(text, place, budget)
+}
+
+fn scalar(text: &str, place: Place, budget: &mut Budget) -> Result<Value, Broken> {
     let scalar = match text.as_bytes().first() {
-        Some(b'[') => return list(text, place, budget),
-        Some(b'{') => return object(text, place, budget),
         Some(b'"') => {
             serde_json::from_str(text).map(Value::Text).map_err(|_| Broken::new(place, UNREADABLE))?
         }
@@ -201,13 +218,7 @@ impl<'de> Visitor<'de> for &mut Elements<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(whole) = list.next_element::<&RawValue>()? {
-            // No property is a list of lists.
-            let element = if whole.get().starts_with('[') {
-                self.budget.value(0, self.place).map(|()| Value::Object)
-            } else {
-                value(whole, self.place, self.budget)
-            };
-            match element {
+            match element(whole, self.place, self.budget) {
                 Ok(element) => self.values.push(element),
                 Err(broken) => {
                     self.broken = Some(broken);

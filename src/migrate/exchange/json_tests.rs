@@ -54,6 +54,18 @@ fn properties_have_their_places() {
     assert!(record.doubled().is_none());
 }
 
+/// Each level would be read once more for every one around it.
+#[test]
+fn lists_as_objects_within_one_another_are_not_followed() {
+    let levels = 1 << 16;
+    let (open, close) = ("{\"value\": [".repeat(levels), "], \"Count\": 1}".repeat(levels));
+    let record = records(&format!("{{\"SmartHosts\": {open}{close}}}"));
+    assert_eq!(record.unwrap().remove(0).find("SmartHosts").unwrap().value, Value::List(vec![Value::Object]));
+    let one = records("{\"SmartHosts\": {\"value\": [{\"value\": [\"a\"], \"Count\": 1}], \"Count\": 1}}");
+    let value = &one.unwrap().remove(0).find("SmartHosts").unwrap().value.clone();
+    assert_eq!(*value, Value::List(vec![Value::Object]));
+}
+
 #[test]
 fn a_property_that_is_there_twice_is_known() {
     let record = records("{\"Enabled\": true, \"RequireTls\": 1, \"enabled\": false}").unwrap().remove(0);

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Every draft is in the mode `report`, or `off` where Exchange has it off or decides by something that we do not know.
-//! A level is never weaker than Exchange's, and where there is none that is as strong there is no draft but a reason. What
-//! Postfix cannot be told beside a level, revocation and the partner's own policies, is said in a note.
+//! A level is never weaker than the one that Exchange is set to, and where there is none that is as strong there is no draft
+//! but a reason. What Postfix cannot be told beside a level is said in a note: revocation, the partner's own policies (TLSA
+//! records beside another level, MTA-STS), and that `match = "domain"` takes names below the domain too.
 //!
 //! A file that is broken anywhere is not imported at all: the rest of it may have had the connector that matters.
 
@@ -30,6 +31,7 @@ mod route;
 mod security;
 mod send;
 mod spaces;
+mod stricter;
 #[cfg(test)]
 mod tests;
 
@@ -38,11 +40,13 @@ use std::collections::HashMap;
 use broken::Broken;
 use budget::Budget;
 pub use budget::MAX_FILE;
-use claims::Claims;
+use claims::Made;
 use properties::Refusal;
 use record::{Record, Value};
 
-use super::{Draft, Refused, Unique};
+use crate::protocol::escape::printable;
+
+use super::{Draft, Refused, Terms, Unique};
 
 /// What to say about a file that is neither.
 const NEITHER: &str = "this is neither JSON nor Clixml; export again: `Get-OutboundConnector | ConvertTo-Json -Depth 4 | \
@@ -53,12 +57,23 @@ const HIDDEN: &str = "Get-OutboundConnector does not show connectors for mail fl
     too, import what `Get-OutboundConnector -IsTransportRuleScoped $true` and `Get-OutboundConnector \
     -IncludeTestModeConnectors $true` show besides";
 
+/// Characters of a file's name in a remark.
+const FILE: usize = 200;
+
+/// Two states of one connector.
+const DIFFERS: &str =
+    "another one with its Guid was there before, and differs: import the later export alone";
+
+/// Domains and ranges of all connectors: each is kept some times over.
+const MAX_PATTERNS: usize = 100_000;
+
 /// Exports, read one after the other.
 #[derive(Debug, Default)]
 pub struct Exports {
     budget: Budget,
     records: Vec<(String, Record)>,
     refused: Vec<Refused>,
+    remarks: Vec<String>,
 }
 
 /// What came of them.
@@ -76,6 +91,9 @@ impl Exports {
     /// Reads the bytes of a file.
     pub fn read(&mut self, file: &str, bytes: Vec<u8>) {
         match records(bytes, &mut self.budget) {
+            Ok(records) if records.is_empty() => {
+                self.remarks.push(format!("{} has no connectors", printable(file, FILE)));
+            }
             Ok(records) => self.records.extend(records.into_iter().map(|record| (file.to_owned(), record))),
             Err(Broken { place, message }) => self.refused.push(Refused {
                 file: file.to_owned(),
@@ -88,11 +106,11 @@ impl Exports {
 
     /// Makes connectors of all that was read.
     pub fn finish(self) -> Imported {
-        let Exports { records, mut refused, .. } = self;
-        let (mut unique, mut claims) = (Unique::default(), Claims::default());
-        let mut drafts = Vec::new();
-        let mut remarks = Vec::new();
+        let Exports { records, mut refused, mut remarks, .. } = self;
+        let mut unique = Unique::default();
+        let mut made: Vec<Made> = Vec::new();
         let mut known: HashMap<String, &Record> = HashMap::new();
+        let mut patterns = MAX_PATTERNS;
         let mut again = 0_usize;
         for (number, (file, record)) in records.iter().enumerate() {
             let id = text(record, "Guid").map(str::to_lowercase);
@@ -102,45 +120,34 @@ impl Exports {
                 continue;
             }
             let wanted = text(record, "Name").unwrap_or_default();
-            let refuse = |Refusal { place, reason }: Refusal| Refused {
-                file: file.clone(),
-                line: Some(place.line),
-                subject: wanted.to_owned(),
-                reason,
+            let outcome = match twin {
+                Some(_) => Err(Refusal { place: record.place, reason: DIFFERS.to_owned() }),
+                None => connector(record, number, id.as_deref(), &mut patterns),
             };
-            if twin.is_some() {
-                let reason =
-                    "another one with its Guid was there before, and differs: import the later export alone";
-                refused.push(refuse(Refusal { place: record.place, reason: reason.to_owned() }));
-                continue;
-            }
-            let label = id
-                .as_deref()
-                .filter(|id| is_guid(id))
-                .map_or_else(|| format!("no-domain-{number}"), str::to_owned);
-            match draft(record, &format!("{label}.invalid")) {
-                Ok(mut draft) => {
+            match outcome {
+                Ok((mut draft, nowhere)) => {
                     draft.name = unique.name(wanted, "exchange");
                     if draft.name != wanted {
-                        draft
-                            .notes
-                            .insert(0, format!("In Exchange its name is {}.", properties::shown(wanted)));
+                        let note = format!("In Exchange its name is {}.", properties::shown(wanted));
+                        draft.notes.insert(0, note);
                     }
-                    match claims.admit(&mut draft) {
-                        Ok(()) => drafts.push(draft),
-                        Err(first) => {
-                            let reason = format!(
-                                "it is about the same mail as `{first}`, and there can be one for it in each mode: choose one"
-                            );
-                            refused.push(refuse(Refusal { place: record.place, reason }));
-                        }
-                    }
+                    let cost = spaces::cost(record);
+                    made.push(Made { draft, file: file.clone(), place: record.place, nowhere, cost });
                 }
-                Err(refusal) => refused.push(refuse(refusal)),
+                Err(Refusal { place, reason }) => refused.push(Refused {
+                    file: file.clone(),
+                    line: Some(place.line),
+                    subject: wanted.to_owned(),
+                    reason,
+                }),
             }
             if let Some(id) = id {
-                known.insert(id, record);
+                known.entry(id).or_insert(record);
             }
+        }
+        for (Made { draft, file, place, .. }, first) in claims::settle(&mut made) {
+            let reason = format!("it is about the same mail as `{first}`, and off as that is: choose one");
+            refused.push(Refused { file, line: Some(place.line), subject: draft.name, reason });
         }
         if again > 0 {
             remarks.push(format!("in more than one export, and imported once: {again}"));
@@ -148,8 +155,34 @@ impl Exports {
         if hides(&records) {
             remarks.push(HIDDEN.to_owned());
         }
-        Imported { drafts, refused, remarks }
+        Imported { drafts: made.into_iter().map(|made| made.draft).collect(), refused, remarks }
     }
+}
+
+/// A draft, and a domain that stands for none, of its own.
+fn connector(
+    record: &Record,
+    number: usize,
+    id: Option<&str>,
+    patterns: &mut usize,
+) -> Result<(Draft, String), Refusal> {
+    let label = id.filter(|id| is_guid(id)).map_or_else(|| format!("no-domain-{number}"), str::to_owned);
+    let nowhere = format!("{label}.invalid");
+    let draft = draft(record, &nowhere)?;
+    let count = match &draft.terms {
+        Terms::Outbound(terms) => terms.domains.len(),
+        Terms::Inbound(terms) => terms.domains.len() + terms.addresses.len(),
+    };
+    match patterns.checked_sub(count) {
+        Some(left) => *patterns = left,
+        None => {
+            return Err(Refusal {
+                place: record.place,
+                reason: format!("the exports have more than {MAX_PATTERNS} domains; import them in parts"),
+            });
+        }
+    }
+    Ok((draft, nowhere))
 }
 
 fn records(bytes: Vec<u8>, budget: &mut Budget) -> Result<Vec<Record>, Broken> {

@@ -4,7 +4,7 @@ use super::making::Making;
 use super::properties::{Properties, Refusal, shown};
 use super::record::Record;
 use super::route::{self, Way};
-use super::security::{self, Asked};
+use super::security::{self, Asked, NEVER_FORCED};
 use super::spaces;
 use crate::migrate::{Draft, Names, OutboundTerms, Terms};
 use crate::model::{Address, Level, Pattern};
@@ -26,7 +26,7 @@ pub(super) fn draft(record: &Record, nowhere: &str) -> Result<Draft, Refusal> {
         );
     }
     let (tls, names) = demand(of, &domains, &way, &mut making)?;
-    let test_recipients = recipients(of, &domains, &mut making)?;
+    let test_recipients = recipients(of, &domains, &mut making);
     others(of, &mut making);
 
     let terms =
@@ -65,6 +65,7 @@ fn scope(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
             "RouteAllMessagesViaOnPremises",
             "RouteAllMessagesViaOnPremises: it takes all mail of everybody through one's own servers.",
         ),
+        ("TestMode", "TestMode: what that does is not documented."),
     ];
     let mut unknown = Vec::new();
     for (name, reason) in scopes {
@@ -76,9 +77,6 @@ fn scope(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
     }
     if !unknown.is_empty() {
         making.note(format!("Not in the export, and taken for false: {}.", unknown.join(", ")));
-    }
-    if of.is_set("TestMode")? {
-        making.note("Exchange has it in TestMode.");
     }
     Ok(())
 }
@@ -102,7 +100,7 @@ fn way(of: Properties<'_>, making: &mut Making) -> Result<Way, Refusal> {
     if !of.flag_there("UseMXRecord")? {
         return route::smart_hosts(of, "SmartHosts", 25, making);
     }
-    if !of.list("SmartHosts")?.is_empty() {
+    if of.told("SmartHosts").is_some() {
         making.note("It has smart hosts too, which Exchange does not use with UseMXRecord.");
     }
     Ok(Way::default())
@@ -116,7 +114,7 @@ fn demand(
     making: &mut Making,
 ) -> Result<(Level, Names), Refusal> {
     let asked = security::asked(of, "TlsSettings")?.unwrap_or(Asked::Opportunistic);
-    let dane = of.text("SmtpDaneMode")?.unwrap_or("None");
+    let dane = policy(of, "SmtpDaneMode", making)?;
     let is = |word: &str| dane.eq_ignore_ascii_case(word);
     if !(is("None") || is("Opportunistic") || is("Mandatory")) {
         return Err(of.refuse(
@@ -124,27 +122,36 @@ fn demand(
             format_args!("is {}; None, Opportunistic and Mandatory are known", shown(dane)),
         ));
     }
-    if is("Mandatory") && matches!(asked, Asked::Opportunistic | Asked::Encryption) {
+    let without_chain = matches!(asked, Asked::Opportunistic | Asked::Encryption);
+    let demand = if is("Mandatory") && without_chain {
         making.note("SmtpDaneMode is Mandatory: `dane-only` demands it, and with it TLS.");
         if way.has_address {
             making.note("A smart host is an address, and an address has no TLSA records: in force all mail would wait.");
         }
-        return Ok((Level::DaneOnly, Names::Unsaid));
-    }
-    let demand = security::level(of, asked, domains, way, making)?;
-    if is("Mandatory") {
+        (Level::DaneOnly, Names::Unsaid)
+    } else if is("Opportunistic") && asked == Asked::Opportunistic {
+        making.note(
+            "SmtpDaneMode is Opportunistic: `dane` demands what the partner's TLSA records say, where there are some. Without \
+             them mail goes in plaintext to whoever offers no TLS; agree on `encrypt` at least.",
+        );
+        (Level::Dane, Names::Unsaid)
+    } else {
+        if asked == Asked::Opportunistic {
+            making.note(NEVER_FORCED);
+        }
+        security::level(of, asked, domains, way, making)?
+    };
+    if is("Mandatory") && !without_chain {
         making.off(
             "SmtpDaneMode is Mandatory, beside the demand on the certificate's chain: Postfix takes one level, and neither \
              says both. Choose `dane-only` or this one.",
         );
     }
     let mut lost = Vec::new();
-    if is("Opportunistic") {
+    if is("Opportunistic") && asked != Asked::Opportunistic {
         lost.push("TLSA records (SmtpDaneMode)");
     }
-    if of.told("MtaStsMode").is_some()
-        && !of.text("MtaStsMode")?.is_some_and(|mode| mode.eq_ignore_ascii_case("None"))
-    {
+    if !policy(of, "MtaStsMode", making)?.eq_ignore_ascii_case("None") {
         lost.push("an MTA-STS policy (MtaStsMode)");
     }
     if !lost.is_empty() {
@@ -157,12 +164,26 @@ fn demand(
     Ok(demand)
 }
 
+/// Whether Exchange looks at what the partner publishes, which it does unless told otherwise (New-OutboundConnector).
+fn policy<'r>(of: Properties<'r>, name: &str, making: &mut Making) -> Result<&'r str, Refusal> {
+    Ok(of.text(name)?.unwrap_or_else(|| {
+        making.note(format!(
+            "{name} is not in the export, or not set; this takes Exchange's default, Opportunistic."
+        ));
+        "Opportunistic"
+    }))
+}
+
 /// Whom a test mail may go to: somebody in the connector's domains.
-fn recipients(of: Properties<'_>, domains: &[String], making: &mut Making) -> Result<Vec<String>, Refusal> {
+fn recipients(of: Properties<'_>, domains: &[String], making: &mut Making) -> Vec<String> {
     let patterns: Vec<Pattern> = domains.iter().filter_map(|domain| Pattern::parse(domain).ok()).collect();
     let mut good: Vec<String> = Vec::new();
     let mut left_out = 0_usize;
-    for text in of.list("ValidationRecipients")? {
+    let Ok(texts) = of.list("ValidationRecipients") else {
+        making.note("Left out ValidationRecipients: the export has no list of words.");
+        return good;
+    };
+    for text in texts {
         match Address::parse(text) {
             Some(address) if patterns.iter().any(|pattern| pattern.covers(address.domain().as_str())) => {
                 good.push(text.to_owned());
@@ -173,7 +194,7 @@ fn recipients(of: Properties<'_>, domains: &[String], making: &mut Making) -> Re
     if left_out > 0 {
         making.note(format!("Left out {left_out} of ValidationRecipients, in none of these domains."));
     }
-    Ok(good)
+    good
 }
 
 /// What has nothing to do with TLS, and has no place here.

@@ -43,7 +43,8 @@ impl<'r> Properties<'r> {
         self.record.find(name).map(|field| &field.value).filter(|value| **value != Value::Null)
     }
 
-    fn missing(self, name: &str) -> Refusal {
+    /// Refuses the connector for a property that it does not have.
+    pub(super) fn missing(self, name: &str) -> Refusal {
         self.refuse(
             name,
             format_args!(
@@ -53,27 +54,9 @@ impl<'r> Properties<'r> {
         )
     }
 
-    /// The command for a good export.
+    /// The command for a good export: Clixml has lists as lists, and words where ConvertTo-Json has numbers and objects.
     fn export(self) -> String {
-        format!("`{} | ConvertTo-Json -Depth 4 | Out-File -Encoding utf8 FILE`", self.cmdlet)
-    }
-
-    /// The command for a good export of a property as a word.
-    fn export_word(self, name: &str) -> String {
-        let word = format!("@{{n='{name}';e={{\"$($_.{name})\"}}}}");
-        format!(
-            "`{} | Select-Object *,{word} -ExcludeProperty {name} | ConvertTo-Json -Depth 4 | Out-File -Encoding utf8 FILE`",
-            self.cmdlet
-        )
-    }
-
-    /// The same of a list, as a list of words.
-    fn export_list(self, name: &str) -> String {
-        let words = format!("@{{n='{name}';e={{@($_.{name} | ForEach-Object {{\"$_\"}})}}}}");
-        format!(
-            "`{} | Select-Object *,{words} -ExcludeProperty {name} | ConvertTo-Json -Depth 4 | Out-File -Encoding utf8 FILE`",
-            self.cmdlet
-        )
+        format!("`{} | Export-Clixml FILE`", self.cmdlet)
     }
 
     /// `$true` or `$false`; `None` where it is neither there nor set.
@@ -128,12 +111,12 @@ impl<'r> Properties<'r> {
                 name,
                 format_args!(
                     "is the number {number}, and what it stands for is not documented; export the word: {}",
-                    self.export_word(name)
+                    self.export()
                 ),
             )),
             Some(Value::Object) => Err(self.refuse(
                 name,
-                format_args!("is an object without a text; export the word: {}", self.export_word(name)),
+                format_args!("is an object without a text; export the word: {}", self.export()),
             )),
             Some(Value::Null | Value::Bool(_) | Value::List(_)) => {
                 Err(self.refuse(name, format_args!("is no text; export it again: {}", self.export())))
@@ -182,10 +165,7 @@ impl<'r> Properties<'r> {
                 Value::Object => {
                     return Err(self.refuse(
                         name,
-                        format_args!(
-                            "has objects without a text; export the words: {}",
-                            self.export_list(name)
-                        ),
+                        format_args!("has objects without a text; export the words: {}", self.export()),
                     ));
                 }
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) => {
@@ -193,7 +173,7 @@ impl<'r> Properties<'r> {
                         name,
                         format_args!(
                             "has something in it that is no text; export the words: {}",
-                            self.export_list(name)
+                            self.export()
                         ),
                     ));
                 }

@@ -110,6 +110,11 @@ impl Record {
         }
     }
 
+    /// Whether there is any property that is kept.
+    pub(super) fn has_properties(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
     /// A property that is there twice: nobody knows which of the two counts.
     pub(super) fn doubled(&self) -> Option<&Field> {
         self.doubled.as_ref()

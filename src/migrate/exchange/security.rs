@@ -12,8 +12,8 @@ use crate::config::value;
 use crate::migrate::Names;
 use crate::model::{Level, Pattern};
 
-/// Octets of the names of a connector: all of them stand in one answer to Postfix, which has 60 000.
-const MAX_NAMES: usize = 40_000;
+/// For mail that Exchange may send in plaintext.
+pub(super) const NEVER_FORCED: &str = "Exchange never forced TLS here: mail goes in plaintext to whoever offers none. Agree on `encrypt` at least.";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +56,12 @@ pub(super) fn level(
     way: &Way,
     making: &mut Making,
 ) -> Result<(Level, Names), Refusal> {
-    let tls_domain = if asked == Asked::Domain { of.text_there("TlsDomain")? } else { of.text("TlsDomain")? };
-    if let (true, Some(domain)) = (asked != Asked::Domain, tls_domain) {
-        making.note(format!(
-            "TlsDomain is {}: Exchange looks at it with DomainValidation only.",
-            shown(domain)
-        ));
+    let told = if asked == Asked::Domain { None } else { of.told("TlsDomain") };
+    if let Some(told) = told {
+        making.note(format!("TlsDomain is {told}: Exchange looks at it with DomainValidation only."));
     }
     match asked {
-        Asked::Opportunistic => {
-            making.note("Exchange never forced TLS here: mail goes in plaintext to whoever offers none. Agree on `encrypt` at least.");
-            Ok((Level::May, Names::Unsaid))
-        }
+        Asked::Opportunistic => Ok((Level::May, Names::Unsaid)),
         Asked::Encryption => Ok((Level::Encrypt, Names::Unsaid)),
         Asked::Certificate => {
             making.note(if way.hosts.is_empty() {
@@ -87,7 +81,7 @@ pub(super) fn level(
         }
         Asked::Domain => {
             making.note("Exchange also looks for revocation of the certificate; Postfix never does.");
-            let names = match tls_domain {
+            let names = match of.text_there("TlsDomain")? {
                 Some(domain) => Names::Of(vec![name(of, domain)?]),
                 None => of_recipients(of, domains, way, making)?,
             };
@@ -131,35 +125,26 @@ fn of_recipients(
     way: &Way,
     making: &mut Making,
 ) -> Result<Names, Refusal> {
+    if let [domain] = domains
+        && matches!(value::server_name(domain), Ok(Pattern::Exact(_)))
+    {
+        making.note(
+            "TlsDomain is empty: Exchange compares the certificate with the domain of the recipient, and so does this. Name what \
+             the partner shows, if it is another name.",
+        );
+        return Ok(Names::Of(domains.to_vec()));
+    }
     if way.hosts.is_empty() {
         making.note(
-            "TlsDomain is empty: Exchange compares the certificate with the domain of the recipient. So does this, and takes \
-             names below that domain too; name those that the partner shows, to be sure.",
+            "TlsDomain is empty: Exchange compares the certificate with the domain of the recipient. This also takes names \
+             below that domain, which is wider: name those that the partner shows.",
         );
         return Ok(Names::Domain);
     }
-    // With smart hosts Postfix would take the smart host's name for the domain.
-    for domain in domains {
-        let name = value::server_name(domain);
-        if !matches!(name, Ok(Pattern::Exact(_) | Pattern::Tree(_))) {
-            return Err(of.refuse(
-                "TlsDomain",
-                format_args!(
-                    "is empty, and {} is no name for a certificate: set TlsDomain to the name that the smart host shows",
-                    shown(domain)
-                ),
-            ));
-        }
-    }
-    // `*.x` is written as x and .x.
-    if domains.iter().map(|domain| 2 * domain.len()).sum::<usize>() > MAX_NAMES {
-        return Err(
-            of.refuse("TlsDomain", "is empty, and there are too many domains to match all of them: set it")
-        );
-    }
-    making.note(
-        "TlsDomain is empty: Exchange compares the smart host's certificate with the domain of the recipient, and any of \
-         these domains will do here. Name what the smart host shows, to be sure.",
-    );
-    Ok(Names::Of(domains.to_vec()))
+    // Postfix would take the smart host's name for the domain, and any name of a list for every recipient.
+    Err(of.refuse(
+        "TlsDomain",
+        "is empty, and the connector is for more than one domain: Exchange compares the smart host's certificate with each \
+         recipient's domain, which Postfix cannot; set TlsDomain to the name that the smart host shows",
+    ))
 }

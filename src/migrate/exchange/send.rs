@@ -4,7 +4,7 @@ use super::making::Making;
 use super::properties::{Properties, Refusal};
 use super::record::Record;
 use super::route::{self, Way};
-use super::security::{self, Asked};
+use super::security::{self, Asked, NEVER_FORCED};
 use super::spaces;
 use crate::migrate::{Draft, OutboundTerms, Terms};
 
@@ -13,7 +13,10 @@ pub(super) fn draft(record: &Record) -> Result<Draft, Refusal> {
     let of = Properties { record, cmdlet: "Get-SendConnector" };
     let (mut making, people) = Making::begin(of)?;
     if making.is_off() {
-        making.note("On premises mail for a disabled connector is held; here it goes out as main.cf says.");
+        making.note(
+            "On premises mail then goes by the next connector that matches, and is held if none does; here it goes out as \
+             main.cf says.",
+        );
     }
     let domains = spaces::address_spaces(of, "AddressSpaces", &of.list_there("AddressSpaces")?)?;
     if domains.is_empty() {
@@ -22,6 +25,19 @@ pub(super) fn draft(record: &Record) -> Result<Draft, Refusal> {
     let way = way(of, &mut making)?;
     route::refuse_everything(of, "AddressSpaces", &domains, &way)?;
     let asked = asked(of, &mut making)?;
+    if asked == Asked::Opportunistic && !of.is_set("DomainSecureEnabled")? {
+        making.note(NEVER_FORCED);
+    }
+    match spaces::cost(record) {
+        Some(1) => {}
+        Some(cost) => making.note(format!(
+            "Its cost is {cost}: of several connectors for a domain Exchange takes the one with the lowest, and here there is one."
+        )),
+        None => making.note(
+            "The costs of its address spaces differ: of several connectors for a domain Exchange takes the one with the lowest, \
+             and here there is one.",
+        ),
+    }
     let (tls, names) = security::level(of, asked, &domains, &way, &mut making)?;
     others(of, &mut making)?;
     let terms = OutboundTerms { names, route: way.hosts, ..OutboundTerms::new(domains, tls) };
@@ -29,11 +45,11 @@ pub(super) fn draft(record: &Record) -> Result<Draft, Refusal> {
 }
 
 fn way(of: Properties<'_>, making: &mut Making) -> Result<Way, Refusal> {
-    let port = of.number("Port")?.unwrap_or(25);
+    let port = of.number("Port")?;
     if !of.flag_there("DNSRoutingEnabled")? {
-        return route::smart_hosts(of, "SmartHosts", port, making);
+        return route::smart_hosts(of, "SmartHosts", port.ok_or_else(|| of.missing("Port"))?, making);
     }
-    if port != 25 {
+    if let Some(port) = port.filter(|&port| port != 25) {
         making.off(format!("Port {port} with MX records: Postfix goes to the MX hosts at port 25 only."));
     }
     Ok(Way::default())
@@ -63,7 +79,7 @@ fn asked(of: Properties<'_>, making: &mut Making) -> Result<Asked, Refusal> {
 
 fn others(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
     if of.is_set("DomainSecureEnabled")? {
-        making.note(
+        making.off(
             "DomainSecureEnabled: for the domains in TLSSendDomainSecureList (Get-TransportConfig), which is not in the \
              export, Exchange demands TLS with certificates on both sides. Give each of them a connector with `secure`.",
         );
@@ -74,8 +90,9 @@ fn others(of: Properties<'_>, making: &mut Making) -> Result<(), Refusal> {
     if of.told("CloudServicesMailEnabled").is_some() {
         making.note("CloudServicesMailEnabled has no counterpart here: it keeps Exchange's own headers.");
     }
-    if of.told("IsScopedConnector").is_some() {
-        making.note("IsScopedConnector: it was for servers of one site only; here it is for all mail.");
+    if of.is_set("IsScopedConnector")? {
+        making
+            .off("IsScopedConnector: it is for servers of one site only, and here it would be for all mail.");
     }
     for (name, usual, what) in [
         ("SmartHostAuthMechanism", "\"None\"", "passwords belong into smtp_sasl_password_maps"),

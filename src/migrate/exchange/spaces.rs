@@ -5,6 +5,7 @@
 //! each has a type before it and a cost behind it: `smtp:contoso.com;1`.
 
 use super::properties::{Properties, Refusal, shown};
+use super::record::{Record, Value};
 use crate::config::value;
 
 /// A list of domains.
@@ -23,6 +24,23 @@ pub(super) fn address_spaces(of: Properties<'_>, name: &str, texts: &[&str]) -> 
             }
         })
         .collect()
+}
+
+/// The cost that all address spaces of a send connector have, of which the lowest goes first; `None` where there is no
+/// one cost.
+pub(super) fn cost(record: &Record) -> Option<u32> {
+    let spaces = match &record.find("AddressSpaces")?.value {
+        Value::List(spaces) => spaces.as_slice(),
+        one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Object) => {
+            std::slice::from_ref(one)
+        }
+    };
+    let costs = spaces.iter().map(|space| match space {
+        Value::Text(text) => text.split_once(';').map_or(Some(1), |(_, cost)| cost.parse().ok()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object => None,
+    });
+    let costs: Vec<u32> = costs.collect::<Option<_>>()?;
+    costs.first().copied().filter(|first| costs.iter().all(|cost| cost == first))
 }
 
 /// The domain of an address space.

@@ -30,9 +30,11 @@ pub fn exchange(data: &[u8]) {
     for draft in &drafts {
         assert!(matches!(draft.mode, Mode::Report | Mode::Off), "{draft:?}");
         if let Terms::Outbound(terms) = &draft.terms
-            && terms.tls == Level::May
+            && matches!(terms.tls, Level::May | Level::Dane)
         {
-            assert!(draft.notes.iter().any(|note| note.contains("never forced TLS")), "{draft:?}");
+            let words = ["never forced TLS", "`encrypt` at least", "DomainSecureEnabled"];
+            let is_told = |note: &String| words.iter().any(|words| note.contains(words));
+            assert!(draft.notes.iter().any(is_told), "{draft:?}");
             // With each word it says that there is TLS, and whoever demands it says true.
             assert!(!only_strict(&text), "{draft:?}");
         }

@@ -5,7 +5,7 @@ use super::{REPORT, becomes, inbound, outbound};
 #[test]
 fn what_an_export_has_destroyed_is_refused_with_the_command() {
     for (name, value, words) in [
-        ("RecipientDomains", "\"System.String[]\"", "Get-OutboundConnector | ConvertTo-Json -Depth 4"),
+        ("RecipientDomains", "\"System.String[]\"", "`Get-OutboundConnector | Export-Clixml FILE`"),
         ("RecipientDomains", "\"System.Collections.ArrayList\"", "what was in it is lost"),
         (
             "RecipientDomains",
@@ -15,8 +15,8 @@ fn what_an_export_has_destroyed_is_refused_with_the_command() {
         ("RecipientDomains", "\"contoso.com contoso.net\"", "what was in it is lost"),
         ("RecipientDomains", "[1]", "no text"),
         ("RecipientDomains", "[null]", "no text"),
-        ("TlsSettings", "2", "@{n='TlsSettings';e={\"$($_.TlsSettings)\"}}"),
-        ("TlsSettings", "{\"value\": 2}", "@{n='TlsSettings'"),
+        ("TlsSettings", "2", "export the word: `Get-OutboundConnector | Export-Clixml FILE`"),
+        ("TlsSettings", "{\"value\": 2}", "an object without a text"),
         ("TlsSettings", "true", "is no text"),
         ("TlsSettings", "\"Domain\"", "is \"Domain\"; EncryptionOnly"),
         ("Enabled", "1", "neither true nor false"),

@@ -21,7 +21,7 @@ fn inbound_connectors() {
         (
             vec![name],
             "require.tls = true; on_violation = \"reject\"",
-            &["To demand it: require.certificate.names = [\"*.contoso.com\"]"],
+            &["not known to refuse", "require.certificate.names = [\"*.Contoso.com\"]"],
         ),
         (
             vec![no_tls, name, certificate],
@@ -100,7 +100,6 @@ fn connectors_on_premises() {
             "route = [\"[192.0.2.1]:587\", \"[a.contoso.com]:587\"]; tls = \"encrypt\"",
             &["in brackets"],
         ),
-        (vec![("DomainSecureEnabled", "true")], "tls = \"encrypt\"", &["TLSSendDomainSecureList"]),
         (vec![("TlsCertificateName", "\"<I>CN=x<S>CN=y\"")], "tls = \"encrypt\"", &["smtp_tls_cert_file"]),
         (
             vec![("SmartHostAuthMechanism", "\"BasicAuth\"")],
@@ -110,7 +109,26 @@ fn connectors_on_premises() {
     ] {
         becomes(&send(&others), &format!("{mail}{keys}"), words);
     }
-    becomes(&send(&[("Enabled", "false")]), "mode = \"off\"", &["is held", "disabled"]);
+    becomes(&send(&[("Enabled", "false")]), "mode = \"off\"", &["held if none does", "disabled"]);
+    for (others, words) in [
+        (vec![("DomainSecureEnabled", "true")], &["TLSSendDomainSecureList"]),
+        (vec![("IsScopedConnector", "true")], &["servers of one site"]),
+    ] {
+        becomes(
+            &send(&others),
+            "mode = \"off\"; domains = [\"contoso.com\"]; tls = \"encrypt\" # Off: ",
+            words,
+        );
+    }
+    becomes(
+        &send(&[("DomainSecureEnabled", "true"), ("RequireTLS", "false")]),
+        "mode = \"off\"; domains = [\"contoso.com\"]; tls = \"may\" # Off: DomainSecureEnabled",
+        &["TLSSendDomainSecureList"],
+    );
+    becomes(&send(&[("AddressSpaces", "[\"contoso.com;7\"]")]), mail, &["Its cost is 7"]);
+    let hosts = [("DNSRoutingEnabled", "false"), ("Port", ""), ("SmartHosts", "[\"192.0.2.1\"]")];
+    becomes(&send(&hosts), "refused: `Port` is not in the export", &["absent is not false"]);
+    becomes(&inbound(&[("TrustedOrganizations", "")]), FROM, &["TrustedOrganizations is not in the export"]);
     becomes(&send(&[("Port", "587")]), "mode = \"off\"", &["at port 25 only"]);
     becomes(&send(&[("IgnoreSTARTTLS", "true")]), "refused: `IgnoreSTARTTLS` is true, and", &["cannot be"]);
     becomes(&send(&[("Port", "\"x\"")]), "refused: `Port` is \"x\"", &["65535"]);

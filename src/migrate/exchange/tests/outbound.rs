@@ -23,7 +23,7 @@ fn levels_are_no_weaker_than_those_of_exchange() {
             "tls = \"secure\"; match = [\"*.contoso.com\"]",
             &["revocation"],
         ),
-        (vec![domain], "tls = \"secure\"; match = \"domain\"", &["TlsDomain is empty"]),
+        (vec![domain], "tls = \"secure\"; match = [\"contoso.com\"]", &["TlsDomain is empty"]),
         (vec![("TlsDomain", "\"contoso.com\"")], "tls = \"encrypt\"", &["with DomainValidation only"]),
         // DANE, beside the level.
         (
@@ -38,8 +38,23 @@ fn levels_are_no_weaker_than_those_of_exchange() {
             "tls = \"dane-only\" # SmtpDaneMode is Mandatory: `dane-only` demands it, and with it TLS.",
             &[],
         ),
-        // On premises nothing is said of them.
-        (vec![("SmtpDaneMode", ""), ("MtaStsMode", "")], "tls = \"encrypt\"", &[]),
+        (
+            vec![("SmtpDaneMode", "\"Mandatory\""), ("MtaStsMode", "\"Opportunistic\"")],
+            "tls = \"dane-only\"",
+            &["an MTA-STS policy (MtaStsMode), "],
+        ),
+        (
+            vec![("SmtpDaneMode", "\"Opportunistic\""), ("TlsSettings", "null")],
+            "tls = \"dane\"",
+            &["TLSA records say, where there are some", "goes in plaintext"],
+        ),
+        // What Exchange has when nothing else is set.
+        (
+            vec![("SmtpDaneMode", ""), ("MtaStsMode", "")],
+            "tls = \"encrypt\"",
+            &["SmtpDaneMode is not in the export", "TLSA records (SmtpDaneMode) or an MTA-STS policy"],
+        ),
+        (vec![("SmtpDaneMode", ""), ("TlsSettings", "null")], "tls = \"dane\"", &["Opportunistic"]),
     ] {
         becomes(&outbound(&others), &format!("{REPORT}{keys}"), words);
     }
@@ -119,15 +134,22 @@ fn names_behind_smart_hosts() {
         ]
     };
     becomes(
-        &outbound(&with("\"DomainValidation\"", "[\"contoso.com\", \"*.contoso.net\"]")),
-        "mode = \"report\"; domains = [\"contoso.com\", \"*.contoso.net\"]; route = [\"[192.0.2.1]\"]; tls = \"secure\"; \
-         match = [\"contoso.com\", \"*.contoso.net\"]",
-        &["any of these domains will do"],
+        &outbound(&with("\"DomainValidation\"", "[\"contoso.com\"]")),
+        &format!("{REPORT}route = [\"[192.0.2.1]\"]; tls = \"secure\"; match = [\"contoso.com\"]"),
+        &["and so does this"],
     );
+    // Any name of a list would do for each of the domains.
+    for domains in ["[\"contoso.com\", \"contoso.net\"]", "[\"*.contoso.com\"]", "[\"*.com\"]"] {
+        becomes(
+            &outbound(&with("\"DomainValidation\"", domains)),
+            "refused: `TlsDomain` is empty, and the connector is for more than one domain",
+            &["set TlsDomain"],
+        );
+    }
     becomes(
-        &outbound(&with("\"DomainValidation\"", "[\"*.com\"]")),
-        "refused: `TlsDomain` is empty, and \"*.com\"",
-        &["set TlsDomain"],
+        &outbound(&[("TlsSettings", "\"DomainValidation\""), ("RecipientDomains", "[\"*.contoso.com\"]")]),
+        "mode = \"report\"; domains = [\"*.contoso.com\"]; tls = \"secure\"; match = \"domain\"",
+        &["which is wider"],
     );
     becomes(
         &outbound(&with("\"CertificateValidation\"", "[\"contoso.com\"]")),
@@ -144,6 +166,7 @@ fn what_exchange_does_otherwise_is_off() {
         (vec![("IsTransportRuleScoped", "true")], &["mail flow rule"]),
         (vec![("AllAcceptedDomains", "true")], &["accepted domains"]),
         (vec![("RouteAllMessagesViaOnPremises", "true")], &["all mail of everybody"]),
+        (vec![("TestMode", "true")], &["TestMode: what that does"]),
     ] {
         becomes(
             &outbound(&others),
@@ -168,7 +191,6 @@ fn what_exchange_does_otherwise_is_off() {
         "refused: `RecipientDomains` is empty: the connector is for no domain",
         &[],
     );
-    becomes(&outbound(&[("TestMode", "true")]), REPORT, &["in TestMode"]);
     becomes(&outbound(&[("ConnectorType", "\"OnPremises\"")]), REPORT, &["servers of one's own"]);
     becomes(&outbound(&[("AllAcceptedDomains", "")]), REPORT, &["taken for false: AllAcceptedDomains."]);
     for name in ["CloudServicesMailEnabled", "SenderRewritingEnabled"] {
@@ -199,6 +221,11 @@ fn people_and_recipients() {
              \"line\\u000A\\\"two\\\"\""
         ),
         &["Left out 2 of ValidationRecipients"],
+    );
+    becomes(
+        &outbound(&[("ValidationRecipients", "7"), ("SmartHosts", "7"), ("TlsDomain", "7")]),
+        &format!("{REPORT}tls = \"encrypt\""),
+        &["Left out ValidationRecipients", "with UseMXRecord", "TlsDomain is \"7\""],
     );
     let typed = ("Comment", "\"System.Mail partner\"");
     becomes(
