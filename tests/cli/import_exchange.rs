@@ -245,15 +245,14 @@ impl Row {
             let hosts = self.smart_hosts.iter().map(|host| self.own(host)).collect();
             parameters.push(format!("-SmartHosts {}", listed(hosts)));
         }
-        if let Some(settings) = self.settings {
-            parameters.push(format!("-TlsSettings {settings}"));
-        }
-        let compared = match self.tls_domain {
-            Some(domain) => Some(self.own(domain)),
-            None => (!self.smart_hosts.is_empty()).then(|| self.domain()),
-        };
-        if let (Some("DomainValidation"), Some(domain)) = (self.settings, compared) {
-            parameters.push(format!("-TlsDomain '{domain}'"));
+        // Without TlsSettings what is left of the export's demands is its DANE.
+        parameters.push(match self.settings {
+            Some(settings) => format!("-TlsSettings {settings}"),
+            None => "-SmtpDaneMode Opportunistic".to_owned(),
+        });
+        if self.settings == Some("DomainValidation") {
+            let compared = self.tls_domain.map_or_else(|| self.domain(), |domain| self.own(domain));
+            parameters.push(format!("-TlsDomain '{compared}'"));
         }
         parameters.push(format!("-Enabled ${}", self.enabled));
         format!("New-OutboundConnector {}", parameters.join(" "))
