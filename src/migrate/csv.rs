@@ -28,6 +28,8 @@ pub struct Import {
     pub drafts: Vec<Draft>,
     /// Rows that are none.
     pub refused: Vec<Refused>,
+    /// Titles of columns that mean nothing here.
+    pub unknown: Vec<String>,
     /// Rows with a domain.
     pub rows: usize,
 }
@@ -83,11 +85,7 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
             return import;
         }
     };
-    for title in &columns.unknown {
-        let why = "no column that connectors have anything of; they have domain, level, names, contact, name, comment, \
-                   owner and agreement";
-        import.refused.push(refused(Some(1), title, why.to_owned()));
-    }
+    import.unknown.clone_from(&columns.unknown);
     let mut groups: Vec<Group> = Vec::new();
     let mut by_shared: HashMap<Shared, usize> = HashMap::new();
     let mut known: HashMap<String, First> = HashMap::new();

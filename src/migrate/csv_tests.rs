@@ -85,7 +85,6 @@ fn what_is_no_list_is_told() {
         (b"a.example,encrypt\n", "list.csv:1: no column `domain`"),
         (b"domain,names\n", "list.csv:1: no column `level`"),
         (b"domain,level,Domains\n", "list.csv:1: the column Domains is there twice"),
-        (b"domain,level,colour\n", "list.csv:1: colour: no column"),
         (
             b"domain,level,Protocols\na.example,secure,>=TLSv1.3\n",
             "list.csv:1: Protocols: a connector can say",

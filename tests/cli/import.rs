@@ -124,3 +124,15 @@ fn what_is_imported_is_a_configuration_in_the_mode_that_was_asked_for() {
     bench.run(&["import", "csv", "/no/such/file"]).expect(66);
     bench.run(&["import", "postfix", "/no/such/file"]).expect(66);
 }
+
+/// A column of their own is no reason to fail, and may be a demand in words that nobody knows here.
+#[test]
+fn a_column_that_nobody_knows_is_told() {
+    let bench = Bench::new("");
+    let list = bench.write("list.csv", "domain;level;Kunde\u{1b}\r\na.example;encrypt;1\r\n");
+    let ended = bench.run(&["import", "csv", list.to_str().unwrap()]).expect(0);
+    let told = "Columns of the list that no connector has anything of: Kunde\\u{1b}.";
+    assert!(ended.stderr.contains(&format!("note: {told}")), "{ended:?}");
+    assert!(ended.stdout.contains(&format!("# {told}")), "{ended:?}");
+    assert!(ended.stdout.contains("rows: 1, not imported: 0") && ended.stdout.contains("\"a.example\""), "{ended:?}");
+}

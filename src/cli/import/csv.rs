@@ -6,9 +6,11 @@ use clap::Args;
 
 use super::mode::Imported;
 use super::{input, summary};
+use crate::cli::output::talk;
 use crate::cli::{Exit, Failure, Output};
-use crate::migrate::Unique;
 use crate::migrate::csv::{self, Import};
+use crate::migrate::{NOTE, Unique};
+use crate::protocol::escape::printable;
 
 /// The options of `import csv`.
 #[derive(Debug, Args)]
@@ -27,8 +29,16 @@ pub(super) fn run(options: &Options, out: &mut Output) -> Result<Exit, Failure> 
         Err(refused) => return summary::write(&[], &[], &[refused], out),
     };
     let name = file.display().to_string();
-    let Import { drafts, refused, rows } =
+    let Import { drafts, refused, unknown, rows } =
         csv::outbound(&name, &text, (*mode).into(), &mut Unique::default());
-    let head = [format!("Imported from {name}: {rows} rows, {} not imported.", refused.len())];
+    let mut head = vec![format!("Imported from {name}: rows: {rows}, not imported: {}.", refused.len())];
+    if !unknown.is_empty() {
+        let columns = unknown.join(", ");
+        let note = format!(
+            "Columns of the list that no connector has anything of: {columns}. If one is a demand, it is not here."
+        );
+        talk(format_args!("note: {}", printable(&note, NOTE)));
+        head.push(note);
+    }
     summary::write(&head, &drafts, &refused, out)
 }

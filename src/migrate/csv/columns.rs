@@ -64,7 +64,10 @@ impl Columns {
         }
         for (column, title) in [(Column::Domain, "domain"), (Column::Level, "level")] {
             if columns.at(column).is_none() {
-                return fault(format!("no column `{title}`: the first row has the titles of the columns"));
+                return fault(format!(
+                    "no column `{title}`: the first row has the titles of the columns, which are domain, level, names, \
+                     contact, name, comment, owner and agreement"
+                ));
             }
         }
         Ok(columns)
