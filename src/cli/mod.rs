@@ -132,8 +132,9 @@ enum Command {
     /// Make connectors of what there is: Exchange's connectors, Postfix's tables, a list
     ///
     /// What comes of it is a file for connectors.d, to stdout; nothing is installed. Unless --mode says otherwise each
-    /// connector is in the mode `report`, which changes nothing, or `off` where it was off. What was changed or left out stands in a comment above the
-    /// connector, and on stderr, and what could not be imported is told with its place and the reason.
+    /// connector is in the mode `report`, which changes nothing, or `off` where it was off. What was changed or left out
+    /// stands in a comment above the connector, and on stderr, and what could not be imported is told with its place and the
+    /// reason.
     #[command(subcommand)]
     Import(import::Source),
     /// Make a connector by question and answer
