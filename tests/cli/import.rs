@@ -134,5 +134,8 @@ fn a_column_that_nobody_knows_is_told() {
     let told = "Columns of the list that no connector has anything of: Kunde\\u{1b}.";
     assert!(ended.stderr.contains(&format!("note: {told}")), "{ended:?}");
     assert!(ended.stdout.contains(&format!("# {told}")), "{ended:?}");
-    assert!(ended.stdout.contains("rows: 1, not imported: 0") && ended.stdout.contains("\"a.example\""), "{ended:?}");
+    assert!(
+        ended.stdout.contains("rows: 1, not imported: 0") && ended.stdout.contains("\"a.example\""),
+        "{ended:?}"
+    );
 }

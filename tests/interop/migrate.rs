@@ -112,7 +112,6 @@ fn ten_thousand_policies_become_connectors(release: Release) {
     let names: BTreeSet<String> = table.names.iter().cloned().collect();
     let hops: BTreeSet<String> = table.hops.iter().cloned().collect();
     let both: BTreeSet<String> = names.union(&hops).cloned().collect();
-    assert!(both.len() > 100_000, "{}", both.len());
     let original = found(&lab.machine, "texthash:/etc/postfix/tls_policy", &both);
     let answers = postmap(&lab.machine, DAEMON, &both);
     let stays: BTreeSet<&str> = table
@@ -177,6 +176,8 @@ fn ten_thousand_policies_become_connectors(release: Release) {
         *counts.get_mut(class).unwrap() += 1;
     }
     assert!(counts.values().all(|&count| count > 30), "{counts:?}");
+    let as_the_table: usize = ["equal", "stays", "nobody"].iter().map(|class| counts[class]).sum();
+    assert!(as_the_table > 100_000, "{counts:?}");
 
     // The way back: a table of the daemon's answers.
     let exported = lab.site.run(&["export", "postfix", "--map", "tls"]);

@@ -216,7 +216,8 @@ impl PolicyTable {
             if numbers.below(labels) < 2 {
                 self.any(&format!(".{place}"), numbers, ca);
             }
-            let below = ["q", "r.q", "s.r.q", "mx1", "mx2"].map(|label| format!("{label}.{place}"));
+            let below = ["q", "r.q", "s.r.q", "t.s.r.q", "mx1", "mx2", "mx3", "ns", "www", "a-b"]
+                .map(|label| format!("{label}.{place}"));
             self.names
                 .extend(below.into_iter().chain([place.clone(), format!("T.{}", place.to_uppercase())]));
             // Not in the table as they are written here.
