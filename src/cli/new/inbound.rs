@@ -81,7 +81,7 @@ impl<R: BufRead> Wizard<'_, R> {
 
 /// `1.2` and `TLSv1.2` are `>=TLSv1.2`; what else there is the configuration judges.
 fn version(answer: &str) -> String {
-    let number = answer.trim_start_matches(">=").trim_start();
+    let number = answer.strip_prefix(">=").unwrap_or(answer);
     let number = number.strip_prefix("TLSv").unwrap_or(number);
     if number.starts_with(|c: char| c.is_ascii_digit()) {
         return format!(">=TLSv{number}");
