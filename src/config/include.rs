@@ -49,6 +49,8 @@ pub(super) fn files(reading: &mut Reading, item: Item<'_>, source: &Source) -> V
             }
         }
     }
+    // Of two that contradict each other the later one is told of: that is never what is there already.
+    files.sort_by_key(|(path, _)| reading.planned() == Some(path));
     files
 }
 

@@ -18,6 +18,7 @@ mod kept;
 mod list;
 mod monitoring;
 mod new;
+mod new_script;
 mod partner_kit;
 mod prometheus;
 #[path = "../server/prometheus_reader.rs"]

@@ -33,7 +33,7 @@ fn a_kit_for_both_directions() {
         ("google", "\n- messages: outbound\n"),
         ("postfix", "\n.ours.example secure match=mx.ours.example protocols=>=TLSv1.2\n"),
         ("exim", "\n  hosts_require_tls = *\n"),
-        ("text", "\n- a certificate with mx.ours.example\n"),
+        ("text", "\n- a certificate with the name mx.ours.example\n"),
     ] {
         let kit = kit(product);
         assert!(kit.stdout.contains(part) && kit.stderr.is_empty(), "{product}: {kit:?}");
@@ -61,7 +61,7 @@ fn what_is_lacking_is_said_and_cannot_be_run() {
     let kit = bench.run(&["partner-kit", "contoso-bank-in", "--for", "exchange-online"]).expect(1);
     assert!(kit.stdout.lines().all(|line| line.is_empty() || line.starts_with('#')), "{}", kit.stdout);
     assert!(kit.stdout.contains("#     -RecipientDomains <our domains> `\n"), "{}", kit.stdout);
-    for key in ["`contact`", "`domains`", "`certificate_names`"] {
+    for key in ["`name`", "`contact`", "`domains`", "`certificate_names`"] {
         let lack = kit.stderr.lines().find(|line| line.contains(key));
         let lack = lack.unwrap_or_else(|| panic!("{key} in {}", kit.stderr));
         assert!(lack.starts_with("connectord: contoso-bank-in: the kit lacks "), "{lack}");

@@ -34,8 +34,10 @@ pub(super) struct Asker<R> {
 pub(super) struct Question<'q> {
     /// What is asked for, without a question mark or colon.
     pub text: &'q str,
-    /// The answer of the command line, with its option.
-    pub given: Option<(&'static str, &'q str)>,
+    /// The option that answers it; empty where none does.
+    pub option: &'static str,
+    /// The answer of the command line.
+    pub given: Option<&'q str>,
     /// What Enter stands for; `None` where something has to be said.
     pub default: Option<&'q str>,
 }
@@ -69,16 +71,16 @@ impl<R: BufRead> Asker<R> {
         question: &Question<'_>,
         mut read: impl FnMut(&str) -> Result<T, String>,
     ) -> Result<T, Failure> {
-        if let Some((option, answer)) = question.given {
-            let value = checked(answer).and_then(&mut read);
-            return value.map_err(|reason| Failure::Argument(format!("{option}: {reason}")));
+        let option = question.option;
+        let wrong = |reason| Failure::Argument(format!("{option}: {reason}"));
+        if let Some(answer) = question.given {
+            return checked(answer).and_then(&mut read).map_err(wrong);
         }
         if self.defaults {
             let Some(default) = question.default else {
-                let message = format!("nothing says this, and it has no default: {}", question.text);
-                return Err(Failure::Argument(message));
+                return Err(wrong(format!("nothing says this, and it has no default: {}", question.text)));
             };
-            return read(default).map_err(|reason| Failure::Argument(format!("{}: {reason}", question.text)));
+            return read(default).map_err(wrong);
         }
         for _ in 0..TRIES {
             let hint = match question.default {
@@ -104,7 +106,7 @@ impl<R: BufRead> Asker<R> {
     /// Asks for a yes or a no.
     pub fn agree(&mut self, text: &str, default: bool) -> Result<bool, Failure> {
         let default = Some(if default { "yes" } else { "no" });
-        self.ask(&Question { text, given: None, default }, |answer| {
+        self.ask(&Question { text, option: "", given: None, default }, |answer| {
             match answer.to_ascii_lowercase().as_str() {
                 "y" | "yes" => Ok(true),
                 "n" | "no" => Ok(false),
@@ -157,7 +159,8 @@ mod tests {
     }
 
     fn asked(input: &[u8], default: Option<&str>) -> Result<u8, Failure> {
-        Asker::new(input, false).ask(&Question { text: "A number", given: None, default }, number)
+        Asker::new(input, false)
+            .ask(&Question { text: "A number", option: "--number", given: None, default }, number)
     }
 
     #[test]
@@ -179,16 +182,18 @@ mod tests {
     #[test]
     fn the_command_line_is_not_asked_twice() {
         let mut asker = Asker::new(&b"1\n"[..], false);
-        let question = |given| Question { text: "A number", given: Some(("--number", given)), default: None };
+        let text = "A number";
+        let question = |given| Question { text, option: "--number", given: Some(given), default: None };
         assert_eq!(asker.ask(&question("9"), number).unwrap(), 9);
         for bad in ["x", "9\n"] {
             let failure = asker.ask(&question(bad), number).unwrap_err();
             assert!(failure.to_string().contains("--number: "), "{failure}");
         }
         let mut silent = Asker::new(&b"1\n"[..], true);
-        let question = |default| Question { text: "A number", given: None, default };
+        let question = |default| Question { text, option: "--number", given: None, default };
         assert_eq!(silent.ask(&question(Some("4")), number).unwrap(), 4);
-        assert!(silent.ask(&question(None), number).is_err());
+        let failure = silent.ask(&question(None), number).unwrap_err();
+        assert!(failure.to_string().contains("--number: nothing says this"), "{failure}");
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use std::io::BufRead;
 
 use super::trial::accepted;
-use super::wizard::{Plan, Wizard};
+use super::wizard::{FORMS, Plan, Wizard};
 use crate::cli::Failure;
 use crate::migrate::{Draft, InboundTerms, Terms};
+use crate::snapshot::Direction;
 
 impl<R: BufRead> Wizard<'_, R> {
     pub(super) fn inbound(&mut self) -> Result<Plan, Failure> {
         let options = self.options;
         self.asker
             .tell("Mail is the partner's by the domain of its sender, or by the address of the client.");
+        self.asker.tell(FORMS);
         let trial = || InboundTerms {
             domains: vec!["x.example".to_owned()],
             tls: Some(None),
@@ -19,10 +21,8 @@ impl<R: BufRead> Wizard<'_, R> {
             ..InboundTerms::default()
         };
         let text = "The partner's domains, such as *.contoso.com";
-        let domains = self.list("--domains", options.domains.as_deref(), text, Some(""), |domains| {
-            Terms::Inbound(InboundTerms { domains, ..trial() })
-        });
-        let domains = domains?;
+        let take = |domains| Terms::Inbound(InboundTerms { domains, ..trial() });
+        let domains = self.domains(Direction::Inbound, text, Some(""), take)?;
         let text = "Addresses that are the partner's whatever the sender, such as 203.0.113.0/24";
         let none = if domains.is_empty() { None } else { Some("") };
         let addresses = self.list("--addresses", options.addresses.as_deref(), text, none, |addresses| {
@@ -30,17 +30,13 @@ impl<R: BufRead> Wizard<'_, R> {
         })?;
         let (name, path) = self.name(&domains, "-in")?;
         let people = self.people()?;
-        let text = "TLS: of this version at least, of any (true), or none?";
-        let tls = self.answer(
-            "--require-tls",
-            options.require_tls.as_deref(),
-            text,
-            Some(">=TLSv1.2"),
-            |answer| {
-                let tls = match answer {
+        let text = "TLS: 1.2 or 1.3 (that version or newer), yes (any version), or none?";
+        let tls =
+            self.answer("--require-tls", options.require_tls.as_deref(), text, Some("1.2"), |answer| {
+                let tls = match answer.to_ascii_lowercase().as_str() {
                     "none" => None,
-                    "true" => Some(None),
-                    version => Some(Some(version.to_owned())),
+                    "true" | "yes" => Some(None),
+                    _ => Some(Some(version(answer))),
                 };
                 // Something has to be demanded.
                 let names = vec!["x.example".to_owned()];
@@ -50,8 +46,7 @@ impl<R: BufRead> Wizard<'_, R> {
                     ..trial()
                 }))?;
                 Ok(tls)
-            },
-        )?;
+            })?;
         let text = "Names that a client certificate must show, such as *.contoso.com";
         let given = options.certificate_names.as_deref();
         let certificate_names =
@@ -70,7 +65,7 @@ impl<R: BufRead> Wizard<'_, R> {
             accepted(Terms::Inbound(InboundTerms { on_violation: answer.to_owned(), ..trial() }))?;
             Ok(answer.to_owned())
         })?;
-        let mode = self.mode()?;
+        let mode = self.mode(Direction::Inbound, &domains)?;
         let terms = Terms::Inbound(InboundTerms {
             domains,
             addresses,
@@ -82,4 +77,14 @@ impl<R: BufRead> Wizard<'_, R> {
         });
         Ok(Plan { draft: Draft { name, mode, notes: Vec::new(), terms, people }, path })
     }
+}
+
+/// `1.2` and `TLSv1.2` are `>=TLSv1.2`; what else there is the configuration judges.
+fn version(answer: &str) -> String {
+    let number = answer.strip_prefix(">=").unwrap_or(answer);
+    let number = number.strip_prefix("TLSv").unwrap_or(number);
+    if number.starts_with(|c: char| c.is_ascii_digit()) {
+        return format!(">=TLSv{number}");
+    }
+    answer.to_owned()
 }

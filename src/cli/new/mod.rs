@@ -5,6 +5,8 @@
 //! so does whoever stops before the end. What it would change is shown, and nothing is loaded by the daemon without a yes.
 
 mod ask;
+mod belongs;
+mod doubt;
 mod inbound;
 mod options;
 mod outbound;
@@ -50,7 +52,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     let names = outbound.iter().map(|own| &own.name).chain(inbound.iter().map(|own| &own.name));
     let taken: HashSet<&str> = names.map(|name| name.as_str()).collect();
     let asker = Asker::new(io::stdin().lock(), options.yes);
-    let mut wizard = Wizard::new(asker, options, &drop_in, taken);
+    let mut wizard = Wizard::new(asker, options, &drop_in, taken, &checked.agreements);
     wizard.asker.tell(&format!(
         "A connector with a partner, as a file in {}. Nothing is written before the end.\nEnter takes the \
          answer in brackets.\n",
@@ -108,6 +110,9 @@ fn afterwards<R: io::BufRead>(
     out: &mut Output,
 ) -> Result<Exit, Failure> {
     let name = &plan.draft.name;
+    if !options.yes {
+        talk(format_args!("It is written, and stays if you stop here."));
+    }
     // Whoever stops answering here has made a connector, and wants no more.
     let mut offer = |text, default| !options.yes && wizard.asker.agree(text, default).unwrap_or(false);
     let test = plan.is_tested()
@@ -123,7 +128,7 @@ fn afterwards<R: io::BufRead>(
         if options.reload { exit == Exit::Good } else { offer("Let the running daemon load it now?", false) };
     let command = settings.command("reload").join(" ");
     if !load {
-        talk(format_args!("The daemon does not know it before: {command}"));
+        talk(format_args!("The daemon knows it after `{command}`."));
         return Ok(exit);
     }
     match reload::now(settings, out) {

@@ -20,10 +20,11 @@ pub(in crate::cli) struct Options {
     /// Whom to ask at the partner
     #[arg(long, value_name = "TEXT")]
     pub contact: Option<String>,
-    /// Outbound: `mx`, or smart hosts with commas between them, such as `[mail.contoso.com]:587`
+    /// Outbound: `mx`, or smart hosts with commas between them, such as `[mail.contoso.com]:587`; without brackets it is
+    /// the MX hosts of that name
     #[arg(long, value_name = "ROUTE")]
     pub route: Option<String>,
-    /// Outbound: the TLS level
+    /// Outbound: the TLS level: `secure`, `verify`, `encrypt`, `dane-only`, `dane` or `may`
     #[arg(long, value_name = "LEVEL")]
     pub tls: Option<String>,
     /// Outbound, with `secure` and `verify`: the names that the server's certificate may show, with commas between them, or
@@ -33,7 +34,7 @@ pub(in crate::cli) struct Options {
     /// Inbound: addresses and ranges of clients that are the partner's whatever the sender, with commas between them
     #[arg(long, value_name = "LIST")]
     pub addresses: Option<String>,
-    /// Inbound: `true` for TLS of any version, `>=TLSv1.2` for this one at least, or `none`
+    /// Inbound: `yes` for TLS of any version, `1.2` or `>=TLSv1.2` for this one at least, or `none`
     #[arg(long, value_name = "VERSION")]
     pub require_tls: Option<String>,
     /// Inbound: the names that a client certificate must show, with commas between them

@@ -3,11 +3,14 @@
 use std::io::BufRead;
 
 use super::ask::parts;
+use super::doubt::{Doubt, odd_host, quoted};
 use super::trial::{accepted, guessed, hosts, named, patterns};
-use super::wizard::{Plan, Wizard};
+use super::wizard::{FORMS, Plan, Wizard};
 use crate::cli::Failure;
+use crate::config::nearest;
 use crate::migrate::{Draft, Names, OutboundTerms, Terms};
 use crate::model::Level;
+use crate::snapshot::Direction;
 
 const LEVELS: &str = "
   secure     a certificate of a trusted authority, with a name that you give
@@ -15,22 +18,25 @@ const LEVELS: &str = "
   encrypt    any certificate, also a self-signed one
   dane-only  what the partner's signed DNS says; without TLSA records no mail leaves";
 
+const HOSTS: &str =
+    "A smart host in brackets is that host itself; without them it is the MX hosts of that name.";
+
 impl<R: BufRead> Wizard<'_, R> {
     pub(super) fn outbound(&mut self) -> Result<Plan, Failure> {
         let options = self.options;
-        self.asker.tell(
-            "Write *.contoso.com for contoso.com and every name below it, contoso.com for that name alone.",
-        );
+        self.asker.tell(FORMS);
         let trial = |domains: Vec<String>| OutboundTerms::new(domains, Level::Encrypt);
         let text = "The partner's domains";
-        let domains = self.list("--domains", options.domains.as_deref(), text, None, |domains| {
-            Terms::Outbound(trial(domains))
-        })?;
+        let take = |domains| Terms::Outbound(trial(domains));
+        let domains = self.domains(Direction::Outbound, text, None, take)?;
         let (name, path) = self.name(&domains, "")?;
         let people = self.people()?;
         let text = "Their MX hosts (mx), or smart hosts such as [mail.contoso.com]:587?";
+        self.asker.tell(HOSTS);
+        let mut doubt = Doubt::new(options.route.is_some() || self.asker.is_silent());
         let own = domains.clone();
         let route = self.answer("--route", options.route.as_deref(), text, Some("mx"), |answer| {
+            quoted(answer)?;
             let route = parts(answer);
             let mut words = route.iter().filter(|hop| hop.eq_ignore_ascii_case("mx"));
             match (words.next(), route.len()) {
@@ -40,12 +46,13 @@ impl<R: BufRead> Wizard<'_, R> {
                 (None, _) => {}
             }
             accepted(Terms::Outbound(OutboundTerms { route: route.clone(), ..trial(own.clone()) }))?;
+            doubt.of(answer, odd_host(answer))?;
             Ok(route)
         })?;
         self.asker.tell(LEVELS);
         let text = "TLS";
         let tls = self.answer("--tls", options.tls.as_deref(), text, Some("secure"), |answer| {
-            let level = Level::from_word(answer).ok_or("this is none of the levels")?;
+            let level = Level::from_word(answer).ok_or_else(|| no_level(answer))?;
             if level == Level::Fingerprint {
                 return Err(
                     "digests are not asked for here: connectord.toml(5) says how to write them".to_owned()
@@ -57,7 +64,7 @@ impl<R: BufRead> Wizard<'_, R> {
             Ok(level)
         })?;
         let names = if tls.judges_chain() { self.names(tls, &domains, &route)? } else { Names::Unsaid };
-        let mode = self.mode()?;
+        let mode = self.mode(Direction::Outbound, &domains)?;
         let terms = Terms::Outbound(OutboundTerms { names, route, ..OutboundTerms::new(domains, tls) });
         Ok(Plan { draft: Draft { name, mode, notes: Vec::new(), terms, people }, path })
     }
@@ -80,4 +87,12 @@ impl<R: BufRead> Wizard<'_, R> {
         })?;
         Ok(patterns(names))
     }
+}
+
+/// What is said of a word that is no level.
+fn no_level(word: &str) -> String {
+    let levels = || Level::ALL.into_iter().filter(|level| *level != Level::Fingerprint).map(Level::word);
+    let all = levels().collect::<Vec<_>>().join(", ");
+    let meant = nearest(word, levels()).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    format!("the levels are {all}{meant}")
 }

@@ -8,13 +8,16 @@ use std::io::BufRead;
 use std::path::PathBuf;
 
 use super::ask::{Asker, Question, parts};
+use super::belongs::free;
+use super::doubt::{Doubt, quoted, undotted};
 use super::options::Options;
 use super::trial::{accepted, accepted_as, file_name, is_none, text};
 use crate::cli::Failure;
 use crate::config::DropIn;
 use crate::migrate::{Draft, OutboundTerms, People, Terms, Unique};
-use crate::model::{Level, Mode};
+use crate::model::{Agreements, Level, Mode};
 use crate::protocol::escape::printable;
+use crate::snapshot::Direction;
 
 /// Characters of a path that are shown.
 const PATH: usize = 4096;
@@ -23,6 +26,10 @@ const MODES: &str = "
   report   decides and logs what it would have done, and changes nothing
   enforce  decides: the mail travels as agreed, or not at all
   off      does neither";
+
+/// How domains are written at a prompt.
+pub(super) const FORMS: &str = "Write *.contoso.com for contoso.com and every name below it, contoso.com for that name \
+                                alone; commas\nseparate several.";
 
 /// Whose mail it is, and by which way.
 const PARTNER: [&str; 3] = ["--domains", "--addresses", "--route"];
@@ -36,6 +43,7 @@ pub(super) struct Wizard<'w, R> {
     pub(super) options: &'w Options,
     drop_in: &'w DropIn,
     taken: HashSet<&'w str>,
+    agreements: &'w Agreements,
     /// The answers of the last round, by option.
     before: BTreeMap<&'static str, String>,
     /// Those among them that are not what was offered: only they are offered again. What was guessed from an answer that
@@ -60,9 +68,15 @@ impl Plan {
 
 impl<'w, R: BufRead> Wizard<'w, R> {
     /// One that asks; `taken` are the names that there are.
-    pub fn new(asker: Asker<R>, options: &'w Options, drop_in: &'w DropIn, taken: HashSet<&'w str>) -> Self {
+    pub fn new(
+        asker: Asker<R>,
+        options: &'w Options,
+        drop_in: &'w DropIn,
+        taken: HashSet<&'w str>,
+        agreements: &'w Agreements,
+    ) -> Self {
         let (before, chosen) = (BTreeMap::new(), BTreeMap::new());
-        Wizard { asker, options, drop_in, taken, before, chosen, asked: HashSet::new() }
+        Wizard { asker, options, drop_in, taken, agreements, before, chosen, asked: HashSet::new() }
     }
 
     /// All of them.
@@ -122,12 +136,33 @@ impl<'w, R: BufRead> Wizard<'w, R> {
         Ok(People { comment, contact, ..People::default() })
     }
 
-    pub(super) fn mode(&mut self) -> Result<Mode, Failure> {
-        let options = self.options;
+    /// The mode, in which none of the domains has a connector yet.
+    pub(super) fn mode(&mut self, direction: Direction, domains: &[String]) -> Result<Mode, Failure> {
+        let (options, agreements) = (self.options, self.agreements);
         self.asker.tell(MODES);
         self.answer("--mode", options.mode.as_deref(), "Mode", Some("report"), |answer| {
-            let mut modes = [Mode::Report, Mode::Enforce, Mode::Off].into_iter();
-            modes.find(|mode| mode.word() == answer).ok_or("answer report, enforce or off".to_owned())
+            let mode = mode_of(answer).ok_or("answer report, enforce or off")?;
+            free(agreements, direction, mode, domains)?;
+            Ok(mode)
+        })
+    }
+
+    /// The partner's domains: none that has a connector, in the mode of the command line or else in `report`.
+    pub(super) fn domains(
+        &mut self,
+        direction: Direction,
+        text: &str,
+        default: Option<&str>,
+        terms: impl Fn(Vec<String>) -> Terms,
+    ) -> Result<Vec<String>, Failure> {
+        let (options, agreements) = (self.options, self.agreements);
+        let mode = options.mode.as_deref().map_or(Some(Mode::Report), mode_of);
+        let mut doubt = Doubt::new(options.domains.is_some() || self.asker.is_silent());
+        self.list_with("--domains", options.domains.as_deref(), text, default, |answer, list| {
+            accepted(terms(list.to_vec()))?;
+            // Of a mode that is none the question after it tells.
+            mode.map_or(Ok(()), |mode| free(agreements, direction, mode, list))?;
+            doubt.of(answer, undotted(list))
         })
     }
 
@@ -140,11 +175,23 @@ impl<'w, R: BufRead> Wizard<'w, R> {
         default: Option<&str>,
         terms: impl Fn(Vec<String>) -> Terms,
     ) -> Result<Vec<String>, Failure> {
+        self.list_with(option, given, text, default, |_, list| accepted(terms(list.to_vec())))
+    }
+
+    fn list_with(
+        &mut self,
+        option: &'static str,
+        given: Option<&str>,
+        text: &str,
+        default: Option<&str>,
+        mut take: impl FnMut(&str, &[String]) -> Result<(), String>,
+    ) -> Result<Vec<String>, Failure> {
         let optional = default == Some("");
         self.answer(option, given, text, default, |answer| {
+            quoted(answer)?;
             let list = if optional && is_none(answer) { Vec::new() } else { parts(answer) };
             if !list.is_empty() {
-                accepted(terms(list.clone()))?;
+                take(answer, &list)?;
             } else if !optional {
                 return Err("name at least one".to_owned());
             }
@@ -163,7 +210,7 @@ impl<'w, R: BufRead> Wizard<'w, R> {
         self.asked.insert(option);
         let chosen = self.chosen.get(option).cloned();
         let default = chosen.as_deref().or(default);
-        let question = Question { text, given: given.map(|given| (option, given)), default };
+        let question = Question { text, option, given, default };
         let mut said = String::new();
         let value = self.asker.ask(&question, |answer| {
             answer.clone_into(&mut said);
@@ -179,4 +226,8 @@ impl<'w, R: BufRead> Wizard<'w, R> {
         }
         Ok(value)
     }
+}
+
+fn mode_of(word: &str) -> Option<Mode> {
+    [Mode::Report, Mode::Enforce, Mode::Off].into_iter().find(|mode| mode.word() == word)
 }

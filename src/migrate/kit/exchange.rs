@@ -6,7 +6,7 @@
 use super::names;
 use super::ours::{Ours, range};
 use super::page::Page;
-use super::powershell::{Command, quoted};
+use super::powershell::quoted;
 use crate::model::names::Names;
 use crate::model::{Inbound, Mode, Outbound};
 
@@ -22,15 +22,15 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         );
         return;
     }
-    let from = ours.object("From");
+    let from = ours.object(page, "From");
     let off = connector.mode != Mode::Enforce;
     page.talk(
         "On each server that takes mail from the Internet, a Receive connector for our servers that \
          refuses plaintext (on an Edge server without -TransportRole):",
     );
     page.blank();
-    let command = Command::new("New-ReceiveConnector")
-        .text("Name", from.as_str())
+    let command = ours
+        .make("New-ReceiveConnector", &from)
         .word("TransportRole", "FrontendTransport")
         .switch("Custom")
         .texts("Bindings", vec!["0.0.0.0:25".to_owned(), "[::]:25".to_owned()]);
@@ -60,10 +60,10 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
 
 /// The side that sends mail to us.
 pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>) {
-    let to = ours.object("To");
+    let to = ours.object(page, "To");
     page.talk("The Send connector for your mail to us:");
     page.blank();
-    let command = Command::new("New-SendConnector").text("Name", to.as_str()).switch("Custom");
+    let command = ours.make("New-SendConnector", &to).switch("Custom");
     let command = match ours.recipients(page, connector) {
         Some(domains) => {
             names::say_widened(page, domains.iter().map(|domain| domain.names()));

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::names;
 use super::ours::{Ours, range};
 use super::page::Page;
-use super::powershell::{Command, quoted};
+use super::powershell::quoted;
 use super::words;
 use crate::model::names::Names;
 use crate::model::pattern::Entry;
@@ -34,12 +34,11 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         );
         return;
     }
-    let from = ours.object("From");
+    let from = ours.object(page, "From");
     let off = connector.mode != Mode::Enforce;
     page.talk("The inbound connector that refuses mail with our senders when it comes without TLS:");
     page.blank();
-    let command =
-        Command::new("New-InboundConnector").text("Name", from.as_str()).word("ConnectorType", "Partner");
+    let command = ours.make("New-InboundConnector", &from).word("ConnectorType", "Partner");
     let command = match ours.senders(page) {
         Some(domains) => {
             names::say_widened(page, domains.iter().map(Pattern::names));
@@ -136,9 +135,8 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     page.talk("The outbound connector for your mail to us:");
     page.blank();
     let recipients = ours.recipients(page, connector);
-    let command = Command::new("New-OutboundConnector")
-        .text("Name", ours.object("To"))
-        .word("ConnectorType", "Partner");
+    let to = ours.object(page, "To");
+    let command = ours.make("New-OutboundConnector", &to).word("ConnectorType", "Partner");
     let command = match &recipients {
         Some(domains) => {
             names::say_widened(page, domains.iter().map(|domain| domain.names()));

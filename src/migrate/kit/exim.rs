@@ -73,7 +73,7 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
         page.commented("  tls_privatekey = <file with the key>");
     }
     if let Some(names) = ours.certificates(page) {
-        let names = words::listed(names.iter().map(|name| words::described(&name.names())));
+        let names = words::certified(names.iter());
         page.talk(&format!("{} Our certificates show {names}.", words::COMPARED));
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         );
     }
     page.talk(WHERE);
-    page.item(&format!("description: mail from {}", ours.name()));
+    let name = ours.name(page);
+    page.item(&format!("description: mail from {name}"));
     page.item("messages: inbound");
     let senders = ours.senders(page).map(|domains| domains.iter().collect());
     domains(page, senders);
@@ -49,14 +50,15 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
 /// The side that sends mail to us.
 pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>) {
     page.talk(WHERE);
-    page.item(&format!("description: mail to {}", ours.name()));
+    let name = ours.name(page);
+    page.item(&format!("description: mail to {name}"));
     page.item("messages: outbound");
     let recipients = ours.recipients(page, connector);
     domains(page, recipients);
     page.item("require a certificate signed by an authority, and validate its host name");
     page.item("test the TLS connection, then save");
     if let Some(names) = ours.certificates(page) {
-        let names = words::listed(names.iter().map(|name| words::described(&name.names())));
+        let names = words::certified(names.iter());
         page.talk(&format!("{} Our certificates show {names}.", words::COMPARED));
     }
     page.talk("Google tries once: what cannot be sent over TLS goes back to its sender at once.");

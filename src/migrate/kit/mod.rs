@@ -94,7 +94,8 @@ pub fn theirs(connector: Connector<'_>, organisation: &Organisation, product: Pr
         Product::Postfix | Product::Exim => Page::new("# "),
         Product::Google | Product::Text => Page::new(""),
     };
-    page.talk(&format!("Your part of the agreement {} with {}.", connector.name(), ours.name()));
+    let name = ours.name(&mut page);
+    page.talk(&format!("Your part of the agreement {} with {name}.", connector.name()));
     let contact = ours.contact(&mut page);
     page.talk(&format!("Questions: {contact}"));
     page.blank();

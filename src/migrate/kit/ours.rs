@@ -3,8 +3,9 @@
 use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
+use super::names;
 use super::page::{Page, shown};
-use super::{names, powershell};
+use super::powershell::{self, Command};
 use crate::model::{Inbound, Organisation, Pattern};
 
 /// Characters of the name of a router or transport (Exim: EXIM_DRIVERNAME_MAX, with the NUL at the end).
@@ -25,15 +26,31 @@ impl<'o> Ours<'o> {
     }
 
     /// What we are called: our name, else our first domain.
-    pub fn name(&self) -> String {
+    fn known_as(&self) -> Option<String> {
         let domain = || Some(self.organisation.domains.first()?.domain()?.to_string());
-        let name = self.organisation.name.as_ref().map(|name| shown(name));
-        name.or_else(domain).unwrap_or_else(|| self.connector.to_owned())
+        self.organisation.name.as_ref().map(|name| shown(name)).or_else(domain)
+    }
+
+    /// The same where it may be lacking. The connector's name is no substitute: it is often the partner's.
+    pub fn name(&self, page: &mut Page) -> String {
+        self.known_as().unwrap_or_else(|| {
+            page.lacks("our name: `name` in [organisation]");
+            "<our name>".to_owned()
+        })
     }
 
     /// A name in Exchange for what belongs to this connector there.
-    pub fn object(&self, what: &str) -> String {
-        powershell::name(what, &self.name(), self.connector)
+    pub fn object(&self, page: &mut Page, what: &str) -> String {
+        powershell::name(what, &self.name(page), self.connector)
+    }
+
+    /// A cmdlet that makes an object of that name; while ours is lacking, there is none to make.
+    pub fn make(&self, cmdlet: &'static str, object: &str) -> Command {
+        let command = Command::new(cmdlet);
+        match self.known_as() {
+            Some(_) => command.text("Name", object),
+            None => command.missing("Name", "a name with ours in it"),
+        }
     }
 
     /// The connector's name as one for a router of Exim: letters, digits and underscores, [`EXIM_NAME`] at most. Where it

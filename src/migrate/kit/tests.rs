@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::{Connector, Kit, Product, same, theirs};
 use crate::model::inbound::{Require, TlsRequirement};
+use crate::model::outbound::Route;
 use crate::model::sample::{inbound, outbound, patterns};
-use crate::model::{Inbound, Mode, Organisation, Outbound, PatternSet};
+use crate::model::{Inbound, Mode, NextHop, Organisation, Outbound, PatternSet};
 
 const PRODUCTS: [Product; 6] = [
     Product::ExchangeOnline,
@@ -150,6 +151,49 @@ fn what_is_not_in_force_or_allows_plaintext_refuses_nothing_of_ours() {
 }
 
 #[test]
+fn a_certificate_shows_one_name_of_several() {
+    let text = |connector: &Outbound| {
+        let kit = theirs(Connector::Outbound(connector), &organisation(), Product::Text, false);
+        // Lines are wrapped.
+        kit.text.replace("\n  ", " ")
+    };
+    for (demand, said) in [
+        ("secure *.contoso.com", "with the name contoso.com or one below it (such as mx1.contoso.com)\n"),
+        ("secure .contoso.com", "with a name below contoso.com (such as mx1.contoso.com)\n"),
+        ("secure mx.contoso.com", "with the name mx.contoso.com\n"),
+        ("verify", "with the name of the MX host that has it\n"),
+    ] {
+        let text = text(&outbound("bank", &["*.contoso.com"], demand));
+        assert!(text.contains(&format!("show a certificate {said}")), "{demand}: {text}");
+    }
+    let host = NextHop::parse("[mail.contoso.com]").expect("a host");
+    let route = Route::SmartHosts(vec![host]);
+    let text = text(&Outbound { route, ..outbound("bank", &["*.contoso.com"], "verify") });
+    assert!(text.contains("with the name of the smart host that has it\n"), "{text}");
+}
+
+#[test]
+fn what_is_not_in_force_is_said_first() {
+    let connector = Outbound { mode: Mode::Report, ..bank() };
+    let text = theirs(Connector::Outbound(&connector), &organisation(), Product::Text, false).text;
+    assert!(text.contains("below it:\n- not yet: our side is on trial"), "{text}");
+    assert!(text.contains("\nWhen we tell you that our side is in force, and not before"), "{text}");
+}
+
+#[test]
+fn the_partner_s_name_does_not_stand_for_ours() {
+    let nameless = Organisation { name: None, domains: Vec::new(), ..organisation() };
+    for product in PRODUCTS {
+        let kit = theirs(Connector::Outbound(&bank()), &nameless, product, false);
+        assert!(kit.text.contains("agreement bank with <our name>."), "{kit:?}");
+        assert!(kit.lacks.iter().any(|lack| lack.contains("`name`")), "{kit:?}");
+    }
+    let domain = Organisation { name: None, ..organisation() };
+    let kit = theirs(Connector::Outbound(&bank()), &domain, Product::Exchange, false);
+    assert!(kit.text.contains("-Name 'From ours.example (bank)'") && kit.lacks.is_empty(), "{kit:?}");
+}
+
+#[test]
 fn both_adds_the_other_direction() {
     let kit = theirs(Connector::Outbound(&bank()), &organisation(), Product::ExchangeOnline, true);
     assert!(kit.text.contains("\nNew-InboundConnector `") && kit.text.contains("\nNew-OutboundConnector `"));
@@ -208,7 +252,7 @@ fn what_is_not_known_of_us_cannot_be_run() {
         assert!(lines(&receives).is_empty() && receives.lacks.len() >= 2, "{receives:?}");
         let sends = theirs(Connector::Inbound(&bank_in()), &nothing, product, false);
         assert!(lines(&sends).is_empty(), "{sends:?}");
-        assert_eq!(sends.lacks.len(), 3, "{sends:?}");
+        assert_eq!(sends.lacks.len(), 4, "{sends:?}");
     }
     let two = Organisation {
         certificate_names: patterns(&["mx1.ours.example", "mx2.ours.example"]),

@@ -20,6 +20,7 @@ pub(super) const COMPARED: &str = "What is compared is the name of our MX host. 
 pub(super) fn outbound(page: &mut Page, connector: &Outbound) {
     let Outbound { domains, except, requirement, route, .. } = connector;
     page.talk(&format!("Mail from us to {}:", listed(domains.iter().map(|pattern| described(&pattern)))));
+    mode(page, connector.mode);
     if !except.is_empty() {
         let except = listed(except.iter().map(|pattern| described(&pattern.names())));
         page.item(&format!("not to {except}"));
@@ -27,7 +28,7 @@ pub(super) fn outbound(page: &mut Page, connector: &Outbound) {
     if let Route::SmartHosts(hosts) = route {
         page.item(&format!("we hand it over at {}, in this order", listed(hosts.iter())));
     }
-    level(page, requirement);
+    level(page, requirement, route);
     if let Some(version) = requirement.min_version() {
         page.item(&format!("{version} or newer"));
     }
@@ -40,17 +41,16 @@ pub(super) fn outbound(page: &mut Page, connector: &Outbound) {
     if !requirement.level().allows_plaintext() {
         page.item("what does not meet this waits in our queue, and goes back to its sender in the end");
     }
-    mode(page, connector.mode);
 }
 
-fn level(page: &mut Page, requirement: &Requirement) {
+fn level(page: &mut Page, requirement: &Requirement, route: &Route) {
     match requirement.level() {
         Level::May => page.item("over TLS where your servers offer it, in plaintext where not"),
         Level::Encrypt => page.item("over TLS; your servers offer STARTTLS, with any certificate"),
         Level::Verify | Level::Secure => {
             page.item(&format!(
                 "over TLS; your servers offer STARTTLS, and show a certificate {}",
-                names(requirement.names())
+                names(requirement.names(), route)
             ));
             page.item("with its intermediate certificates, in date");
             anchors(page, requirement.anchors());
@@ -78,14 +78,15 @@ fn level(page: &mut Page, requirement: &Requirement) {
     }
 }
 
-fn names(names: &Names) -> String {
+fn names(names: &Names, route: &Route) -> String {
     match names {
         Names::Any => "of any name".to_owned(),
-        Names::MxHost => "with the name of the MX host that has it".to_owned(),
+        Names::MxHost => match route {
+            Route::Mx => "with the name of the MX host that has it".to_owned(),
+            Route::SmartHosts(_) => "with the name of the smart host that has it".to_owned(),
+        },
         Names::Domain => "with the domain of the recipient, or a name below it".to_owned(),
-        Names::Set(set) => {
-            format!("with {}", among(set.iter().map(|pattern| described(&pattern.names()))))
-        }
+        Names::Set(set) => format!("with {}", certified(set.iter())),
     }
 }
 
@@ -107,13 +108,14 @@ pub(super) fn inbound(page: &mut Page, connector: &Inbound) {
     let domains = identify.domains.iter().map(|pattern| described(&pattern.names()));
     match (identify.domains.is_empty(), identify.addresses.is_empty()) {
         (false, true) => page.talk(&format!("Mail to us with senders in {}:", listed(domains))),
-        (true, _) => page.talk(&format!("Mail to us from {}:", listed(identify.addresses.iter()))),
+        (true, _) => page.talk(&format!("Mail to us from {}:", listed(identify.addresses.iter().map(range)))),
         (false, false) => page.talk(&format!(
             "Mail to us with senders in {}, or from {}:",
             listed(domains),
-            listed(identify.addresses.iter())
+            listed(identify.addresses.iter().map(range))
         )),
     }
+    mode(page, connector.mode);
     if let Some(recipients) = recipients {
         let recipients = listed(recipients.iter().map(|pattern| described(&pattern.names())));
         page.item(&format!("only to recipients in {recipients}"));
@@ -128,20 +130,18 @@ pub(super) fn inbound(page: &mut Page, connector: &Inbound) {
         client_certificate(page, wanted);
     }
     if let Some(addresses) = &require.addresses {
-        page.item(&format!("from {} only", listed(addresses.iter())));
+        page.item(&format!("from {} only", listed(addresses.iter().map(range))));
     }
     page.item(match on_violation {
         Action::Reject => "what does not meet this is refused",
         Action::Defer => "what does not meet this is refused for the time being (4xx)",
         Action::Hold => "what does not meet this is put on hold here",
     });
-    mode(page, connector.mode);
 }
 
 fn client_certificate(page: &mut Page, wanted: &CertificateRequirement) {
-    let names = wanted.names.as_ref().map_or_else(String::new, |set| {
-        format!(" with {}", among(set.iter().map(|pattern| described(&pattern.names()))))
-    });
+    let names = wanted.names.as_ref().map(|set| format!(" with {}", certified(set.iter())));
+    let names = names.unwrap_or_default();
     page.item(&format!("your servers show a client certificate{names}"));
     if let Some(issuers) = &wanted.issuers {
         page.item(&format!("issued by {}", among(issuers.iter().map(|issuer| shown(issuer)))));
@@ -177,6 +177,16 @@ pub(super) fn described(pattern: &Pattern<&str>) -> String {
     }
 }
 
+/// What a certificate shows: one name of these is enough.
+pub(super) fn certified<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> String {
+    among(patterns.map(|pattern| match pattern.names() {
+        Pattern::Exact(name) => format!("the name {name}"),
+        Pattern::Tree(name) => format!("the name {name} or one below it (such as mx1.{name})"),
+        Pattern::Below(name) => format!("a name below {name} (such as mx1.{name})"),
+        Pattern::Any => "any name".to_owned(),
+    }))
+}
+
 /// The first ones, and how many more.
 pub(super) fn listed(items: impl Iterator<Item = impl ToString>) -> String {
     joined(items, ", ", "and")
@@ -200,15 +210,17 @@ pub(super) fn receives(page: &mut Page, connector: &Outbound, ours: Ours<'_>) {
         page.talk("Do not refuse plaintext from us: our connector allows it.");
         return;
     }
-    page.talk("You may refuse our mail when it comes without TLS:");
+    page.talk(if connector.mode == Mode::Enforce {
+        "You may refuse our mail when it comes without TLS. You know it by this:"
+    } else {
+        "When we tell you that our side is in force, and not before, you may refuse our mail that comes \
+         without TLS. You know it by this:"
+    });
     let senders =
         ours.senders(page).map(|domains| listed(domains.iter().map(|name| described(&name.names()))));
-    page.item(&format!("our senders are in {}", senders.as_deref().unwrap_or("<our domains>")));
+    page.item(&format!("its senders are in {}", senders.as_deref().unwrap_or("<our domains>")));
     if !ours.addresses().is_empty() {
         page.item(&format!("our servers connect from {}", listed(ours.addresses().iter().map(range))));
-    }
-    if connector.mode != Mode::Enforce {
-        page.item("when we tell you that our side is in force, and not before");
     }
 }
 
@@ -219,9 +231,9 @@ pub(super) fn sends(page: &mut Page, connector: Option<&Inbound>, ours: Ours<'_>
     let domains = domains.map(|domains| listed(domains.iter().map(|name| described(&name.names()))));
     page.item(&format!("for mail to {}", domains.as_deref().unwrap_or("<our domains>")));
     page.item("TLS: our servers offer STARTTLS");
-    let names = ours.certificates(page).map(|names| among(names.iter().map(|name| described(&name.names()))));
+    let names = ours.certificates(page).map(|names| certified(names.iter()));
     page.item(&format!(
         "a certificate with {}",
-        names.as_deref().unwrap_or("<the names that our certificates show>")
+        names.as_deref().unwrap_or("one of <the names that our certificates show>")
     ));
 }
