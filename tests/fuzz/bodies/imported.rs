@@ -50,7 +50,7 @@ fn presentable(refused: &[Refused]) {
 
 /// The bytes as a list.
 pub fn list(data: &[u8]) {
-    let csv::Import { drafts, refused, rows } =
+    let csv::Import { drafts, refused, rows, unknown: _ } =
         csv::outbound("list.csv", data, Mode::Enforce, &mut Unique::default());
     presentable(&refused);
     assert!(drafts.len() <= rows);
