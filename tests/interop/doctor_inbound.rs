@@ -212,8 +212,9 @@ const FAULTS: [Fault; 15] = [
         id: "postfix-no-starttls",
         place: "main.cf: smtpd_tls_security_level = none",
         made_by: &["-e", "smtpd_tls_security_level=none"],
-        // Who cannot have TLS is told what somebody in plaintext is told.
+        visitor: "opportunistic",
         with: "530 5.7.0",
+        without: "250",
         ..ORDINARY
     },
 ];

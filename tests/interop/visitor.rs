@@ -20,6 +20,8 @@ const ELSEWHERE: u8 = 77;
 pub struct Visitor {
     source: IpAddr,
     tls: Option<Arc<ClientConfig>>,
+    /// Goes on in plaintext where no TLS is offered.
+    takes_plaintext: bool,
 }
 
 /// The certificates that clients show or the administrator has registered.
@@ -48,17 +50,16 @@ impl Wallet {
 
     pub fn visitor(&self, row: &str) -> Visitor {
         let elsewhere = partner_address(ELSEWHERE);
-        match row {
-            "plaintext" => Visitor { source: elsewhere, tls: None },
-            "agreed" => Visitor { source: partner_address(AGREED), tls: None },
-            "agreed6" => Visitor { source: partner_address_v6(AGREED), tls: None },
-            "tls12" => Visitor { source: elsewhere, tls: Some(tls(None, &[&TLS12])) },
-            "anonymous" => Visitor { source: elsewhere, tls: Some(tls(None, &[&TLS13])) },
-            "all" => {
-                Visitor { source: partner_address(AGREED), tls: Some(tls(self.0.get("right"), ALL_VERSIONS)) }
-            }
-            row => Visitor { source: elsewhere, tls: Some(tls(Some(&self.0[row]), ALL_VERSIONS)) },
-        }
+        let (source, tls) = match row {
+            "plaintext" => (elsewhere, None),
+            "agreed" => (partner_address(AGREED), None),
+            "agreed6" => (partner_address_v6(AGREED), None),
+            "tls12" => (elsewhere, Some(tls(None, &[&TLS12]))),
+            "anonymous" | "opportunistic" => (elsewhere, Some(tls(None, &[&TLS13]))),
+            "all" => (partner_address(AGREED), Some(tls(self.0.get("right"), ALL_VERSIONS))),
+            row => (elsewhere, Some(tls(Some(&self.0[row]), ALL_VERSIONS))),
+        };
+        Visitor { source, tls, takes_plaintext: row == "opportunistic" }
     }
 }
 
@@ -69,8 +70,10 @@ pub fn connect<M>(lab: &Lab<M>, visitor: &Visitor) -> Client {
         IpAddr::V6(_) => IpAddr::V6(OURS_V6),
     };
     let mut client = Client::connect(&lab.network.partner, visitor.source, destination);
-    client.expect("250", "EHLO mail.contoso.example");
-    if let Some(config) = &visitor.tls {
+    let greeting = client.expect("250", "EHLO mail.contoso.example");
+    if let Some(config) = &visitor.tls
+        && (greeting.contains("STARTTLS") || !visitor.takes_plaintext)
+    {
         client = client.starttls(config);
         client.expect("250", "EHLO mail.contoso.example");
     }
