@@ -75,7 +75,7 @@ impl Exit {
         match self {
             Exit::Good => "Good. Warnings alone are good.",
             Exit::NotGood => {
-                "What was tested is not good: `validate` or `prove` fails, `doctor` finds more than advice, a reload was refused because it weakens a connector, or `import` left something out."
+                "What was tested is not good: `validate` or `prove` fails, `doctor` finds more than advice, a reload was refused because it weakens a connector, `import` left something out, or `partner-kit` lacks something."
             }
             Exit::Usage => "The command line is wrong.",
             Exit::NoInput => "A file that was named is missing.",

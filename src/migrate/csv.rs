@@ -6,14 +6,15 @@
 //! or LF. Rows that demand the same and name the same people are one connector.
 //!
 //! A row that demands something else than was meant is worse than none: what cannot be read as written is refused, and so
-//! is the last row where it may have been cut short. Of two rows that differ about one domain neither counts. A column that
-//! nobody knows is told, and one that may demand something refuses the list.
+//! is the last row where it may have been cut short. Of two rows that differ about one domain neither counts. A wider row
+//! counts for what is refused below it, and says so: left out of it too, it would have what the MTA does without us. A
+//! column that nobody knows is told, and one that may demand something refuses the list.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::config::value;
 use crate::migrate::{Draft, Names, OutboundTerms, People, Refused, Terms, Unique};
-use crate::model::{Level, Mode, Pattern};
+use crate::model::{Domain, Level, Mode, Pattern};
 
 mod columns;
 mod rows;
@@ -90,6 +91,9 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
     let mut by_shared: HashMap<Shared, usize> = HashMap::new();
     let mut known: HashMap<String, First> = HashMap::new();
     let mut dropped: HashSet<Pattern> = HashSet::new();
+    // What rows differ about; one that comes later and agrees with one of them does not settle it.
+    let mut disputed: HashSet<String> = HashSet::new();
+    let mut left: Vec<Pattern> = Vec::new();
     for row in rows {
         let row = match row {
             Ok(row) => row,
@@ -111,17 +115,23 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
                 });
                 let before: Vec<First> =
                     entries.iter().filter_map(|entry| known.get(entry)).cloned().collect();
-                if before.iter().any(|first| first.group != number) {
+                if before.iter().any(|first| first.group != number)
+                    || entries.iter().any(|entry| disputed.contains(entry))
+                {
                     let why = |line| {
                         format!("line {line} says something else of the same domain: neither is imported")
                     };
+                    disputed.extend(entries.iter().cloned());
                     for First { line, pattern, .. } in &before {
+                        disputed.extend(pattern.entries().map(|entry| entry.to_string()));
                         if dropped.insert(pattern.clone()) {
+                            left.push(pattern.clone());
                             import.refused.push(refused(Some(*line), &pattern.to_string(), why(row.line)));
                         }
                     }
                     let line = before.first().map_or(row.line, |first| first.line);
                     import.refused.push(refused(Some(row.line), &pattern.to_string(), why(line)));
+                    left.push(pattern.clone());
                     dropped.insert(pattern.clone());
                 } else if before.len() == entries.len() {
                     // It says what has been said.
@@ -138,6 +148,7 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
             }
             Err(why) => {
                 let subject = columns.field(&row, Column::Domain);
+                left.extend(value::domain(subject));
                 import.refused.push(refused(Some(row.line), subject, why));
             }
         }
@@ -147,7 +158,36 @@ pub fn outbound(file: &str, text: &[u8], mode: Mode, unique: &mut Unique) -> Imp
     }
     groups.retain(|group| !group.domains.is_empty());
     import.drafts = groups.iter().map(|group| draft(group, mode, unique)).collect();
+    for (draft, names) in import.drafts.iter_mut().zip(covered(&groups, &left)) {
+        if let Some(first) = names.first() {
+            let more = names.len() - 1;
+            let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+            draft.notes.push(format!(
+                "It is about {first}{others} too, of which the list says something that could not be imported: see whether \
+                 more was meant, and write that by hand"
+            ));
+        }
+    }
     import
+}
+
+/// Of what could not be imported, the names that each group is about all the same.
+fn covered(groups: &[Group], left: &[Pattern]) -> Vec<BTreeSet<String>> {
+    let mut wide: HashMap<String, usize> = HashMap::new();
+    for (number, group) in groups.iter().enumerate() {
+        for entry in group.domains.iter().flat_map(Pattern::entries).map(|entry| entry.to_string()) {
+            wide.entry(entry).or_insert(number);
+        }
+    }
+    let mut covered = vec![BTreeSet::new(); groups.len()];
+    for name in left.iter().filter_map(Pattern::domain).map(Domain::as_str) {
+        let above = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
+        let nearest = above.chain(["*"]).find_map(|entry| wide.get(entry));
+        if let Some(names) = nearest.and_then(|&number| covered.get_mut(number)) {
+            names.insert(name.to_owned());
+        }
+    }
+    covered
 }
 
 fn read(row: &Row, columns: &Columns) -> Result<(Pattern, Shared), String> {

@@ -121,6 +121,11 @@ fn of_rows_that_differ_none_counts() {
             vec![A, "list.csv:3: a.example: line 2 says", "list.csv:4: a.example: line 3 says"],
             false,
         ),
+        (
+            "a.example,secure\na.example,encrypt\n*.a.example,encrypt",
+            vec![A, "list.csv:3: a.example: line 2 says", "list.csv:4: *.a.example: line 3 says"],
+            false,
+        ),
         ("a.example,may\nA.example,MAY", vec![], true),
         ("*.a.example,may\na.example,may\na.example,may", vec![], true),
         ("a.example,may\n*.a.example,may\n.a.example,may", vec![], true),
@@ -132,6 +137,14 @@ fn of_rows_that_differ_none_counts() {
         }
         assert_eq!(text.matches("a.example\"]").count(), usize::from(is_there), "{rows}: {text}");
     }
+}
+
+#[test]
+fn a_wider_row_says_what_it_is_about_too() {
+    let rows = "*.a.example,encrypt\nb.a.example,secur\nc.a.example,may\nc.a.example,encrypt\nd.example,may";
+    let (text, refused) = imported(format!("domain,level\n{rows}\n").as_bytes());
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert_eq!(text.matches("# It is about b.a.example and 1 more too").count(), 1, "{text}");
 }
 
 #[test]

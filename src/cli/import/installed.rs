@@ -23,7 +23,7 @@ pub(super) struct Installed<'s> {
 impl Installed<'_> {
     /// The entries of the tables of a list, those of the first table first. `setting` is where it stands. Of those behind a
     /// table that was not read nobody knows whether they count.
-    pub(super) fn entries(&self, setting: &str, list: &str) -> Result<Table, Failure> {
+    pub(super) fn entries(&self, setting: &str, list: &str) -> Table {
         let mut all = Table { written: Vec::new(), refused: Vec::new(), is_whole: true };
         let mut unread: Option<&str> = None;
         for table in tables(list) {
@@ -31,7 +31,7 @@ impl Installed<'_> {
             if table.starts_with("socketmap:") && table.contains("connectord") {
                 continue;
             }
-            let Table { mut written, refused, is_whole } = self.of(table)?;
+            let Table { mut written, refused, is_whole } = self.of(table);
             for written in &mut written {
                 if let (Some(unread), Ok(_)) = (unread, &written.value) {
                     written.value =
@@ -50,10 +50,10 @@ impl Installed<'_> {
                 refused.subject = format!("in {setting}");
             }
         }
-        Ok(all)
+        all
     }
 
-    fn of(&self, table: &str) -> Result<Table, Failure> {
+    fn of(&self, table: &str) -> Table {
         let plain = table.strip_prefix("proxy:").unwrap_or(table);
         let (kind, name) = plain.split_once(':').unwrap_or(("", plain));
         let path = Path::new(self.settings.main("queue_directory")).join(name);
@@ -64,7 +64,7 @@ impl Installed<'_> {
             |reason: String| Refused { file: table.to_owned(), line: None, subject: String::new(), reason };
         let source =
             match path.is_file() && matches!(kind, "hash" | "btree" | "lmdb" | "cdb" | "dbm" | "sdbm") {
-                true => text(&path)?.written,
+                true => text(&path).written,
                 false => Vec::new(),
             };
         let found = if can_be_listed(plain) {
@@ -80,7 +80,7 @@ impl Installed<'_> {
         };
         let found = match found {
             Ok(found) => found,
-            Err(why) => return Ok(not_read(told(format!("not read: {why}")))),
+            Err(why) => return not_read(told(format!("not read: {why}"))),
         };
         let said = |line: &'_ Written| Some((line.key.to_lowercase(), line.value.clone().ok()?));
         let lines: HashMap<(String, String), &Spot> =
@@ -94,16 +94,31 @@ impl Installed<'_> {
             })
             .collect();
         all.sort_by(|a, b| (a.spot.line, &a.key).cmp(&(b.spot.line, &b.key)));
-        Ok(Table { written: all, refused: Vec::new(), is_whole: true })
+        // A key that the source has lost since is not asked for.
+        let refused = match kind {
+            "cdb" => vec![told(
+                "only the keys of its source are known: what is wider than them stays here; or give the source as FILE"
+                    .to_owned(),
+            )],
+            _ => Vec::new(),
+        };
+        Table { written: all, is_whole: refused.is_empty(), refused }
     }
 }
 
-/// A table in text form.
-fn text(path: &Path) -> Result<Table, Failure> {
-    Ok(match input::read(path)? {
-        Ok(text) => table::lines(&path.display().to_string(), &text),
-        Err(refused) => not_read(refused),
-    })
+/// A table in text form; a path of main.cf may lead to anything.
+fn text(path: &Path) -> Table {
+    let file = path.display().to_string();
+    let not = |reason| not_read(Refused { file: file.clone(), line: None, subject: String::new(), reason });
+    if !path.is_file() {
+        return not("not read: there is no such file".to_owned());
+    }
+    match input::read(path) {
+        Ok(Ok(text)) => table::lines(&file, &text),
+        Ok(Err(refused)) => not_read(refused),
+        Err(Failure::File { error, .. }) => not(format!("not read: {error}")),
+        Err(failure) => not(format!("not read: {failure}")),
+    }
 }
 
 fn not_read(why: Refused) -> Table {

@@ -1,7 +1,7 @@
 //! `connectord import`: connectors made of what there is, as a file to stdout.
 //!
 //! What was read and what came of it is told on stderr: every note of every connector, and what could not be imported, with
-//! its place. It ends with 1 if there was anything of that kind; what could be imported is written all the same.
+//! its place. It ends with 1 if something could not be imported; what could be is written all the same.
 
 mod csv;
 mod exchange;

@@ -95,9 +95,9 @@ fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, I
     let installed = Installed { settings: &settings, postmap: &postmap };
 
     let list = settings.main("smtp_tls_policy_maps");
-    let table = installed.entries("smtp_tls_policy_maps", list)?;
+    let table = installed.entries("smtp_tls_policy_maps", list);
     let entries = table.written.len();
-    let mut ways = installed.entries("transport_maps", settings.main("transport_maps"))?;
+    let mut ways = installed.entries("transport_maps", settings.main("transport_maps"));
     let mut refused = std::mem::take(&mut ways.refused);
     refused.extend(ways.unread());
     let services = settings.running("smtp").filter_map(|service| service.name.split('/').next());
@@ -116,7 +116,7 @@ fn of_installed(config_dir: Option<&Path>, mode: Mode) -> Result<(Vec<String>, I
     import.refused.append(&mut refused);
     let mut refused = std::mem::take(&mut import.refused);
     refused.extend(elsewhere(&settings));
-    let (inbound, not) = of_senders(&installed, mode, &mut names)?;
+    let (inbound, not) = of_senders(&installed, mode, &mut names);
     import.drafts.extend(inbound);
     refused.extend(not);
     let head = vec![
@@ -182,11 +182,7 @@ fn elsewhere(settings: &Settings) -> Vec<Refused> {
         .collect()
 }
 
-fn of_senders(
-    installed: &Installed<'_>,
-    mode: Mode,
-    names: &mut Unique,
-) -> Result<(Vec<Draft>, Vec<Refused>), Failure> {
+fn of_senders(installed: &Installed<'_>, mode: Mode, names: &mut Unique) -> (Vec<Draft>, Vec<Refused>) {
     let settings = installed.settings;
     let classes = tables(settings.main("smtpd_restriction_classes"));
     let classes: HashMap<String, String> =
@@ -197,9 +193,14 @@ fn of_senders(
     let mut seen = HashSet::new();
     for setting in RESTRICTIONS {
         let words = tables(settings.main(setting));
-        for (word, table) in words.iter().zip(words.iter().skip(1)) {
-            if *word == "check_sender_access" && seen.insert(*table) {
-                let table: Table = installed.entries(setting, table)?;
+        let before = std::iter::once(&"").chain(&words);
+        for (before, (word, table)) in before.zip(words.iter().zip(words.iter().skip(1))) {
+            // smtpd_check.c compares them without case, and behind warn_if_reject refuses nothing.
+            if word.eq_ignore_ascii_case("check_sender_access")
+                && !before.eq_ignore_ascii_case("warn_if_reject")
+                && seen.insert(*table)
+            {
+                let table: Table = installed.entries(setting, table);
                 refused.extend(table.unread());
                 all.extend(table.written);
                 refused.extend(table.refused);
@@ -208,5 +209,5 @@ fn of_senders(
     }
     let (drafts, not) = senders::inbound(&all, &access, mode, names);
     refused.extend(not);
-    Ok((drafts, refused))
+    (drafts, refused)
 }

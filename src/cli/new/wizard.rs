@@ -1,7 +1,7 @@
 //! The questions, in the order of Exchange's wizard: direction, whose mail, name and description, route, security, mode.
 //!
 //! Each answer is read by the configuration itself, in a connector that has nothing else wrong: what it refuses, and why, is
-//! what `check` would say. The defaults are the strictest that can be guessed, in `report`.
+//! what `check` would say. The default is `report`, outbound at the strictest level that can be guessed, inbound with TLS 1.2.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;

@@ -195,8 +195,9 @@ fn key(octets: &[u8]) -> Option<&str> {
 }
 
 fn split(text: &str) -> Option<(&str, &str)> {
-    let (key, value) = text.split_once([' ', '\t', '\r'])?;
-    let value = value.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
+    let is_white = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
+    let (key, value) = text.split_once(is_white)?;
+    let value = value.trim_matches(is_white);
     (!value.is_empty()).then_some((key, value))
 }
 
