@@ -46,7 +46,7 @@ use record::{Record, Value};
 
 use crate::protocol::escape::printable;
 
-use super::{Draft, Refused, Terms, Unique};
+use super::{Draft, InboundTerms, OutboundTerms, Refused, Terms, Unique};
 
 /// What to say about a file that is neither.
 const NEITHER: &str = "this is neither JSON nor Clixml; export again: `Get-OutboundConnector | ConvertTo-Json -Depth 4 | \
@@ -56,6 +56,10 @@ const NEITHER: &str = "this is neither JSON nor Clixml; export again: `Get-Outbo
 const HIDDEN: &str = "Get-OutboundConnector does not show connectors for mail flow rules and in test mode; to have them \
     too, import what `Get-OutboundConnector -IsTransportRuleScoped $true` and `Get-OutboundConnector \
     -IncludeTestModeConnectors $true` show besides";
+
+/// What a wildcard does for what was refused. Left out of it too, that mail would have what the MTA does without us.
+const COVERED: &str = "what could not be imported goes by the connector around it, where there is one such as for \
+    *.contoso.com: see whether more was agreed, and write that by hand";
 
 /// Characters of a file's name in a remark.
 const FILE: usize = 200;
@@ -155,8 +159,18 @@ impl Exports {
         if hides(&records) {
             remarks.push(HIDDEN.to_owned());
         }
+        if !refused.is_empty() && made.iter().any(|made| is_wide(&made.draft.terms)) {
+            remarks.push(COVERED.to_owned());
+        }
         Imported { drafts: made.into_iter().map(|made| made.draft).collect(), refused, remarks }
     }
+}
+
+/// Whether it is about names below others.
+fn is_wide(terms: &Terms) -> bool {
+    let (Terms::Outbound(OutboundTerms { domains, .. }) | Terms::Inbound(InboundTerms { domains, .. })) =
+        terms;
+    domains.iter().any(|domain| domain.starts_with(['*', '.']))
 }
 
 /// A draft, and a domain that stands for none, of its own.

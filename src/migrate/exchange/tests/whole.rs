@@ -152,3 +152,15 @@ fn a_broken_file_has_no_connectors_and_the_others_do() {
     );
     assert!(told.iter().any(|told| told.contains("neither JSON nor Clixml")), "{told:?}");
 }
+
+/// A wildcard is about what was refused below it, and that is said; nothing is said of it where there is none.
+#[test]
+fn what_a_wildcard_is_about_too_is_said() {
+    let refused = outbound(&[("RecipientDomains", "\"System.String[]\"")]);
+    for (domains, is_said) in [("[\"*.contoso.com\"]", true), ("[\"contoso.com\"]", false)] {
+        let Imported { refused, remarks, .. } =
+            import(&[&outbound(&[("RecipientDomains", domains)]), &refused]);
+        assert_eq!(refused.len(), 1);
+        assert_eq!(remarks.iter().any(|remark| remark.contains("goes by the connector around it")), is_said);
+    }
+}
