@@ -93,17 +93,17 @@ fn l6_without_descriptors_there_is_no_storm_and_it_wakes_by_itself() {
     let begin = std::time::Instant::now();
     limit_descriptors(&daemon, 4);
     let mut waiting = connect(&path);
-    daemon.log.wait_for("warn accept_failed protocol=socketmap");
-    // Long enough for a storm to show.
-    daemon.log.wait_for_all("warn accept_failed protocol=socketmap", 3);
+    // Long enough for a storm to show. Whose line it is that is not suppressed is chance: accept(2) takes a descriptor
+    // before it looks whether somebody waits, so the sockets that nobody connects to fail too.
+    daemon.log.wait_for_all("warn accept_failed", 3);
     limit_descriptors(&daemon, 4096);
     assert_eq!(tls(&mut waiting, "bank.example").as_deref(), Some(BANK));
-    let most = begin.elapsed().as_millis() / 100 + 2;
+    let most = 4 * (begin.elapsed().as_millis() / 100 + 2);
     let number =
         |line: &String| line.split_once("suppressed=").map_or(0, |(_, n)| n.parse::<u128>().unwrap());
     let lines = daemon.log.with("warn accept_failed");
     let attempts = lines.len() as u128 + lines.iter().map(number).sum::<u128>();
-    assert!(attempts <= most, "{attempts} attempts, at most {most} in this time");
+    assert!(attempts <= most, "{attempts} attempts of four sockets, at most {most} in this time");
 }
 
 #[test]
