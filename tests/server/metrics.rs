@@ -152,6 +152,8 @@ fn the_state_of_things() {
 #[test]
 fn the_control_socket_tells_the_same() {
     let daemon = setup().start();
+    // Beside the start, and one of the numbers.
+    daemon.log.wait_for("last_good_kept");
     ask_around(&daemon);
     let there = scrape(&daemon);
     let told = read(&format!("{}\n", ask(&daemon.path("run/control.sock"), Command::Metrics).unwrap()));
