@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Cause, Problems};
+use crate::config::{self, Cause, Problems};
 use crate::mta::exim::ask;
 use crate::mta::exim::settings::Unreadable;
 use crate::mta::postfix::postconf;
@@ -213,6 +213,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A connector that was named on the command line is none of these.
+    pub(super) fn unknown_connector<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Failure {
+        let help = config::nearest(name, known).map_or_else(
+            || "`connectord list` shows them".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        Failure::Argument(format!("no connector is named {name:?}; {help}"))
+    }
+
     /// Whether it stands in the daemon's log, and so on standard error, already.
     pub(super) fn is_told(&self) -> bool {
         matches!(self, Failure::Server(server::Error::Logged(_)))

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 
 use super::output::talk;
 use super::{Exit, Failure, Output, Settings};
-use crate::config;
 use crate::load;
 use crate::migrate::kit::{self, Connector, Product};
 use crate::model::Agreements;
@@ -102,13 +101,9 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
 fn find<'a>(agreements: &'a Agreements, name: &str) -> Result<Connector<'a>, Failure> {
     let outbound = agreements.outbound.iter().map(Connector::Outbound);
     let connectors = || outbound.clone().chain(agreements.inbound.iter().map(Connector::Inbound));
-    connectors().find(|connector| connector.name() == name).ok_or_else(|| {
-        let help = config::nearest(name, connectors().map(|connector| connector.name())).map_or_else(
-            || "`connectord list` shows them".to_owned(),
-            |meant| format!("did you mean `{meant}`?"),
-        );
-        Failure::Argument(format!("no connector is named {name:?}; {help}"))
-    })
+    connectors()
+        .find(|connector| connector.name() == name)
+        .ok_or_else(|| Failure::unknown_connector(name, connectors().map(|connector| connector.name())))
 }
 
 impl For {

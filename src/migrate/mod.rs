@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod kit;
 mod name;
 pub mod postfix;
+mod range;
 mod refused;
 mod written;
 #[cfg(test)]
@@ -21,4 +22,4 @@ mod written_tests;
 pub use draft::{Draft, InboundTerms, Names, OutboundTerms, People, Terms};
 pub use name::Unique;
 pub use refused::Refused;
-pub use written::{NOTE, file, text};
+pub use written::{NOTE, file};

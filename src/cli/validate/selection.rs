@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::Options;
 use crate::cli::Failure;
-use crate::config;
 use crate::model::{Address, Agreements, Domain, Inbound, Outbound, Pattern};
 use crate::snapshot::Snapshot;
 use crate::validate::options::{Recipient, Test};
@@ -44,7 +43,7 @@ impl<'c> Selection<'c> {
         };
         for name in &options.names {
             if !known().any(|known| known == name) {
-                return Err(unknown(name, known()));
+                return Err(Failure::unknown_connector(name, known()));
             }
         }
         if let Some(none) = inbound.iter().find(|connector| !options.all && !has_files(connector)) {
@@ -109,14 +108,6 @@ fn few<'p>(mut domains: impl Iterator<Item = Pattern<&'p str>>) -> String {
 
 fn has_files(connector: &Inbound) -> bool {
     connector.require.certificate.as_ref().is_some_and(|wanted| !wanted.registered.is_empty())
-}
-
-fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Failure {
-    let help = config::nearest(name, known).map_or_else(
-        || "`connectord list` shows them".to_owned(),
-        |meant| format!("did you mean `{meant}`?"),
-    );
-    Failure::Argument(format!("no connector is named {name:?}; {help}"))
 }
 
 /// Who gets a test mail.

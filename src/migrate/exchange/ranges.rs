@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use super::making::Making;
 use super::properties::{Properties, Refusal, shown};
 use crate::config::value;
+use crate::migrate::range::range;
 
 /// Ranges of one connector. One from-to may be hundreds of them; nobody's list comes near this.
 const MAX_RANGES: usize = 10_000;
@@ -42,17 +43,12 @@ pub(super) fn ranges(
         if made > MAX_RANGES {
             return Err(of.refuse(name, format_args!("stands for more than {MAX_RANGES} ranges")));
         }
-        ranges.extend(read.into_iter().filter(|range| seen.insert(*range)).map(written));
+        ranges.extend(read.into_iter().filter(|range| seen.insert(*range)).map(|one| range(&one)));
     }
     if !widened.is_empty() {
         making.note(format!("Ranges written with a host in them: {}.", widened.join(", ")));
     }
     Ok(ranges)
-}
-
-/// A single address stands without its prefix.
-fn written(range: IpNet) -> String {
-    if range.prefix_len() == range.max_prefix_len() { range.addr().to_string() } else { range.to_string() }
 }
 
 /// A range, and whether it was written as one.

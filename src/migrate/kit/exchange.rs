@@ -4,9 +4,10 @@
 //! certificate it shows is decided by its Fqdn, or by TlsCertificateName in the form `<I>issuer<S>subject`.
 
 use super::names;
-use super::ours::{Ours, range};
+use super::ours::Ours;
 use super::page::Page;
 use super::powershell::quoted;
+use crate::migrate::range::range;
 use crate::model::names::Names;
 use crate::model::{Inbound, Mode, Outbound};
 

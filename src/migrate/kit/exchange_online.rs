@@ -6,10 +6,11 @@
 use ipnet::IpNet;
 
 use super::names;
-use super::ours::{Ours, range};
+use super::ours::Ours;
 use super::page::Page;
 use super::powershell::quoted;
 use super::words;
+use crate::migrate::range::range;
 use crate::model::names::Names;
 use crate::model::pattern::Entry;
 use crate::model::{Inbound, Level, Mode, Outbound, Pattern, PatternSet};
@@ -95,7 +96,8 @@ fn stricter(page: &mut Page, ours: Ours<'_>, from: &str) {
     }
 }
 
-fn taken(range: &IpNet) -> bool {
+/// Whether SenderIPAddresses takes it.
+pub(super) fn taken(range: &IpNet) -> bool {
     matches!(range, IpNet::V4(range) if range.prefix_len() >= SHORTEST)
 }
 

@@ -146,11 +146,6 @@ impl<'o> Ours<'o> {
     }
 }
 
-/// An address range as Exchange and Postfix take it: of a single address without its length.
-pub(super) fn range(range: &IpNet) -> String {
-    if range.prefix_len() == range.max_prefix_len() { range.addr().to_string() } else { range.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

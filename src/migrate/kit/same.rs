@@ -8,14 +8,13 @@
 //!
 //! [`New-OutboundConnector`]: https://learn.microsoft.com/powershell/module/exchangepowershell/new-outboundconnector
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
-use super::ours::range;
+use super::exchange_online::taken;
 use super::page::{Page, shown};
 use super::powershell::Command;
 use super::{Connector, Kit, names};
+use crate::migrate::range::range;
 use crate::model::inbound::{CertificateRequirement, TlsRequirement};
 use crate::model::names::Names;
 use crate::model::outbound::Route;
@@ -251,9 +250,8 @@ fn certified(page: &mut Page, command: Command, wanted: &CertificateRequirement)
 
 /// SenderIPAddresses takes IPv4 alone, single addresses and ranges from /24 on.
 fn from(page: &mut Page, command: Command, addresses: &[IpNet]) -> Command {
-    let taken = |range: &&IpNet| matches!(range.addr(), IpAddr::V4(_)) && range.prefix_len() >= 24;
     let command = command.truth("RestrictDomainsToIPAddresses", true);
-    if addresses.iter().all(|address| taken(&address)) {
+    if addresses.iter().all(taken) {
         return command.texts("SenderIPAddresses", addresses.iter().map(range).collect());
     }
     page.lacks("a form for our addresses: Exchange Online takes IPv4 and ranges of /24 to /32 only");

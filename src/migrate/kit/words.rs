@@ -1,7 +1,8 @@
 //! What a connector demands, in sentences for whoever runs the partner's mail servers.
 
-use super::ours::{Ours, range};
+use super::ours::Ours;
 use super::page::{Page, shown};
+use crate::migrate::range::range;
 use crate::model::certificate::pem;
 use crate::model::inbound::{Action, CertificateRequirement, TlsRequirement};
 use crate::model::names::Names;
