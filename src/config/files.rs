@@ -162,6 +162,17 @@ impl Files {
         self.is_young
     }
 
+    /// The texts of the main file and of those that it includes, by their paths as they are named.
+    pub fn toml(&self) -> impl Iterator<Item = (&str, &str)> {
+        let toml = [Role::Main.word(), Role::Included.word()];
+        self.records.iter().filter(move |record| toml.contains(&record.word)).filter_map(|record| {
+            match &record.content {
+                Held::File(Content::Text(source)) => Some((&*source.name, source.text.as_str())),
+                Held::File(Content::Pem(_)) | Held::Names(_) => None,
+            }
+        })
+    }
+
     /// Writes them as [`Archive`](super::Archive) reads them.
     ///
     /// # Errors

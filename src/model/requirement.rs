@@ -243,6 +243,26 @@ impl Requirement {
         }
     }
 
+    /// Whether mail that goes to another host by this requirement is as safe on the way as `wanted` has it at the
+    /// partner's: the level, the version and the ciphers count. Which certificate, and whose word on it, is about who is
+    /// there; it is enough that somebody is known by one.
+    pub fn is_as_strong_elsewhere(&self, wanted: &Requirement) -> bool {
+        let is_known = |level: Level| matches!(level, Level::Secure | Level::Fingerprint | Level::DaneOnly);
+        // What DANE demands of the partner's hosts is in their zone, and says nothing of this one.
+        let is_level = self.level >= wanted.level
+            || is_known(self.level)
+            || wanted.level == Level::Dane && !self.level.allows_plaintext();
+        let anonymous = |requirement: &Requirement| {
+            let level = if requirement.level.allows_plaintext() { Level::May } else { Level::Encrypt };
+            Requirement {
+                min_version: requirement.min_version,
+                ciphers: requirement.ciphers,
+                ..Requirement::of_main_cf(level)
+            }
+        };
+        is_level && anonymous(self) >= anonymous(wanted)
+    }
+
     /// Whether a bound is what main.cf has. Where plaintext is allowed there is none at all.
     fn leaves_open<T>(&self, bound: Option<T>) -> bool {
         bound.is_none() && !self.level.allows_plaintext()

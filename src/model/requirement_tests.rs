@@ -270,3 +270,34 @@ fn the_domain_asked_for_is_compared_where_it_is_known() {
         requirement("secure *.b.c")
     );
 }
+
+#[test]
+fn elsewhere_somebody_else_is_known() {
+    use TlsVersion::{Tls12, Tls13};
+    let (r, from) = (requirement, |version| encrypt(Some(version), None));
+    // Strong, wanted, whether it is as strong, for another host.
+    for (strong, wanted, expected) in [
+        (r("encrypt"), r("may"), true),
+        (r("may"), r("encrypt"), false),
+        (r("may"), r("may"), true),
+        (r("encrypt"), r("encrypt"), true),
+        (r("encrypt"), r("dane"), true),
+        (r("may"), r("dane"), false),
+        (r("dane"), r("dane"), true),
+        (r("dane"), r("encrypt"), false),
+        (r("encrypt"), r("verify"), false),
+        (r("verify"), r("verify"), true),
+        (r("verify"), r("secure a.b"), false),
+        (r("secure x.y"), r("secure a.b"), true),
+        (r("secure x.y"), r("verify a.b"), true),
+        (r("secure x.y"), pinned(&[1]), true),
+        (pinned(&[1]), anchored(&[1]), true),
+        (r("dane-only"), r("secure a.b"), true),
+        (r("secure x.y"), from(Tls13), false),
+        (from(Tls13), from(Tls12), true),
+        (from(Tls12), from(Tls13), false),
+        (from(Tls12), r("encrypt"), true),
+    ] {
+        assert_eq!(strong.is_as_strong_elsewhere(&wanted), expected, "{strong:?} for {wanted:?}");
+    }
+}

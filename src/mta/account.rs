@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use nix::unistd::{Group, geteuid};
+use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
 use super::program::{self, Bounds};
 
@@ -116,18 +116,48 @@ impl Account {
         self.user == 0 || (file.mode() >> shift) & permission != 0
     }
 
-    /// Whether root can give a socket that it may not use to its group: the modes say that the socket alone keeps it out,
-    /// the group is root's or the daemon's, which nobody has chosen, and nobody but root can put a link to something else
-    /// in its place before that is done, for chgrp(1) and chmod(1) go where links lead.
-    pub fn can_be_given(self, socket: &Path) -> bool {
-        let Ok(found) = fs::symlink_metadata(socket) else { return false };
+    /// The commands that let its group into a socket that the modes of the socket, or of its directory, keep it from.
+    ///
+    /// None where somebody has chosen another group than root's, the daemon's or the owner's own, and where root would have to
+    /// touch what others can put a link in the place of: chgrp(1) and chmod(1) go where links lead. What is not root's is
+    /// changed by whoever it belongs to, who has no more from a link than before.
+    pub fn let_in(self, socket: &Path) -> Vec<String> {
+        let parent = socket.parent().map(|parent| (parent, "g+x", 0o1));
+        let mut commands = Vec::new();
+        for (path, mode, permission) in parent.into_iter().chain([(socket, "g+rw", 0o2)]) {
+            let Ok(found) = fs::symlink_metadata(path) else { return Vec::new() };
+            if self.may(&found, permission) {
+                continue;
+            }
+            let Some(given) = self.given(path, &found, mode) else { return Vec::new() };
+            commands.extend(given);
+        }
+        commands
+    }
+
+    fn given(self, path: &Path, found: &Metadata, mode: &str) -> Option<Vec<String>> {
+        let user = |id: u32| User::from_uid(Uid::from_raw(id)).ok().flatten();
+        let owner = user(found.uid());
         let daemon = Group::from_name("connectord").ok().flatten().map(|group| group.gid.as_raw());
-        let is_nobody_s = found.gid() == 0 || Some(found.gid()) == daemon;
-        found.file_type().is_socket()
-            && self.user != found.uid()
-            && is_nobody_s
-            && self.may_connect_by_modes(socket) == Err(Barred::Closed(socket.to_path_buf()))
-            && socket.ancestors().skip(1).all(is_root_s)
+        let own = owner.as_ref().map(|owner| owner.gid.as_raw());
+        let is_nobody_s = found.gid() == 0 || [daemon, own].contains(&Some(found.gid()));
+        let is_its_own = found.gid() == self.group;
+        let is_plain = found.file_type().is_socket() || found.is_dir();
+        // Its owner has rights of his own, which those of the group do not touch.
+        if !is_plain || self.user == found.uid() || !(is_nobody_s || is_its_own) {
+            return None;
+        }
+        let group = Group::from_gid(Gid::from_raw(self.group)).ok().flatten();
+        let group = group.map_or_else(|| self.group.to_string(), |group| group.name);
+        let by = if found.uid() == 0 {
+            path.ancestors().skip(1).all(is_root_s).then(String::new)?
+        } else {
+            let owner = owner.map_or_else(|| found.uid().to_string(), |owner| owner.name);
+            format!("setpriv --reuid={owner} --regid={group} --clear-groups ")
+        };
+        let path = path.to_str().filter(|path| is_typed(path))?;
+        let chgrp = (!is_its_own).then(|| format!("{by}chgrp {group} {path}"));
+        Some(chgrp.into_iter().chain([format!("{by}chmod {mode} {path}")]).collect())
     }
 }
 
@@ -135,6 +165,11 @@ impl Account {
 fn is_root_s(directory: &Path) -> bool {
     fs::symlink_metadata(directory)
         .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0)
+}
+
+/// Whether a shell reads a path as it is written. Others are left to people.
+fn is_typed(path: &str) -> bool {
+    path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
 }
 
 #[cfg(test)]
@@ -179,30 +214,48 @@ mod tests {
         }
     }
 
-    /// Somebody else's directory, or one that others write into, may have another thing there tomorrow.
+    /// Root touches nothing that somebody else may have put a link to something else in the place of.
     #[test]
-    fn only_what_is_root_s_alone_can_be_given() {
+    fn only_what_nobody_has_chosen_is_given() {
         if !geteuid().is_root() {
             return;
         }
         let other = Account { user: 54_321, group: 54_321 };
         let directory = tempfile::tempdir_in("/run").unwrap();
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         let [socket, link] = ["s", "l"].map(|name| directory.path().join(name));
         let _listener = UnixListener::bind(&socket).unwrap();
         symlink(&socket, &link).unwrap();
-        fs::set_permissions(&socket, Permissions::from_mode(0o600)).unwrap();
-        assert!(other.can_be_given(&socket));
-        assert!(!other.can_be_given(&link));
-        chown(directory.path(), Some(54_322), None).unwrap();
-        assert!(!other.can_be_given(&socket));
-        chown(directory.path(), Some(0), None).unwrap();
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
-        assert!(!other.can_be_given(&socket));
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
-        assert!(!other.can_be_given(&socket));
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        set(directory.path(), 0o755);
+        set(&socket, 0o600);
+        let (at, within) = (socket.display(), directory.path().display());
+        let given = [format!("chgrp 54321 {at}"), format!("chmod g+rw {at}")];
+        assert_eq!(other.let_in(&socket), given);
+        assert!(other.let_in(&link).is_empty());
+        // A closed directory is given with it.
+        set(directory.path(), 0o700);
+        let door = [format!("chgrp 54321 {within}"), format!("chmod g+x {within}")];
+        assert_eq!(other.let_in(&socket), [door, given.clone()].concat());
+        set(directory.path(), 0o1777);
+        assert!(other.let_in(&socket).is_empty());
+        set(directory.path(), 0o755);
+        // A group that somebody has chosen; its own one, that may do nothing.
         chown(&socket, None, Some(54_322)).unwrap();
-        assert!(!other.can_be_given(&socket));
+        assert!(other.let_in(&socket).is_empty());
+        chown(&socket, None, Some(54_321)).unwrap();
+        assert_eq!(other.let_in(&socket), [format!("chmod g+rw {at}")]);
+        // Somebody else's directory, and then all of it.
+        chown(&socket, None, Some(0)).unwrap();
+        chown(directory.path(), Some(54_322), None).unwrap();
+        assert!(other.let_in(&socket).is_empty());
+        chown(&socket, Some(54_322), None).unwrap();
+        let by = "setpriv --reuid=54322 --regid=54321 --clear-groups";
+        assert_eq!(other.let_in(&socket), given.map(|command| format!("{by} {command}")));
+        set(&socket, 0o606);
+        assert_eq!(other.let_in(&socket), Vec::<String>::new());
+        let odd = directory.path().join("a b");
+        let _listener = UnixListener::bind(&odd).unwrap();
+        set(&odd, 0o600);
+        assert!(other.let_in(&odd).is_empty());
     }
 }

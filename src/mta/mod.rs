@@ -7,3 +7,4 @@ pub mod finding;
 pub mod postfix;
 pub mod program;
 pub mod teller;
+pub mod unit;

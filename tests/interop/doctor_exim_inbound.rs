@@ -137,6 +137,14 @@ const FAULTS: &[Fault] = &[
         ..ORDINARY
     },
     Fault {
+        id: "exim-socket-access",
+        place: "CONNECTORD_SOCKET = /run/connectord/exim.sock",
+        // What is somebody else's is given by him.
+        made_by: "chown -R daemon:daemon /run/connectord",
+        with: "451 4.3.5",
+        ..ORDINARY
+    },
+    Fault {
         id: "exim-no-starttls",
         place: "tls_advertise_hosts = ",
         made_by: "echo 'MAIN_TLS_ADVERTISE_HOSTS =' >> $SET",

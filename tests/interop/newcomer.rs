@@ -102,6 +102,11 @@ impl World {
                 format!("printf 'Subject: hello\\n\\nhello\\n' | sendmail -f bob@ours.example {recipient}");
             machine.good(&["sh", "-ec", &send]);
         }
+        self.met(machine, expected);
+    }
+
+    /// Each message that was sent must meet the fate beside it.
+    pub fn met<const N: usize>(&self, machine: &Booted, expected: [(&str, &str); N]) {
         let expected = fates(expected);
         as_expected(&expected, &self.fates(machine, &expected));
     }

@@ -94,8 +94,12 @@ impl Practice {
         let sockets = listen("socketmap") + &listen("policy");
         let queue = "queue_directory = \"/var/spool/postfix\"";
         let mta = format!("[mta]\nown_domains = {own_domains:?}\n{queue}\n");
-        let text = format!("version = 1\n{sockets}{mta}{connectors}");
+        let include = "include = [\"connectors.d/*.toml\"]";
+        let text = format!("version = 1\n{include}\n{sockets}{mta}{connectors}");
         fs::write(self.path("connectord.toml"), text).unwrap();
+        // Whoever agrees anew has no other file than this.
+        let _ = fs::remove_dir_all(self.path("connectors.d"));
+        fs::create_dir(self.path("connectors.d")).unwrap();
     }
 
     /// The same, and the running daemon learns of it.
@@ -132,7 +136,7 @@ impl Practice {
 
     /// Until nobody is there any more who knows the old settings: an idle process ends soon after a reload, and takes
     /// work until then.
-    fn reload_postfix(&self) {
+    pub fn reload_postfix(&self) {
         self.until_others_serve(|| {
             self.lab.machine.run("postfix", &["reload"]);
         });
@@ -204,7 +208,7 @@ impl Practice {
 
     /// Runs the commands of a finding, as they are printed.
     #[track_caller]
-    fn obey(&self, finding: &Value) {
+    pub fn obey(&self, finding: &Value) {
         let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {

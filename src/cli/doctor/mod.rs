@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::check::OFF_LINE;
 use super::{Exit, Failure, Output, Settings, doctor_metrics, status};
-use crate::config::{Listen, ListenProtocol};
+use crate::config::{Files, Listen, ListenProtocol};
 use crate::load::{self, Checked, Ready};
 use crate::model::Agreements;
 use crate::mta::finding::{Finding, Severity};
@@ -78,8 +78,9 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
         return Err(Failure::Argument(status::TWO_FORMATS.to_owned()));
     }
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
-    let Ready { listen, snapshot, .. } = result.map_err(Failure::Configuration)?;
-    let agreed = Agreed { listen: &listen, agreements: &agreements, snapshot: &snapshot, settings };
+    let Ready { listen, snapshot, files, .. } = result.map_err(Failure::Configuration)?;
+    let agreed =
+        Agreed { listen: &listen, agreements: &agreements, snapshot: &snapshot, files: &files, settings };
     let Examined { mta, name, version, findings } = match mta {
         Mta::Postfix(options) => postfix::examined(options, &agreed)?,
         Mta::Exim(options) => exim::examined(options, &agreed)?,
@@ -109,6 +110,7 @@ struct Agreed<'a> {
     listen: &'a [Listen],
     agreements: &'a Agreements,
     snapshot: &'a Snapshot,
+    files: &'a Files,
     settings: &'a Settings,
 }
 

@@ -7,12 +7,13 @@ use serde::Deserialize;
 
 use super::{Agreed, Examined};
 use crate::cli::{Failure, Settings, control};
-use crate::config::{self, ListenProtocol};
-use crate::mta::postfix::doctor::{Patient, Serving, examine};
+use crate::config::{self, DropIn, ListenProtocol};
+use crate::mta::postfix::doctor::{Patient, Serving, Written, examine};
 use crate::mta::postfix::order::Order;
 use crate::mta::postfix::postconf;
 use crate::mta::postfix::postmap::Postmap;
 use crate::mta::postfix::reach::MailOwner;
+use crate::mta::unit;
 use crate::server::control::Command;
 
 /// The options of `doctor postfix`.
@@ -48,6 +49,14 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
         snapshot: agreed.snapshot,
         sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
         serving: &serving(agreed.settings),
+        written: &Written {
+            main: &agreed.settings.config.display().to_string(),
+            texts: agreed.files.toml().collect(),
+            new: DropIn::of(&agreed.settings.config)
+                .map(|_| agreed.settings.command("new"))
+                .unwrap_or_default(),
+            reload: agreed.settings.command("reload"),
+        },
         order: &Order::ask(),
         tables: &Postmap {
             config_directory: config_directory.clone(),
@@ -71,5 +80,5 @@ struct Status {
 fn serving(settings: &Settings) -> Serving {
     let status = control::ask::<Status>(settings, Command::Status);
     let sha256 = status.map(|status| status.value.sha256).map_err(|failure| failure.to_string());
-    Serving { sha256, reload: settings.command("reload") }
+    Serving { sha256, start: unit::start() }
 }

@@ -10,6 +10,7 @@ use nix::unistd::{Group, User};
 
 use super::settings::Settings;
 use crate::mta::account::{Account, Barred};
+use crate::mta::unit;
 
 /// The directory of Debian's Exim, and of what an administrator copies from contrib.
 pub const DIRECTORY: &str = "/etc/exim4";
@@ -43,6 +44,8 @@ pub struct Host {
     pub sockets: Vec<Socket>,
     /// Files that an option names and that are not there.
     pub missing: BTreeSet<String>,
+    /// The command that [starts the daemon](unit::start), where one does.
+    pub start: Vec<String>,
 }
 
 /// Who writes the configuration that Exim reads.
@@ -67,15 +70,12 @@ pub struct Socket {
 }
 
 /// Whether Exim's user can connect to a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It can.
     Open,
-    /// It is not allowed to.
-    Denied {
-        /// By the socket alone, whose group is root's or the daemon's: see [`Account::can_be_given`].
-        is_ours: bool,
-    },
+    /// It is not allowed to, and [what lets it in](Account::let_in).
+    Denied(Vec<String>),
     /// There is no such socket.
     Missing,
 }
@@ -110,6 +110,7 @@ impl Host {
                 .filter(|file| file.starts_with('/') && !file.contains('$') && !Path::new(file).exists())
                 .map(str::to_owned)
                 .collect(),
+            start: unit::start(),
         }
     }
 }
@@ -217,7 +218,7 @@ fn access(account: Option<Account>, path: &Path) -> Access {
     match barred {
         Ok(()) | Err(Barred::Unknown(_)) => Access::Open,
         Err(Barred::Missing(_) | Barred::Other(_)) => Access::Missing,
-        Err(Barred::Closed(_)) => Access::Denied { is_ours: account.can_be_given(path) },
+        Err(Barred::Closed(_)) => Access::Denied(account.let_in(path)),
     }
 }
 

@@ -1,20 +1,11 @@
 //! In which order systemd(1) starts Postfix and the daemon. It asks, and changes nothing.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
-use crate::mta::program::{self, Bounds, Ended};
-
-/// There where systemd is the first process (sd_booted(3)).
-const SYSTEMD: &str = "/run/systemd/system";
-
-/// What systemctl(1) may take.
-const BOUNDS: Bounds = Bounds { patience: Duration::from_secs(5), octets: 256 << 10 };
+use crate::mta::unit;
 
 /// The units of the daemon, of which one before Postfix is enough: mail waits at its socket.
-const OURS: [&str; 2] = ["connectord.service", "connectord.socket"];
+const OURS: [&str; 2] = [unit::DAEMON, "connectord.socket"];
 
 /// What starts Postfix; but where it is a oneshot, as in Debian 12, the second does, which may be there without doing it.
 const POSTFIX: [&str; 2] = ["postfix.service", "postfix@-.service"];
@@ -37,26 +28,13 @@ pub enum Order {
 impl Order {
     /// What systemd says.
     pub fn ask() -> Order {
-        if !Path::new(SYSTEMD).is_dir() {
-            return Order::Fine;
-        }
-        let mut command = Command::new("systemctl");
-        command
-            .args(["show", "--property=Id,LoadState,Type,Before,After,WantedBy", "--"])
-            .args(OURS)
-            .args(POSTFIX);
-        match program::run(&mut command, Vec::new(), BOUNDS) {
-            Ok(Ended { code: Some(0), out, .. }) => Order::of(&out),
-            Ok(_) | Err(_) => Order::Fine,
-        }
+        let said = unit::show("Id,LoadState,Type,Before,After,WantedBy", &[OURS, POSTFIX].concat());
+        said.map_or(Order::Fine, |said| Order::of(&said))
     }
 
-    /// From its output: units with an empty line between them, each property on a line of its own.
+    /// From what it says.
     fn of(said: &str) -> Order {
-        let units: Vec<HashMap<&str, &str>> = said
-            .split("\n\n")
-            .map(|unit| unit.lines().filter_map(|line| line.split_once('=')).collect())
-            .collect();
+        let units = unit::properties(said);
         let is = |unit: &&HashMap<&str, &str>, name: &str, value: &str| unit.get(name) == Some(&value);
         let loaded =
             |id: &str| units.iter().find(|unit| is(unit, "Id", id) && is(unit, "LoadState", "loaded"));

@@ -50,6 +50,9 @@ pub trait Sockets {
     /// # Errors
     /// [`Unreached`].
     fn reach(&self, path: &Path, dialect: Dialect) -> Result<(), Unreached>;
+
+    /// The commands that let Postfix into one that is [closed](Unreached::Closed) to it, if there are such.
+    fn let_in(&self, path: &Path) -> Vec<String>;
 }
 
 /// The user that the daemons of Postfix run as.
@@ -60,15 +63,18 @@ pub struct MailOwner {
 }
 
 impl MailOwner {
+    fn account(&self) -> Option<Account> {
+        let user = User::from_name(&self.name).ok().flatten()?;
+        Some(Account { user: user.uid.as_raw(), group: user.gid.as_raw() })
+    }
+
     /// Whether the user may connect to a socket.
     fn may_use(&self, socket: &Path) -> Result<(), Unreached> {
         let unknown = |reason: String| Unreached::Unknown(reason);
-        let user = User::from_name(&self.name).ok().flatten();
-        let user = user.ok_or_else(|| unknown(format!("there is no user {}", self.name)))?;
-        if user.uid != geteuid() && !geteuid().is_root() {
+        let account = self.account().ok_or_else(|| unknown(format!("there is no user {}", self.name)))?;
+        if account.user != geteuid().as_raw() && !geteuid().is_root() {
             return Err(unknown(format!("only root can look at it as {} does", self.name)));
         }
-        let account = Account { user: user.uid.as_raw(), group: user.gid.as_raw() };
         account.may_connect(socket).map_err(|barred| match barred {
             Barred::Missing(path) => Unreached::Missing(path),
             Barred::Closed(path) => Unreached::Closed(path),
@@ -89,6 +95,10 @@ impl Sockets for MailOwner {
             Word::Right => may_use,
             Word::Closed => Err(may_use.err().unwrap_or_else(|| Unreached::Closed(path.to_path_buf()))),
         })
+    }
+
+    fn let_in(&self, path: &Path) -> Vec<String> {
+        self.account().map(|account| account.let_in(path)).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::kinds::{SOCKET_ACCESS, SOCKET_PATH};
 use super::{Patient, finding};
-use crate::mta::exim::host::{Access, Socket};
+use crate::mta::exim::host::Access;
 use crate::mta::exim::question::Question;
 use crate::mta::finding::{Finding, Kind};
 
@@ -41,22 +41,20 @@ fn at(patient: &Patient<'_>, path: &str) -> Option<Finding> {
         let mend = patient.set_macros(&[(MACRO, &right)]);
         return found(patient, &SOCKET_PATH, &message, path, mend);
     };
-    match socket.access {
+    match &socket.access {
         Access::Open => None,
         Access::Missing => {
             let message = "there is no socket: the daemon does not run, or does not listen here".to_owned();
-            found(patient, &SOCKET_ACCESS, &message, path, Vec::new())
+            found(patient, &SOCKET_ACCESS, &message, path, patient.host.start.clone())
         }
-        Access::Denied { is_ours } => {
+        Access::Denied(mend) => {
             let mut message = format!(
                 "user {user} may not connect to it: write `group` into [[listen]] of connectord.toml, or into its unit"
             );
-            // Nobody is put out of a group that somebody chose, and a directory that is closed stays closed.
-            let mend = if is_ours { let_in(socket, patient.settings.main("exim_group")) } else { Vec::new() };
             if !mend.is_empty() {
                 message.push_str("; the commands let it in until the socket is made anew");
             }
-            found(patient, &SOCKET_ACCESS, &message, path, mend)
+            found(patient, &SOCKET_ACCESS, &message, path, mend.clone())
         }
     }
 }
@@ -67,16 +65,6 @@ fn is_same(socket: &Path, asked: &str) -> bool {
         path.strip_prefix("/var/run").map_or(path.to_owned(), |rest| Path::new("/run").join(rest))
     };
     run(socket) == run(Path::new(asked))
-}
-
-/// Exim's group alone is let in. Names that a shell would read in another way are left to people.
-fn let_in(socket: &Socket, group: &str) -> Vec<String> {
-    let path = socket.path.display().to_string();
-    let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-    if !is_plain(&path) || !is_plain(group) {
-        return Vec::new();
-    }
-    vec![format!("chgrp {group} {path}"), format!("chmod g+rw {path}")]
 }
 
 fn found(

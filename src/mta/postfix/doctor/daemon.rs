@@ -8,7 +8,7 @@ use super::restrictions::PolicyService;
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
-use super::{Patient, asked, inbound, quoted, typed};
+use super::{Patient, asked, inbound, typed};
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::order::Order;
 use crate::mta::postfix::reach::{Dialect, Unreached};
@@ -19,8 +19,8 @@ use crate::protocol::escape::printable;
 pub struct Serving {
     /// The SHA-256 of the configuration that it answers by, or why that is not known.
     pub sha256: Result<String, String>,
-    /// The words of the command that makes it read the files.
-    pub reload: Vec<String>,
+    /// The command that starts it, where it has a unit and does not run.
+    pub start: Vec<String>,
 }
 
 /// Enough of a value to know it again.
@@ -41,8 +41,16 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
                 | Unreached::Refused
                 | Unreached::Silent => &DAEMON_UNREACHED,
             };
-            let place = path.display().to_string();
-            told(patient, kind, Some(*dialect), place, &in_words(&unreached), Vec::new())
+            let mend = match unreached {
+                Unreached::Missing(_) | Unreached::Refused => patient.serving.start.clone(),
+                Unreached::Closed(_) => patient.sockets.let_in(path),
+                Unreached::Other(_) | Unreached::Silent | Unreached::Unknown(_) => Vec::new(),
+            };
+            let mut message = in_words(&unreached);
+            if matches!(unreached, Unreached::Closed(_)) && !mend.is_empty() {
+                message.push_str("; the commands let it in until the socket is made anew");
+            }
+            told(patient, kind, Some(*dialect), path.display().to_string(), &message, mend)
         })
         .collect();
     let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
@@ -51,13 +59,11 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         let finding = match &patient.serving.sha256 {
             Ok(sha256) if sha256 == patient.snapshot.sha256() => None,
             Ok(sha256) => {
-                let reload =
-                    patient.serving.reload.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
                 let message = format!(
                     "it answers by another configuration than that of the files: {}",
                     printable(sha256, WORDS)
                 );
-                told(patient, &DAEMON_OTHER, None, place, &message, vec![reload])
+                told(patient, &DAEMON_OTHER, None, place, &message, vec![patient.written.reload()])
             }
             Err(reason) => {
                 let message =
@@ -147,7 +153,6 @@ fn in_words(unreached: &Unreached) -> String {
             "{} is not there: does connectord run, with a [[listen]] for it? All mail that it is asked about waits",
             shown(path)
         ),
-        // No command: as root chmod(1) goes where a link leads, and the directory may be somebody else's.
         Unreached::Closed(path) => format!(
             "the user of Postfix may not use {}, and all mail waits: another group helps only if it is that user's first; \
              write `group` and `mode` into [[listen]], or SocketGroup= and SocketMode= into the unit",

@@ -4,10 +4,12 @@
 use std::net::IpAddr;
 
 use super::kinds::CONTENT_FILTER;
+use super::names::Whose;
 use super::ways::{Ways, hops};
 use super::{Patient, Set, finding};
-use crate::model::Mode;
+use crate::answer;
 use crate::model::host::{Key, KeyHost};
+use crate::model::{Level, Mode, Outbound, Requirement};
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
@@ -17,6 +19,9 @@ const TAKES_IN: [&str; 3] = ["smtpd", "pickup", "qmqpd"];
 
 /// Enough of a value to know it again.
 const WORDS: usize = 100;
+
+/// What the connector for a filter is called.
+const NAME_OF_CONNECTOR: &str = "content-filter";
 
 /// Filters that are asked by smtp(8) on another host: on the way there mail is as safe as that host's connector makes it. A
 /// filter on this one, or one that a program is run for, is nobody's here.
@@ -41,8 +46,8 @@ fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) ->
     let mut unprotected = Vec::new();
     for (number, connector) in outbound {
         ways.leaves(number, service);
-        if elsewhere.iter().any(|hop| !patient.knows_host(number, hop)) {
-            unprotected.push(connector.name.as_str());
+        if elsewhere.iter().any(|hop| !patient.protects(connector, hop)) {
+            unprotected.push(connector);
         }
     }
     let message = format!(
@@ -51,10 +56,55 @@ fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) ->
         printable(next, WORDS)
     );
     let set = Set { place: patient.place(taking_in, NAME), name: NAME, value };
-    finding(&CONTENT_FILTER, unprotected.into_iter(), &message, set, Vec::new())
+    let mend = match elsewhere[..] {
+        [hop] => patient.connector_for(hop, &unprotected),
+        _ => Vec::new(),
+    };
+    finding(&CONTENT_FILTER, unprotected.iter().map(|connector| connector.name.as_str()), &message, set, mend)
 }
 
 impl Patient<'_> {
+    /// Whether mail is as safe on its way to a filter as a connector demands of the partner. Who is there is another one.
+    fn protects(&self, connector: &Outbound, hop: &str) -> bool {
+        let lookup = answer::tls(self.snapshot, hop.as_bytes());
+        let reported = lookup.report.iter().map(|report| &report.applied);
+        // Of two that report, each will be in force when the other is.
+        let reported = reported.filter(|_| connector.mode == Mode::Report);
+        lookup.applies.iter().chain(reported).any(|applied| {
+            let requirement = &applied.connector.agreement.requirement;
+            requirement.is_as_strong_elsewhere(&connector.requirement)
+        })
+    }
+
+    /// The command that gives a filter a connector, where one that can be made in a line is enough for these.
+    fn connector_for(&self, hop: &str, unprotected: &[&Outbound]) -> Vec<String> {
+        let Ok(Key { host: KeyHost::Name(host), .. }) = Key::parse(hop) else { return Vec::new() };
+        // One that is there already would be another one for the same name.
+        if !self.owners(&host, Whose::Named).is_empty() {
+            return Vec::new();
+        }
+        let is_taken = |name: &str| {
+            let outbound = self.agreements.outbound.iter().map(|connector| &connector.name);
+            let inbound = self.agreements.inbound.iter().map(|connector| &connector.name);
+            outbound.chain(inbound).any(|taken| taken.as_str() == name)
+        };
+        let (with_name, encrypted) = ([Level::Secure.word(), "--match", &host], [Level::Encrypt.word()]);
+        let enough = |requirement: &Requirement| {
+            unprotected.iter().all(|connector| requirement.is_as_strong_elsewhere(&connector.requirement))
+        };
+        let demands = if enough(&Requirement::of_main_cf(Level::Encrypt)) {
+            &encrypted[..]
+        } else if enough(&Requirement::of_main_cf(Level::Secure)) {
+            &with_name[..]
+        } else {
+            return Vec::new();
+        };
+        if is_taken(NAME_OF_CONNECTOR) {
+            return Vec::new();
+        }
+        self.written.connector(NAME_OF_CONNECTOR, &host, &[&["--tls"], demands].concat())
+    }
+
     /// Whether mail for a host stays on this one, by the names and addresses that main.cf has for it.
     fn is_here(&self, hop: &str) -> bool {
         match Key::parse(hop).map(|key| key.host) {
@@ -73,8 +123,45 @@ impl Patient<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::super::tests::found_of;
+    use crate::model::name::ConnectorName;
     use crate::model::sample::{agreements, connectors};
+
+    /// What is made for a filter demands as much as any of the connectors, and is made where that can be said in a line.
+    #[test]
+    fn a_filter_is_given_what_the_partners_have() {
+        let new =
+            "connectord new --yes --direction outbound --name content-filter --domains f.example --tls ";
+        for (demands, hop, expected) in [
+            (vec!["encrypt of a.example", "may of b.example"], "[f.example]:10024", Some("encrypt")),
+            (vec!["dane of a.example"], "F.example", Some("encrypt")),
+            (
+                vec!["encrypt of a.example", "verify of b.example"],
+                "[f.example]",
+                Some("secure --match f.example"),
+            ),
+            (vec!["dane-only of a.example"], "[f.example]", Some("secure --match f.example")),
+            (vec!["encrypt of a.example"], "[192.0.2.1]:10024", None),
+            (vec!["encrypt of a.example"], "[f.example], [g.example]", None),
+            // There is one that demands less.
+            (vec!["encrypt of a.example", "may of f.example"], "[f.example]", None),
+        ] {
+            let all = agreements(connectors(&demands), Vec::new());
+            let found = found_of(&format!("content_filter = smtp:{hop}"), "", &all);
+            let [[id, _, _, command]] = &found[..] else { panic!("{hop}: {found:?}") };
+            let expected = expected.map(|demands| format!("{new}{demands} --mode enforce --reload"));
+            assert_eq!(
+                (id.as_str(), command),
+                ("postfix-content-filter", &expected.unwrap_or_default()),
+                "{hop}"
+            );
+        }
+        let mut all = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+        all.outbound[0].name = ConnectorName::parse("content-filter").unwrap_or_else(|_| panic!("a name"));
+        let found = found_of("content_filter = smtp:[f.example]", "", &all);
+        assert_eq!(found[0][3], "");
+    }
 
     #[test]
     fn only_a_filter_elsewhere_that_nobody_knows_is_one() {

@@ -109,8 +109,9 @@ pub(super) static CONTENT_FILTER: Kind = Kind {
     id: "postfix-content-filter",
     severity: Severity::Bypass,
     about: "content_filter gives all mail to smtp(8) for a host that is not this one, before it goes to the partner. The policy \
-            is asked for under the name of that host, and no connector that demands as much is about it. A connector with that \
-            name in `domains` mends it. A filter on this host (loopback, myhostname, inet_interfaces) is no finding. Not \
+            is asked for under the name of that host, and no connector is about it that demands as much of TLS, and as much that \
+            somebody is known there; who that is may be another one. A connector with that name in `domains` mends it; where the \
+            filter cannot do what it says, mail waits. A filter on this host (loopback, myhostname, inet_interfaces) is no finding. Not \
             looked at: lmtp(8) and pipe(8), wherever their filter is, and what FILTER in tables and header_checks says.",
 };
 
@@ -185,7 +186,8 @@ pub(super) static DAEMON_UNREACHED: Kind = Kind {
     severity: Severity::Outage,
     about: "At a path where Postfix asks the daemon nobody answers, or the user that Postfix runs as (mail_owner, with its \
             own group and no other) may not get there: all mail that the daemon is asked about waits. The message names the \
-            directory or the socket.",
+            directory or the socket. What is owned by another user than root is given to Postfix's group in that user's name, \
+            for as root chmod(1) would go where a link leads; it lasts until the socket is made anew.",
 };
 
 pub(super) static DAEMON_OTHER: Kind = Kind {
@@ -295,5 +297,6 @@ pub(super) static HOLD_DROPPED: Kind = Kind {
     id: "postfix-hold-dropped",
     severity: Severity::Bypass,
     about: "A connector has `on_violation = \"hold\"`, and mail goes through smtpd_proxy_filter, before which Postfix does \
-            not obey HOLD: it is delivered. With `reject` or `defer` it is stopped.",
+            not obey HOLD: it is delivered. With `reject` or `defer` it is stopped; the command makes it `defer`, so that nothing \
+            is lost until you have chosen.",
 };

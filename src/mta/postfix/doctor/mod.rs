@@ -25,12 +25,14 @@ mod rules;
 mod services;
 mod tables;
 mod ways;
+mod written;
 
 use std::path::{Path, PathBuf};
 
 pub use daemon::Serving;
 pub use kinds::KINDS;
 use ways::Ways;
+pub use written::Written;
 
 use super::order::Order;
 use super::postmap::Tables;
@@ -54,6 +56,8 @@ pub struct Patient<'p> {
     pub sockets: &'p dyn Sockets,
     /// What the daemon says.
     pub serving: &'p Serving,
+    /// The files that it reads.
+    pub written: &'p Written<'p>,
     /// Which of the two is started first.
     pub order: &'p Order,
     /// Where the daemon answers socketmap_table(5), absolute; first the path that is told to use.
@@ -292,3 +296,5 @@ mod detour_tests;
 mod inbound_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written_tests;

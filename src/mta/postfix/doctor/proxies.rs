@@ -4,6 +4,7 @@
 use super::inbound::open;
 use super::kinds::{HOLD_DROPPED, XCLIENT};
 use super::{Patient, Place, Set};
+use crate::model::Inbound;
 use crate::model::inbound::Action;
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::{Service, tables};
@@ -54,11 +55,7 @@ fn handed_on<'p>(patient: &Patient<'p>, service: &'p Service) -> Option<Finding>
     let message = "before this filter HOLD does nothing, and mail that should be held is delivered: `on_violation` has to be \
                    `reject` or `defer`";
     let set = Set { place: patient.place(service, NAME), name: NAME, value };
-    patient.coming(
-        &HOLD_DROPPED,
-        |connector| connector.on_violation == Action::Hold,
-        message,
-        set,
-        Vec::new(),
-    )
+    let holds = |connector: &Inbound| connector.on_violation == Action::Hold;
+    let mend = patient.written.deferred(patient.inbound_connectors().filter(|connector| holds(connector)));
+    patient.coming(&HOLD_DROPPED, holds, message, set, mend)
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::collections::HashMap;
 
+use super::written_tests::written;
 use super::*;
 use crate::model::Level;
 use crate::model::mta::TransportName;
@@ -22,10 +23,14 @@ impl Sockets for Reached {
     fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
         Ok(())
     }
+
+    fn let_in(&self, _: &Path) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 fn serving() -> Serving {
-    Serving { sha256: Ok(String::new()), reload: Vec::new() }
+    Serving { sha256: Ok(String::new()), start: Vec::new() }
 }
 
 impl Shelf {
@@ -138,6 +143,7 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         tables: &Shelf,
         sockets: &Reached,
         serving: &serving(),
+        written: &written(),
         order: &Order::Fine,
         socketmap: &socketmap,
         policy: &policy,
@@ -145,7 +151,8 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         config_directory: None,
     };
     let told = |finding: Finding| {
-        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"), "{finding:?}");
+        let comes_into_force = |last: &String| last == "postfix reload" || last.starts_with("connectord ");
+        assert!(finding.mend.last().is_none_or(comes_into_force), "{finding:?}");
         let first = finding.mend.first().cloned().unwrap_or_default();
         [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
     };
@@ -368,6 +375,7 @@ fn a_setting_that_this_version_does_not_have_is_no_fault() {
         tables: &Shelf,
         sockets: &Reached,
         serving: &serving(),
+        written: &written(),
         order: &Order::Fine,
         socketmap: &socketmap,
         policy: &policy,

@@ -192,11 +192,12 @@ fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> 
             count => format!(" and {} more", count.saturating_sub(1)),
         };
         let message = format!(
-            "mail for {first}{more} is sent out, though it is ours: write such domains into own_domains of [mta]"
+            "mail for {first}{more} is sent out, though it is ours: such domains are written into own_domains of [mta]"
         );
+        let mend = patient.written.own_domains(sent_out.iter().copied());
         let names = connectors.iter().filter_map(|number| patient.agreements.outbound.get(*number));
         let set = Set { place: patient.place(rewrite, name), name, value };
-        finding(&OWN_DOMAIN, names.map(|connector| connector.name.as_str()), &message, set, Vec::new())
+        finding(&OWN_DOMAIN, names.map(|connector| connector.name.as_str()), &message, set, mend)
     });
     found.collect()
 }

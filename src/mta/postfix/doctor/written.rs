@@ -1,0 +1,124 @@
+//! Commands that change what is written in the files of the daemon. A command is given only where the line that it changes
+//! looks as it usually does: everything else is for an editor, and what sed(1) would change besides stays as it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::quoted;
+use crate::config;
+use crate::model::Inbound;
+
+/// Domains in one command; who has more knows better where they come from.
+const DOMAINS: usize = 100;
+
+/// The files of the daemon, and how it is told of a change.
+#[derive(Debug, Default)]
+pub struct Written<'p> {
+    /// The main file, as its path was given.
+    pub main: &'p str,
+    /// The texts of that file and of those that it includes, by their paths.
+    pub texts: BTreeMap<&'p str, &'p str>,
+    /// The words of the command that makes a connector; none if no directory is included that it could write into.
+    pub new: Vec<String>,
+    /// The words of the command that makes the daemon read the files.
+    pub reload: Vec<String>,
+}
+
+impl Written<'_> {
+    /// The commands that write these into `own_domains`.
+    pub(super) fn own_domains<'d>(&self, domains: impl Iterator<Item = &'d str>) -> Vec<String> {
+        let normal = domains.map(|domain| crate::model::domain::normalise(domain).ok());
+        let Some(names) = normal.collect::<Option<Vec<_>>>().filter(|names| names.len() <= DOMAINS) else {
+            return Vec::new();
+        };
+        let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let Some(text) = self.texts.get(self.main) else { return Vec::new() };
+        let file = path(self.main);
+        let lines = || text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
+        let lists: Vec<&str> = lines().filter(|line| line.contains("own_domains")).collect();
+        let tables: Vec<&str> = lines().filter(|line| is_about_mta(line)).collect();
+        let change = match (&lists[..], &tables[..]) {
+            ([line], _) => {
+                if !value_of(line, "own_domains").is_some_and(|value| value.starts_with('[')) {
+                    return Vec::new();
+                }
+                let script = format!("s/^[[:blank:]]*own_domains[[:blank:]]*=[[:blank:]]*\\[/&{list}, /");
+                format!("sed -i {} {file}", quoted(&script))
+            }
+            ([], [table]) if table.starts_with("[mta]") => {
+                let script = format!("/^[[:blank:]]*\\[mta\\]/a own_domains = [{list}]");
+                format!("sed -i {} {file}", quoted(&script))
+            }
+            ([], []) => format!("printf '\\n[mta]\\nown_domains = [{list}]\\n' >> {file}"),
+            _ => return Vec::new(),
+        };
+        vec![change, self.reload()]
+    }
+
+    /// The commands by which these connectors defer what they would hold.
+    pub(super) fn deferred<'c>(&self, connectors: impl Iterator<Item = &'c Inbound>) -> Vec<String> {
+        let mut scripts: BTreeMap<&str, String> = BTreeMap::new();
+        for connector in connectors {
+            let file = &*connector.place.file;
+            let Some(number) = self.texts.get(file).and_then(|text| line_of_hold(text, connector.place.line))
+            else {
+                return Vec::new();
+            };
+            let script = scripts.entry(file).or_default();
+            script.push_str(&format!(" -e {}", quoted(&format!("{number}s/hold/defer/"))));
+        }
+        let mut commands: Vec<String> =
+            scripts.into_iter().map(|(file, script)| format!("sed -i{script} {}", path(file))).collect();
+        if !commands.is_empty() {
+            commands.push(self.reload());
+        }
+        commands
+    }
+
+    /// The command that makes an outbound connector of this name for a host, which is in force from then on.
+    pub(super) fn connector(&self, name: &str, host: &str, demands: &[&str]) -> Vec<String> {
+        if self.new.is_empty() {
+            return Vec::new();
+        }
+        let answers = ["--yes", "--direction", "outbound", "--name", name, "--domains", host];
+        let mode = ["--mode", "enforce", "--reload"];
+        let own = self.new.iter().map(String::as_str);
+        vec![words(own.chain(answers).chain(demands.iter().copied()).chain(mode))]
+    }
+
+    /// The command that makes the daemon read the files.
+    pub(super) fn reload(&self) -> String {
+        words(self.reload.iter().map(String::as_str))
+    }
+}
+
+/// Whether a line begins the table `[mta]`, or is something of it that stands elsewhere.
+fn is_about_mta(line: &str) -> bool {
+    let name = line.trim_start_matches(['[', ' ', '\t', '"', '\'']);
+    name.strip_prefix("mta").is_some_and(|rest| rest.starts_with([']', ' ', '\t', '"', '\'', '.', '=']))
+}
+
+/// What stands behind the name of a key and the sign.
+fn value_of<'l>(line: &'l str, key: &str) -> Option<&'l str> {
+    Some(line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim_start())
+}
+
+/// The line on which the table that begins on this one has `on_violation = "hold"`, and says "hold" there first.
+fn line_of_hold(text: &str, header: usize) -> Option<usize> {
+    let mut lines = (1..).zip(text.lines()).skip(header);
+    let within = lines.by_ref().take_while(|(_, line)| !line.trim_start().starts_with('['));
+    let mut found = within.filter(|(_, line)| {
+        let value = value_of(line.trim_start(), "on_violation");
+        value.is_some_and(|value| ["\"hold\"", "'hold'"].iter().any(|word| value.starts_with(word)))
+    });
+    found.next().map(|(number, _)| number)
+}
+
+/// A file, in a command that may be run elsewhere.
+fn path(file: &str) -> String {
+    quoted(&config::absolute(Path::new(file)).display().to_string())
+}
+
+fn words<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
