@@ -18,6 +18,7 @@ mod advice;
 mod atlas;
 mod authority;
 mod closing;
+mod conversation;
 mod daemon;
 mod dns;
 mod enclosure;

@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use super::atlas::Atlas;
 use super::closing::{Closes, Closing};
+use super::conversation::HEADER;
 use super::daemon::Daemon;
 use super::dns::Says;
 use super::enclosure::{AUTHORITY, Enclosure, Processes};
 use super::judge::{Came, weaker};
 use super::log::{Fate, Log, Outcome};
 use super::network::{Namespace, WORLD, connect};
-use super::partner::{Authorities, HEADER, Mail, Partner};
+use super::partner::{Authorities, Mail, Partner};
 use super::plan::{self as planned, Plan};
 use super::proof::{End, Try};
 use super::server::Server;

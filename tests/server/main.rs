@@ -28,4 +28,5 @@ mod scraper;
 mod shutdown;
 mod socketmap;
 mod start;
+mod weaker_restart;
 mod wire;
