@@ -162,15 +162,23 @@ impl Files {
         self.is_young
     }
 
-    /// The texts of the main file and of those that it includes, by their paths as they are named.
-    pub fn toml(&self) -> impl Iterator<Item = (&str, &str)> {
-        let toml = [Role::Main.word(), Role::Included.word()];
-        self.records.iter().filter(move |record| toml.contains(&record.word)).filter_map(|record| {
-            match &record.content {
+    /// The main file with its text.
+    pub fn main(&self) -> Option<(&str, &str)> {
+        self.texts(Role::Main).next()
+    }
+
+    /// The files that it includes, by their paths as they were found, with their texts.
+    pub fn included(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts(Role::Included)
+    }
+
+    fn texts(&self, role: Role) -> impl Iterator<Item = (&str, &str)> {
+        self.records.iter().filter(move |record| record.word == role.word()).filter_map(
+            |record| match &record.content {
                 Held::File(Content::Text(source)) => Some((&*source.name, source.text.as_str())),
                 Held::File(Content::Pem(_)) | Held::Names(_) => None,
-            }
-        })
+            },
+        )
     }
 
     /// Writes them as [`Archive`](super::Archive) reads them.

@@ -133,7 +133,7 @@ fn no_directory(reading: &mut Reading, place: Place, path: &Path) -> bool {
 }
 
 /// The path, or for none at all the working directory.
-pub(super) fn or_here(path: &Path) -> &Path {
+fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use glob::Pattern;
 use toml::de::DeTable;
 
-use super::include::{OPTIONS, or_here};
+use super::files::Files;
+use super::include::OPTIONS;
 
 /// A file that is read as if it were there.
 #[derive(Clone, Debug)]
@@ -28,11 +29,10 @@ pub struct DropIn {
 }
 
 impl DropIn {
-    /// The first that the main file includes and that exists; `None` if there is none, or no main file that can be read:
-    /// [`load`](super::load) says what is wrong with it.
-    pub fn of(main: &Path) -> Option<DropIn> {
-        let text = std::fs::read_to_string(main).ok()?;
-        let table = DeTable::parse(text.trim_start_matches('\u{feff}')).ok()?;
+    /// The first that the main file of a configuration includes, if there is one. It exists, or there were a problem.
+    pub fn of(main: &Path, files: &Files) -> Option<DropIn> {
+        let (_, text) = files.main()?;
+        let table = DeTable::parse(text).ok()?;
         let patterns = table.get_ref().get("include")?.get_ref().as_array()?;
         let parent = main.parent().unwrap_or(Path::new(""));
         let mut texts = patterns.iter().filter_map(|pattern| pattern.get_ref().as_str());
@@ -44,9 +44,7 @@ impl DropIn {
             }
             // `/*.toml` is in the root directory.
             let directory = if text.starts_with('/') && directory.is_empty() { "/" } else { directory };
-            let directory = parent.join(directory);
-            let exists = std::fs::metadata(or_here(&directory)).is_ok_and(|metadata| metadata.is_dir());
-            exists.then_some(DropIn { directory, pattern: Pattern::new(last).ok()? })
+            Some(DropIn { directory: parent.join(directory), pattern: Pattern::new(last).ok()? })
         })
     }
 
@@ -73,11 +71,13 @@ mod tests {
     fn it_is_read_as_if_it_were_there() {
         let directory = tempfile::tempdir().unwrap();
         let main = directory.path().join("connectord.toml");
-        fs::write(&main, "version = 1\ninclude = [\"none.d/*.toml\", \"here.d/*.toml\"]\n").unwrap();
-        assert!(DropIn::of(&main).is_none(), "no directory is there");
         fs::create_dir(directory.path().join("here.d")).unwrap();
-        fs::write(&main, "version = 1\ninclude = [\"here.d/*.toml\"]\n").unwrap();
-        let drop_in = DropIn::of(&main).unwrap();
+        fs::write(directory.path().join("alone.toml"), "version = 1\n").unwrap();
+        let drop_in = || DropIn::of(&main, &super::super::load(&main, Timestamp::now()).unwrap().files);
+        fs::write(&main, "version = 1\ninclude = [\"alone.toml\"]\n").unwrap();
+        assert!(drop_in().is_none(), "one file");
+        fs::write(&main, "version = 1\ninclude = [\"alone.toml\", \"here.d/*.toml\"]\n").unwrap();
+        let drop_in = drop_in().unwrap();
         assert_eq!(drop_in.path("a.conf"), None);
         assert_eq!(drop_in.path(".a.toml"), None);
         let path = drop_in.path("a.toml").unwrap();

@@ -49,14 +49,7 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
         snapshot: agreed.snapshot,
         sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
         serving: &serving(agreed.settings),
-        written: &Written {
-            main: &agreed.settings.config.display().to_string(),
-            texts: agreed.files.toml().collect(),
-            new: DropIn::of(&agreed.settings.config)
-                .map(|_| agreed.settings.command("new"))
-                .unwrap_or_default(),
-            reload: agreed.settings.command("reload"),
-        },
+        written: &written(agreed),
         order: &Order::ask(),
         tables: &Postmap {
             config_directory: config_directory.clone(),
@@ -74,6 +67,19 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
 #[derive(Deserialize)]
 struct Status {
     sha256: String,
+}
+
+/// The files, and the commands that are about them.
+fn written<'a>(agreed: &Agreed<'a>) -> Written<'a> {
+    let Agreed { files, settings, .. } = agreed;
+    let main = files.main();
+    let command = |name| settings.command(name);
+    Written {
+        main: main.map_or("", |(name, _)| name),
+        texts: main.into_iter().chain(files.included()).collect(),
+        new: DropIn::of(&settings.config, files).map(|_| command("new")).unwrap_or_default(),
+        reload: command("reload"),
+    }
 }
 
 /// What the daemon that is told of these files says.

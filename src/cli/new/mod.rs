@@ -44,7 +44,7 @@ pub(super) fn run(options: &Options, settings: &Settings, out: &mut Output) -> R
     }
     let checked = load::check(&settings.config, OFF_LINE, Timestamp::now());
     let now = checked.result.map_err(Failure::Configuration)?;
-    let Some(drop_in) = DropIn::of(&settings.config) else {
+    let Some(drop_in) = DropIn::of(&settings.config, &now.files) else {
         return Err(Failure::NoDropIn(settings.config.clone()));
     };
     let calm = Calm::new().map_err(Failure::Runtime)?;
