@@ -47,6 +47,7 @@ mod doctor_order;
 mod doctor_proxies;
 mod doctor_services;
 mod doctor_tables;
+mod doctor_unseen;
 mod effective;
 mod envelopes;
 mod examiner;

@@ -132,7 +132,7 @@ impl Practice {
 
     /// Until nobody is there any more who knows the old settings: an idle process ends soon after a reload, and takes
     /// work until then.
-    fn reload_postfix(&self) {
+    pub fn reload_postfix(&self) {
         self.until_others_serve(|| {
             self.lab.machine.run("postfix", &["reload"]);
         });
@@ -192,19 +192,25 @@ impl Practice {
         assert_eq!(named, connectors, "{finding:#?}");
     }
 
-    /// The one finding is this; its commands are run as they are printed, and then there is none.
+    /// The one finding, which is this.
     #[track_caller]
-    pub fn is_mended(&self, id: &str, place: &str) {
+    pub fn finds(&self, id: &str, place: &str) -> Value {
         let findings = self.findings();
         let [finding] = &findings[..] else { panic!("{id} at {place}: {findings:#?}") };
         assert_eq!((finding["id"].as_str(), finding["where"].as_str()), (Some(id), Some(place)));
-        self.obey(finding);
+        finding.clone()
+    }
+
+    /// The one finding is this; its commands are run as they are printed, and then there is none.
+    #[track_caller]
+    pub fn is_mended(&self, id: &str, place: &str) {
+        self.obey(&self.finds(id, place));
         self.is_well();
     }
 
     /// Runs the commands of a finding, as they are printed.
     #[track_caller]
-    fn obey(&self, finding: &Value) {
+    pub fn obey(&self, finding: &Value) {
         let mend: Vec<&str> = finding["mend"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {
