@@ -1,7 +1,7 @@
 //! `doctor` and what it could not see of tables: it has advice while nothing is wrong, and a name that it does not ask for
 //! shows that the advice was right.
 
-use crate::certificates::{Authority, Subject};
+use crate::certificates::Authority;
 use crate::on_each_postfix;
 use crate::partner::{Host, Starttls};
 use crate::practice::Practice;
@@ -9,6 +9,8 @@ use crate::resolver::Zone;
 use crate::root::Release;
 
 const PLAIN: &str = "P mx.plain.example:25";
+
+const RELAY: &str = "P relay.lab.example:25";
 
 const NO_TLS: &str = "D TLS is required, but was not offered";
 
@@ -18,29 +20,19 @@ name = "open"
 mode = "enforce"
 domains = ["*.open.example"]
 tls = "encrypt"
-
-[[outbound]]
-name = "good"
-mode = "enforce"
-domains = ["*.good.example"]
-tls = "secure"
-match = ["*.good.example"]
 "#;
 
 fn open(release: Release) -> Practice {
     let authority = Authority::new("Lab CA");
-    let good = authority.issue(Subject::server(&["mx.good.example"]));
-    let host = |name: &str, number, starttls| Host { name: name.to_owned(), number, starttls };
-    let hosts = [
-        host("mx.plain.example", 10, Starttls::Absent),
-        host("relay.lab.example", 11, Starttls::Absent),
-        host("mx.good.example", 12, Starttls::Works(good.server())),
-    ];
+    let hosts = [("mx.plain.example", 10), ("relay.lab.example", 11)].map(|(name, number)| Host {
+        name: name.to_owned(),
+        number,
+        starttls: Starttls::Absent,
+    });
     let mut zone = Zone::default();
     for domain in ["open.example", "sub.open.example"] {
         zone.mx(domain, "mx.plain.example");
     }
-    zone.mx("good.example", "mx.good.example");
     let practice = Practice::open(release, &authority, &hosts, zone);
     practice.agree(CONNECTORS);
     practice
@@ -74,8 +66,44 @@ const BEFORE: Case = Case {
     with: PLAIN,
 };
 
-const CASES: [Case; 2] =
-    [BEFORE, Case { today: "open.example secure\n", tomorrow: "open.example may\n", ..BEFORE }];
+const WAY: Case = Case {
+    id: "postfix-way-unseen",
+    setting: "transport_maps",
+    list: "regexp:/etc/postfix/ways, socketmap:unix:connectord/socketmap.sock:transport",
+    file: "ways",
+    today: "/@elsewhere\\.example$/ smtp:[relay.lab.example]\n",
+    tomorrow: "/^tomorrow.*@open\\.example$/ smtp:[relay.lab.example]\n",
+    then: "postfix-way-unseen",
+    domain: "open.example",
+    with: RELAY,
+};
+
+/// Without the daemon.
+const WAY_ALONE: Case = Case { list: "regexp:/etc/postfix/ways", ..WAY };
+
+const SUBDOMAIN: &str = "/@sub\\.open\\.example$/ smtp:[relay.lab.example]\n";
+
+const POLICY: Case = Case {
+    id: "postfix-policy-unseen",
+    setting: "smtp_tls_policy_maps",
+    list: "regexp:/etc/postfix/policies",
+    file: "policies",
+    today: "/(^|\\.)open\\.example$/ encrypt\n",
+    tomorrow: "/^sub\\.open\\.example$/ none\n/(^|\\.)open\\.example$/ encrypt\n",
+    then: "postfix-policy-unseen",
+    domain: "sub.open.example",
+    with: PLAIN,
+};
+
+const CASES: [Case; 7] = [
+    BEFORE,
+    Case { today: "open.example secure\n", tomorrow: "open.example may\n", ..BEFORE },
+    WAY,
+    Case { tomorrow: SUBDOMAIN, domain: "sub.open.example", ..WAY },
+    WAY_ALONE,
+    Case { tomorrow: SUBDOMAIN, domain: "sub.open.example", ..WAY_ALONE },
+    POLICY,
+];
 
 fn x2_advice(release: Release) {
     let practice = open(release);
