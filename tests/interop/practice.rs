@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -153,8 +153,14 @@ impl Practice {
 
     /// What `doctor` finds; its exit code says the same.
     pub fn findings(&self) -> Vec<Value> {
-        let arguments = ["doctor", "postfix", "--json", "--config", CONFIGURATION];
-        let output = self.lab.machine.output(PROGRAM, &arguments);
+        self.findings_of(&[])
+    }
+
+    /// The same, when these words run the program.
+    pub fn findings_of(&self, by: &[&str]) -> Vec<Value> {
+        let doctor = [PROGRAM, "doctor", "postfix", "--json", "--config", CONFIGURATION];
+        let words = [by, &doctor].concat();
+        let output = self.lab.machine.output(words[0], &words[1..]);
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
         let findings = report["findings"].as_array().unwrap().clone();
@@ -215,11 +221,17 @@ impl Practice {
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {
             let run = || {
-                let command = format!("PATH=/etc/postfix:$PATH; {command}");
-                self.lab.machine.run("sh", &["-ec", &command]);
+                let output = self.typed(command);
+                assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
             };
             if command == "postfix reload" { self.until_others_serve(run) } else { run() }
         }
+    }
+
+    /// What comes of a command that is typed as it is printed.
+    pub fn typed(&self, command: &str) -> Output {
+        let command = format!("PATH=/etc/postfix:$PATH; {command}");
+        self.lab.machine.output("sh", &["-ec", &command])
     }
 
     /// Sends a message; it must meet this fate.

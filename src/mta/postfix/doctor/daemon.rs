@@ -21,6 +21,8 @@ pub struct Serving {
     pub sha256: Result<String, String>,
     /// The words of the command that makes it read the files.
     pub reload: Vec<String>,
+    /// Those of the command that looks at all of it, where we are somebody who may not.
+    pub as_root: Vec<String>,
 }
 
 /// Enough of a value to know it again.
@@ -33,16 +35,16 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         .iter()
         .filter_map(|(path, dialect)| {
             let unreached = patient.sockets.reach(path, *dialect).err()?;
-            let kind = match unreached {
-                Unreached::Unknown(_) => &DAEMON_UNSEEN,
+            let (kind, mend) = match unreached {
+                Unreached::Unknown(_) => (&DAEMON_UNSEEN, commands(&patient.serving.as_root)),
                 Unreached::Missing(_)
                 | Unreached::Closed(_)
                 | Unreached::Other(_)
                 | Unreached::Refused
-                | Unreached::Silent => &DAEMON_UNREACHED,
+                | Unreached::Silent => (&DAEMON_UNREACHED, Vec::new()),
             };
             let place = path.display().to_string();
-            told(patient, kind, Some(*dialect), place, &in_words(&unreached), Vec::new())
+            told(patient, kind, Some(*dialect), place, &in_words(&unreached), mend)
         })
         .collect();
     let is_reached = findings.iter().all(|finding| finding.kind != &DAEMON_UNREACHED);
@@ -51,18 +53,16 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         let finding = match &patient.serving.sha256 {
             Ok(sha256) if sha256 == patient.snapshot.sha256() => None,
             Ok(sha256) => {
-                let reload =
-                    patient.serving.reload.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
                 let message = format!(
                     "it answers by another configuration than that of the files: {}",
                     printable(sha256, WORDS)
                 );
-                told(patient, &DAEMON_OTHER, None, place, &message, vec![reload])
+                told(patient, &DAEMON_OTHER, None, place, &message, commands(&patient.serving.reload))
             }
             Err(reason) => {
                 let message =
                     format!("by which configuration it answers is not known: {}", printable(reason, WORDS));
-                told(patient, &DAEMON_UNSEEN, None, place, &message, Vec::new())
+                told(patient, &DAEMON_UNSEEN, None, place, &message, commands(&patient.serving.as_root))
             }
         };
         findings.extend(finding);
@@ -72,6 +72,12 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         findings.extend(order(patient));
     }
     findings
+}
+
+/// The command of these words; none without any.
+fn commands(words: &[String]) -> Vec<String> {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    if words.is_empty() { Vec::new() } else { vec![words.join(" ")] }
 }
 
 /// What is wrong with the order in which both are started.
@@ -182,4 +188,48 @@ fn told(
     };
     let is_about = !connectors.is_empty();
     is_about.then(|| Finding { kind, message: message.to_owned(), connectors, place, mend: typed(mend) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::tests::{Reached, examined};
+    use super::*;
+    use crate::model::sample::{agreements, connectors};
+    use crate::mta::postfix::reach::Sockets;
+
+    /// Sockets that we may not look at.
+    struct Barred;
+
+    impl Sockets for Barred {
+        fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
+            Err(Unreached::Unknown("only root can".to_owned()))
+        }
+    }
+
+    #[test]
+    fn who_may_not_look_is_told_the_command_of_who_may() {
+        let all = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+        let words = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+        let serving = |as_root| Serving { sha256: Err("no".to_owned()), reload: words("reload"), as_root };
+        let found = |sockets: &dyn Sockets, as_root| -> Vec<Vec<String>> {
+            let found = examined("relayhost =", "", &all, sockets, &serving(as_root)).into_iter();
+            let mend = found.map(|finding| {
+                assert_eq!(finding.kind.id, "postfix-daemon-unseen");
+                finding.mend
+            });
+            mend.collect()
+        };
+        let as_root = || words("sudo|connectord|doctor|postfix|--config|/etc/it's $x.toml|--config-dir|/a b");
+        let command = r"sudo connectord doctor postfix --config '/etc/it'\''s $x.toml' --config-dir '/a b'";
+        // Each of what was not seen: sockets, and what the daemon says.
+        assert_eq!(found(&Reached, as_root()), [[command]]);
+        let all = found(&Barred, as_root());
+        assert!(all.len() > 1 && all.iter().all(|mend| *mend == [command]), "{all:?}");
+        // There is none for root.
+        assert!(found(&Barred, Vec::new()).concat().is_empty());
+        // Nor one that cannot be typed.
+        assert!(found(&Reached, words("sudo|--config|/a\nb")).concat().is_empty());
+    }
 }

@@ -16,7 +16,7 @@ use crate::snapshot;
 pub(super) struct Shelf;
 
 /// A daemon that answers, by the files.
-struct Reached;
+pub(super) struct Reached;
 
 impl Sockets for Reached {
     fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
@@ -25,7 +25,7 @@ impl Sockets for Reached {
 }
 
 fn serving() -> Serving {
-    Serving { sha256: Ok(String::new()), reload: Vec::new() }
+    Serving { sha256: Ok(String::new()), reload: Vec::new(), as_root: Vec::new() }
 }
 
 impl Shelf {
@@ -120,6 +120,21 @@ fn found(main: &str, services: &str, outbound: Vec<Outbound>) -> Vec<[String; 4]
 }
 
 pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[String; 4]> {
+    let told = |finding: Finding| {
+        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"), "{finding:?}");
+        let first = finding.mend.first().cloned().unwrap_or_default();
+        [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
+    };
+    examined(main, own, agreements, &Reached, &serving()).into_iter().map(told).collect()
+}
+
+pub(super) fn examined(
+    main: &str,
+    own: &str,
+    agreements: &Agreements,
+    sockets: &dyn Sockets,
+    serving: &Serving,
+) -> Vec<Finding> {
     let name = main.split(" =").next().unwrap();
     let right: String = RIGHT
         .lines()
@@ -136,20 +151,15 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         agreements,
         snapshot: &snapshot,
         tables: &Shelf,
-        sockets: &Reached,
-        serving: &serving(),
+        sockets,
+        serving,
         order: &Order::Fine,
         socketmap: &socketmap,
         policy: &policy,
         authorities: Some(Path::new("/etc/ssl/certs/ca-certificates.crt")),
         config_directory: None,
     };
-    let told = |finding: Finding| {
-        assert!(finding.mend.last().is_none_or(|last| last == "postfix reload"), "{finding:?}");
-        let first = finding.mend.first().cloned().unwrap_or_default();
-        [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
-    };
-    examine(&patient).into_iter().map(told).collect()
+    examine(&patient)
 }
 
 fn ids(main: &str, services: &str, texts: &[&str]) -> Vec<String> {
