@@ -35,6 +35,7 @@ mod daemon;
 mod detours;
 mod dnssec;
 mod doctor;
+mod doctor_away;
 mod doctor_daemon;
 mod doctor_dane;
 mod doctor_exim;

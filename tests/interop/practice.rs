@@ -210,7 +210,18 @@ impl Practice {
     /// The one finding is this; its commands are run as they are printed, and then there is none.
     #[track_caller]
     pub fn is_mended(&self, id: &str, place: &str) {
-        self.obey(&self.finds(id, place));
+        self.are_mended(id, &[place]);
+    }
+
+    /// The same of one kind at several places, which is found nowhere else.
+    #[track_caller]
+    pub fn are_mended(&self, id: &str, places: &[&str]) {
+        let findings = self.findings();
+        let found: Vec<_> =
+            findings.iter().map(|finding| (finding["id"].as_str(), finding["where"].as_str())).collect();
+        let expected: Vec<_> = places.iter().map(|&place| (Some(id), Some(place))).collect();
+        assert_eq!(found, expected, "{findings:#?}");
+        findings.iter().for_each(|finding| self.obey(finding));
         self.is_well();
     }
 
