@@ -48,15 +48,22 @@ impl Settings {
         directory(self.runtime_dir.as_deref(), std::env::var_os("RUNTIME_DIRECTORY"), RUNTIME)
     }
 
-    /// The words of a command that finds the same daemon, from wherever it is run.
-    pub fn command(&self, name: &str) -> Vec<String> {
+    /// The words of a command that finds the same daemon, from wherever it is run, and by whom.
+    pub fn command(&self, names: &[&str]) -> Vec<String> {
+        self.command_where(names, std::env::var_os("RUNTIME_DIRECTORY"))
+    }
+
+    fn command_where(&self, names: &[&str], variable: Option<OsString>) -> Vec<String> {
         let text = |path: &Path| config::absolute(path).display().to_string();
-        let mut words = vec!["connectord".to_owned(), name.to_owned()];
+        let mut words: Vec<String> =
+            ["connectord"].iter().chain(names).map(|&word| word.to_owned()).collect();
         if self.config != Path::new(CONFIGURATION) {
             words.extend(["--config".to_owned(), text(&self.config)]);
         }
-        if let Some(directory) = &self.runtime_dir {
-            words.extend(["--runtime-dir".to_owned(), text(directory)]);
+        // Whoever runs it has another environment.
+        let runtime = directory(self.runtime_dir.as_deref(), variable, RUNTIME);
+        if self.runtime_dir.is_some() || runtime != Path::new(RUNTIME) {
+            words.extend(["--runtime-dir".to_owned(), text(&runtime)]);
         }
         words
     }
@@ -94,6 +101,27 @@ mod tests {
         for (option, variable, expected) in table {
             let found = directory(option.map(Path::new), variable.map(OsString::from), RUNTIME);
             assert_eq!(found, Path::new(expected), "{option:?} {variable:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_says_what_somebody_else_does_not_have() {
+        let settings = |config: &str, runtime_dir: Option<&str>| Settings {
+            config: config.into(),
+            runtime_dir: runtime_dir.map(PathBuf::from),
+            state_dir: None,
+            json: true,
+        };
+        let names = ["doctor", "postfix"];
+        for (settings, variable, expected) in [
+            (settings(CONFIGURATION, None), None, ""),
+            (settings(CONFIGURATION, None), Some("/run/connectord"), ""),
+            (settings(CONFIGURATION, None), Some("/run/b:/c"), " --runtime-dir /run/b"),
+            (settings("/a.toml", Some("/a")), Some("/b"), " --config /a.toml --runtime-dir /a"),
+            (settings(CONFIGURATION, Some(RUNTIME)), None, " --runtime-dir /run/connectord"),
+        ] {
+            let words = settings.command_where(&names, variable.map(OsString::from));
+            assert_eq!(words.join(" "), format!("connectord doctor postfix{expected}"), "{variable:?}");
         }
     }
 }

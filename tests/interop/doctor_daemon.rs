@@ -136,4 +136,40 @@ fn x2_unread(release: Release) {
     practice.send("Subject: doctor", "read@open.example", NO_TLS);
 }
 
-on_each_postfix!(x2_way, x2_path, x2_unread);
+/// Somebody who may read the files and not ask the daemon, on a machine where sudo(8) makes anybody root.
+fn x2_unseen(release: Release) {
+    let practice = open(release);
+    practice.agree(&agreed("may", INBOUND));
+    let _daemon = practice.serve();
+    practice.is_well();
+    let sudo = practice.lab.machine.directory().join("etc/sudo");
+    fs::write(&sudo, "#!/bin/sh\nexec \"$@\"\n").unwrap();
+    fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).unwrap();
+    practice.agree(&agreed("encrypt", INBOUND));
+    practice.send("Subject: doctor", "unread@open.example", PLAIN);
+    let nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"];
+    let findings = practice.findings_of(&nobody);
+    let places: Vec<&str> = findings.iter().flat_map(|finding| finding["where"].as_str()).collect();
+    assert_eq!(places, [POLICY, SOCKETMAP, "the running daemon"], "{findings:#?}");
+    let command = "sudo connectord doctor postfix --config /etc/postfix/connectord.toml";
+    for finding in &findings {
+        assert_eq!(finding["id"], "postfix-daemon-unseen");
+        assert!(finding["message"].as_str().unwrap().contains("root"), "{finding:#?}");
+        assert_eq!(finding["mend"], serde_json::json!([command]));
+    }
+    // It shows what could not be seen.
+    let shown = practice.typed(command);
+    let text = String::from_utf8_lossy(&shown.stdout);
+    let reload = text.lines().find_map(|line| line.strip_prefix("    # "));
+    assert!(shown.status.code() == Some(1) && text.contains("postfix-daemon-other"), "{text}");
+    assert!(practice.typed(reload.unwrap()).status.success());
+    practice.send("Subject: doctor", "read@open.example", NO_TLS);
+    let shown = practice.typed(command);
+    assert!(
+        shown.status.success() && String::from_utf8_lossy(&shown.stdout).contains(": none of the"),
+        "{shown:?}"
+    );
+    practice.is_well();
+}
+
+on_each_postfix!(x2_way, x2_path, x2_unread, x2_unseen);

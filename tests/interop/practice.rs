@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -157,8 +157,14 @@ impl Practice {
 
     /// What `doctor` finds; its exit code says the same.
     pub fn findings(&self) -> Vec<Value> {
-        let arguments = ["doctor", "postfix", "--json", "--config", CONFIGURATION];
-        let output = self.lab.machine.output(PROGRAM, &arguments);
+        self.findings_of(&[])
+    }
+
+    /// The same, when these words run the program.
+    pub fn findings_of(&self, by: &[&str]) -> Vec<Value> {
+        let doctor = [PROGRAM, "doctor", "postfix", "--json", "--config", CONFIGURATION];
+        let words = [by, &doctor].concat();
+        let output = self.lab.machine.output(words[0], &words[1..]);
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
         let findings = report["findings"].as_array().unwrap().clone();
@@ -196,13 +202,30 @@ impl Practice {
         assert_eq!(named, connectors, "{finding:#?}");
     }
 
-    /// The one finding is this; its commands are run as they are printed, and then there is none.
+    /// The one finding, which is this.
     #[track_caller]
-    pub fn is_mended(&self, id: &str, place: &str) {
+    pub fn finds(&self, id: &str, place: &str) -> Value {
         let findings = self.findings();
         let [finding] = &findings[..] else { panic!("{id} at {place}: {findings:#?}") };
         assert_eq!((finding["id"].as_str(), finding["where"].as_str()), (Some(id), Some(place)));
-        self.obey(finding);
+        finding.clone()
+    }
+
+    /// The one finding is this; its commands are run as they are printed, and then there is none.
+    #[track_caller]
+    pub fn is_mended(&self, id: &str, place: &str) {
+        self.are_mended(id, &[place]);
+    }
+
+    /// The same of one kind at several places, which is found nowhere else.
+    #[track_caller]
+    pub fn are_mended(&self, id: &str, places: &[&str]) {
+        let findings = self.findings();
+        let found: Vec<_> =
+            findings.iter().map(|finding| (finding["id"].as_str(), finding["where"].as_str())).collect();
+        let expected: Vec<_> = places.iter().map(|&place| (Some(id), Some(place))).collect();
+        assert_eq!(found, expected, "{findings:#?}");
+        findings.iter().for_each(|finding| self.obey(finding));
         self.is_well();
     }
 
@@ -213,11 +236,17 @@ impl Practice {
         assert!(!mend.is_empty(), "{finding:#?}");
         for command in mend {
             let run = || {
-                let command = format!("PATH=/etc/postfix:$PATH; {command}");
-                self.lab.machine.run("sh", &["-ec", &command]);
+                let output = self.typed(command);
+                assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
             };
             if command == "postfix reload" { self.until_others_serve(run) } else { run() }
         }
+    }
+
+    /// What comes of a command that is typed as it is printed.
+    pub fn typed(&self, command: &str) -> Output {
+        let command = format!("PATH=/etc/postfix:$PATH; {command}");
+        self.lab.machine.output("sh", &["-ec", &command])
     }
 
     /// Sends a message; it must meet this fate.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nix::unistd::geteuid;
 use serde::Deserialize;
 
 use super::{Agreed, Examined};
@@ -48,7 +49,7 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
         agreements: agreed.agreements,
         snapshot: agreed.snapshot,
         sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
-        serving: &serving(agreed.settings),
+        serving: &serving(agreed.settings, config_directory.as_deref()),
         written: &written(agreed),
         order: &Order::ask(),
         tables: &Postmap {
@@ -73,7 +74,7 @@ struct Status {
 fn written<'a>(agreed: &Agreed<'a>) -> Written<'a> {
     let Agreed { files, settings, .. } = agreed;
     let main = files.main();
-    let command = |name| settings.command(name);
+    let command = |name| settings.command(&[name]);
     Written {
         main: main.map_or("", |(name, _)| name),
         texts: main.into_iter().chain(files.included()).collect(),
@@ -83,8 +84,49 @@ fn written<'a>(agreed: &Agreed<'a>) -> Written<'a> {
 }
 
 /// What the daemon that is told of these files says.
-fn serving(settings: &Settings) -> Serving {
+fn serving(settings: &Settings, config_directory: Option<&Path>) -> Serving {
     let status = control::ask::<Status>(settings, Command::Status);
     let sha256 = status.map(|status| status.value.sha256).map_err(|failure| failure.to_string());
-    Serving { sha256, start: unit::start() }
+    let as_root = if geteuid().is_root() { Vec::new() } else { as_root(settings, config_directory) };
+    Serving { sha256, start: unit::start(), as_root }
+}
+
+/// The words of a command that looks at the same as this one, by root.
+fn as_root(settings: &Settings, config_directory: Option<&Path>) -> Vec<String> {
+    let mut words = vec!["sudo".to_owned()];
+    words.extend(settings.command(&["doctor", "postfix"]));
+    if let Some(directory) = config_directory {
+        words.extend(["--config-dir".to_owned(), directory.display().to_string()]);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn root_looks_at_the_same() {
+        for (options, directory, expected) in [
+            ("", None, ""),
+            ("--json --config /a.toml", None, " --config /a.toml"),
+            (
+                "--runtime-dir /run/b",
+                Some("/etc/postfix-b"),
+                " --runtime-dir /run/b --config-dir /etc/postfix-b",
+            ),
+        ] {
+            let Line { settings } = Line::parse_from([""].into_iter().chain(options.split_whitespace()));
+            let words = as_root(&settings, directory.map(Path::new));
+            assert_eq!(words.join(" "), format!("sudo connectord doctor postfix{expected}"));
+        }
+    }
 }

@@ -126,7 +126,7 @@ fn afterwards<R: io::BufRead>(
     }
     let load =
         if options.reload { exit == Exit::Good } else { offer("Let the running daemon load it now?", false) };
-    let command = settings.command("reload").join(" ");
+    let command = settings.command(&["reload"]).join(" ");
     if !load {
         talk(format_args!("The daemon knows it after `{command}`."));
         return Ok(exit);
@@ -148,7 +148,7 @@ fn validate(settings: &Settings, name: &str) -> Result<Exit, Failure> {
     let state = settings.state_dir();
     let mut command = Command::new(&own);
     command
-        .args(settings.command("validate").iter().skip(1))
+        .args(settings.command(&["validate"]).iter().skip(1))
         .arg("--state-dir")
         .arg(state)
         .args(["--", name]);

@@ -1,12 +1,10 @@
 //! Where an smtpd(8) asks the daemon, and what lets clients pass before it does.
 
-use super::access::{AccessTables, Passing};
+use super::access::AccessTables;
 use super::kinds::{
     POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE, POLICY_SERVICE_MISSING, POLICY_SERVICE_UNSEEN, SOCKET_PATH,
 };
-use super::restrictions::{
-    self as lists, Outcome, PolicyService, Restriction, access_table, refuses, restrictions,
-};
+use super::restrictions::{self as lists, Outcome, PolicyService, Restriction, access_table, restrictions};
 use super::{Patient, Set, finding, is};
 use crate::model::Inbound;
 use crate::mta::finding::Finding;
@@ -51,7 +49,8 @@ pub(super) enum Asked<'l> {
     First(PolicyService<'l>, Vec<Restriction<'l>>),
     /// What it says is only logged.
     InVain,
-    Late,
+    /// After that.
+    Late(PolicyService<'l>),
     Never,
 }
 
@@ -63,7 +62,7 @@ pub(super) fn asked_in<'p>(patient: &Patient<'p>, service: &'p Service, name: &s
         if let Some(ours) = patient.our_service(&restriction) {
             match (restriction.only_warns, has_passed) {
                 (true, _) => in_vain = true,
-                (false, true) => return Asked::Late,
+                (false, true) => return Asked::Late(ours),
                 (false, false) => return Asked::First(ours, before),
             }
         }
@@ -79,29 +78,54 @@ pub(super) fn asked<'p>(
     access: &AccessTables<'p>,
     service: &'p Service,
 ) -> Vec<Finding> {
-    let of = |name| patient.settings.of(service, name);
-    let passing = |name| match asked_in(patient, service, name) {
-        Asked::First(_, before) => Some(access.passing(patient, service, name, &before)),
-        Asked::InVain | Asked::Late | Asked::Never => None,
+    let mut findings = asked_at_all(patient, service);
+    findings.extend(let_pass(patient, access, service));
+    findings
+}
+
+/// The early lists that are judged at RCPT.
+fn judged_at_rcpt(patient: &Patient<'_>, service: &Service) -> &'static [&'static str] {
+    if is(patient.settings.of(service, "smtpd_delay_reject"), "no") { &[] } else { &BEFORE }
+}
+
+/// What is wrong with how the daemon is asked in the lists.
+fn asked_at_all<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding> {
+    let early = judged_at_rcpt(patient, service);
+    let is_reached = |ours: &PolicyService<'_>| patient.reaches(service, ours.path, patient.policy);
+    let first = |name: &&'static str| match asked_in(patient, service, name) {
+        Asked::First(ours, _) => Some(ours),
+        Asked::InVain | Asked::Late(_) | Asked::Never => None,
     };
-    // Of several lists with the daemon in them it judges in each: what the best lets pass is let pass.
-    let mut before: Vec<(&'static str, Passing)> = Vec::new();
-    if !is(of("smtpd_delay_reject"), "no") {
-        before.extend(BEFORE.iter().filter_map(|name| Some((*name, passing(name)?))));
-    }
-    let at_data = passing(DATA);
+    let is_asked_early = early.iter().any(|name| first(name).is_some());
+    // What one list lets pass while the daemon does not answer, another one does not.
+    let mut at_rcpt = early.iter().chain([&RECIPIENT]).filter_map(first);
+    let is_refused = at_rcpt.any(|ours| is_reached(&ours) && !ours.lets_pass());
     let mut findings = Vec::new();
-    for name in [RECIPIENT, DATA] {
+    for name in LISTS {
+        let is_early = BEFORE.contains(&name);
         let (kind, message) = match asked_in(patient, service, name) {
-            Asked::First(ours, _) if !patient.reaches(service, ours.path, patient.policy) => {
+            Asked::First(ours, _) if ours.lets_pass() => {
+                if name != DATA && (is_refused || is_early && early.is_empty()) {
+                    continue;
+                }
+                let message = match is_reached(&ours) {
+                    true => "while the daemon does not answer this lets mail pass",
+                    false => "the daemon cannot be reached at this path, and this lets mail pass",
+                };
+                (&POLICY_SERVICE_ACTION, message)
+            }
+            Asked::First(ours, _) if !is_reached(&ours) => {
                 (&SOCKET_PATH, "the daemon cannot be reached at this path, and all mail is refused for now")
             }
-            Asked::First(ours, _) if ours.default_action.is_some_and(|action| !refuses(action)) => {
-                (&POLICY_SERVICE_ACTION, "while the daemon does not answer this lets mail pass")
+            Asked::Late(ours) if is_early && !is_reached(&ours) && !ours.lets_pass() => {
+                (&SOCKET_PATH, "the daemon cannot be reached at this path, and mail is refused for now")
             }
             Asked::First(..) => continue,
-            Asked::Never | Asked::Late | Asked::InVain if name == RECIPIENT && !before.is_empty() => continue,
-            Asked::Late => {
+            Asked::Never | Asked::Late(_) | Asked::InVain if is_early => continue,
+            Asked::Never | Asked::Late(_) | Asked::InVain if name == RECIPIENT && is_asked_early => {
+                continue;
+            }
+            Asked::Late(_) => {
                 (&POLICY_SERVICE_LATE, "what stands before the daemon lets clients pass that it never sees")
             }
             Asked::InVain => {
@@ -113,19 +137,35 @@ pub(super) fn asked<'p>(
             ),
             Asked::Never => (&POLICY_SERVICE_MISSING, "the daemon is not asked: no connector is in force"),
         };
-        let set = Set { place: patient.place(service, name), name, value: of(name) };
+        let set =
+            Set { place: patient.place(service, name), name, value: patient.settings.of(service, name) };
         findings.extend(patient.coming(kind, |_| true, message, set, patient.judged_first(service, name)));
     }
+    findings
+}
+
+/// What stands before the daemon in the lists, and lets mail pass.
+fn let_pass<'p>(patient: &Patient<'p>, access: &AccessTables<'p>, service: &'p Service) -> Vec<Finding> {
+    let passing = |name| match asked_in(patient, service, name) {
+        Asked::First(_, before) => Some(access.passing(patient, service, name, &before)),
+        Asked::InVain | Asked::Late(_) | Asked::Never => None,
+    };
+    // Of several lists with the daemon in them it judges in each: what the best lets pass is let pass.
+    let early = judged_at_rcpt(patient, service).iter().filter_map(|name| Some((*name, passing(name)?)));
+    let best = early
+        .chain(passing(RECIPIENT).map(|passing| (RECIPIENT, passing)))
+        .min_by_key(|(_, passing)| passing.weight());
+    let at_data = passing(DATA);
+    let mut findings = Vec::new();
     // What passed at RCPT is judged at DATA again, but for connectors that are about some recipients.
     let is_judged_again = at_data.as_ref().is_some_and(|passing| passing.is_nothing());
-    let at_rcpt = before.into_iter().chain(passing(RECIPIENT).map(|passing| (RECIPIENT, passing)));
-    let best = at_rcpt.min_by_key(|(_, passing)| passing.weight());
     for (name, passing) in best.into_iter().chain(at_data.map(|passing| (DATA, passing))) {
         let is_about = |number: usize, connector: &Inbound| {
             let is_judged = name != DATA && is_judged_again && connector.recipients.is_none();
             !is_judged && passing.connectors.contains_key(&number)
         };
-        let set = || Set { place: patient.place(service, name), name, value: of(name) };
+        let set =
+            || Set { place: patient.place(service, name), name, value: patient.settings.of(service, name) };
         let mend = || patient.judged_first(service, name);
         let all = patient.agreements.inbound.iter().enumerate();
         let let_pass = all.filter(|(number, connector)| is_about(*number, connector));

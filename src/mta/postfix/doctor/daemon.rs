@@ -8,6 +8,7 @@ use super::restrictions::PolicyService;
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
+use super::written::command;
 use super::{Patient, asked, inbound, typed};
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::order::Order;
@@ -21,6 +22,8 @@ pub struct Serving {
     pub sha256: Result<String, String>,
     /// The command that starts it, where it has a unit and does not run.
     pub start: Vec<String>,
+    /// The words of the command that looks at all of it, where we are somebody who may not.
+    pub as_root: Vec<String>,
 }
 
 /// Enough of a value to know it again.
@@ -33,18 +36,13 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         .iter()
         .filter_map(|(path, dialect)| {
             let unreached = patient.sockets.reach(path, *dialect).err()?;
-            let kind = match unreached {
-                Unreached::Unknown(_) => &DAEMON_UNSEEN,
-                Unreached::Missing(_)
-                | Unreached::Closed(_)
-                | Unreached::Other(_)
-                | Unreached::Refused
-                | Unreached::Silent => &DAEMON_UNREACHED,
-            };
-            let mend = match unreached {
-                Unreached::Missing(_) | Unreached::Refused => patient.serving.start.clone(),
-                Unreached::Closed(_) => patient.sockets.let_in(path),
-                Unreached::Other(_) | Unreached::Silent | Unreached::Unknown(_) => Vec::new(),
+            let (kind, mend) = match unreached {
+                Unreached::Unknown(_) => (&DAEMON_UNSEEN, patient.as_root()),
+                Unreached::Missing(_) | Unreached::Refused => {
+                    (&DAEMON_UNREACHED, patient.serving.start.clone())
+                }
+                Unreached::Closed(_) => (&DAEMON_UNREACHED, patient.sockets.let_in(path)),
+                Unreached::Other(_) | Unreached::Silent => (&DAEMON_UNREACHED, Vec::new()),
             };
             let mut message = in_words(&unreached);
             if matches!(unreached, Unreached::Closed(_)) && !mend.is_empty() {
@@ -68,7 +66,7 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
             Err(reason) => {
                 let message =
                     format!("by which configuration it answers is not known: {}", printable(reason, WORDS));
-                told(patient, &DAEMON_UNSEEN, None, place, &message, Vec::new())
+                told(patient, &DAEMON_UNSEEN, None, place, &message, patient.as_root())
             }
         };
         findings.extend(finding);
@@ -78,6 +76,13 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         findings.extend(order(patient));
     }
     findings
+}
+
+impl Patient<'_> {
+    fn as_root(&self) -> Vec<String> {
+        let words = &self.serving.as_root;
+        (!words.is_empty()).then(|| command(words.iter().map(String::as_str))).into_iter().collect()
+    }
 }
 
 /// What is wrong with the order in which both are started.
@@ -187,4 +192,52 @@ fn told(
     };
     let is_about = !connectors.is_empty();
     is_about.then(|| Finding { kind, message: message.to_owned(), connectors, place, mend: typed(mend) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::tests::{Reached, examined};
+    use super::*;
+    use crate::model::sample::{agreements, connectors};
+    use crate::mta::postfix::reach::Sockets;
+
+    /// Sockets that we may not look at.
+    struct Barred;
+
+    impl Sockets for Barred {
+        fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
+            Err(Unreached::Unknown("only root can".to_owned()))
+        }
+
+        fn let_in(&self, _: &Path) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn who_may_not_look_is_told_the_command_of_who_may() {
+        let all = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+        let words = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+        let serving = |as_root| Serving { sha256: Err("no".to_owned()), start: Vec::new(), as_root };
+        let found = |sockets: &dyn Sockets, as_root| -> Vec<Vec<String>> {
+            let found = examined("relayhost =", "", &all, sockets, &serving(as_root)).into_iter();
+            let mend = found.map(|finding| {
+                assert_eq!(finding.kind.id, "postfix-daemon-unseen");
+                finding.mend
+            });
+            mend.collect()
+        };
+        let as_root = || words("sudo|connectord|doctor|postfix|--config|/etc/it's $x.toml|--config-dir|/a b");
+        let command = r"sudo connectord doctor postfix --config '/etc/it'\''s $x.toml' --config-dir '/a b'";
+        // Each of what was not seen: sockets, and what the daemon says.
+        assert_eq!(found(&Reached, as_root()), [[command]]);
+        let all = found(&Barred, as_root());
+        assert!(all.len() > 1 && all.iter().all(|mend| *mend == [command]), "{all:?}");
+        // There is none for root.
+        assert!(found(&Barred, Vec::new()).concat().is_empty());
+        // Nor one that cannot be typed.
+        assert!(found(&Reached, words("sudo|--config|/a\nb")).concat().is_empty());
+    }
 }

@@ -31,7 +31,19 @@ fn the_daemon_is_asked_before_anybody_permits() {
             "check_policy_service { unix:connectord/policy.sock, default_action=DUNNO }".to_owned(),
             Some("postfix-policy-service-action"),
         ),
-        ("check_policy_service { unix:connectord/policy.sock, default_action = 451 later }".to_owned(), None),
+        (
+            "check_policy_service { unix:connectord/policy.sock { default_action = DUNNO } }".to_owned(),
+            Some("postfix-policy-service-action"),
+        ),
+        // Nobody is asked, and nothing refused.
+        (
+            format!("check_policy_service {{ unix:{POLICY} default_action=dunno }}"),
+            Some("postfix-policy-service-action"),
+        ),
+        (
+            "check_policy_service { unix:connectord/policy.sock, { default_action = 451 later } }".to_owned(),
+            None,
+        ),
         (format!("permit_dnswl_client list.example {ours}"), Some("postfix-policy-service-late")),
         ("check_policy_service unix:private/other".to_owned(), Some("postfix-policy-service-missing")),
         (String::new(), Some("postfix-policy-service-missing")),
@@ -49,6 +61,42 @@ fn the_daemon_is_asked_before_anybody_permits() {
     assert_eq!(found_of(&relay, &without("smtpd_data_restrictions"), &partners()).len(), 1);
     let at_once = without("smtpd_recipient_restrictions") + "smtp/inet/smtpd_delay_reject = No\n";
     assert_eq!(found_of(&relay, &at_once, &partners()).len(), 1);
+}
+
+/// The lists for client, HELO, sender and relaying.
+#[test]
+fn the_daemon_in_an_early_list_is_asked_as_it_is_there() {
+    let ours = "check_policy_service,unix:connectord/policy.sock";
+    let passes = "check_policy_service,{unix:connectord/policy.sock,default_action=DUNNO}";
+    let elsewhere = format!("check_policy_service,unix:{POLICY}");
+    let nobody = "reject_unauth_destination";
+    for (early, late, settings, expected) in [
+        (ours, nobody, "", None),
+        (ours, passes, "", None),
+        (passes, ours, "", None),
+        (passes, nobody, "", Some("action: sender")),
+        (passes, passes, "", Some("action: sender, action: recipient")),
+        // It is asked before there is anything to judge.
+        (passes, passes, "smtp/inet/smtpd_delay_reject = no\n", Some("action: recipient")),
+        (passes, nobody, "smtp/inet/smtpd_delay_reject = no\n", Some("missing: recipient")),
+        (&elsewhere, ours, "", Some("path: sender")),
+        (&elsewhere, nobody, "", Some("path: sender")),
+        (&elsewhere, ours, "smtp/inet/smtpd_delay_reject = no\n", Some("path: sender")),
+        (&format!("permit_tls_clientcerts,{elsewhere}"), ours, "", Some("path: sender")),
+        (&format!("permit_tls_clientcerts,{ours}"), ours, "", None),
+        (&format!("warn_if_reject,{ours}"), ours, "", None),
+    ] {
+        let own = format!(
+            "smtp/inet/smtpd_sender_restrictions = {early}\nsmtp/inet/smtpd_recipient_restrictions = {late}\n{settings}"
+        );
+        let found = found_of("relayhost =", &own, &partners());
+        let short = |[id, place, ..]: &[String; 4]| {
+            let list = place.split(" = ").next().unwrap().strip_suffix("_restrictions").unwrap();
+            format!("{}: {}", id.rsplit('-').next().unwrap(), list.rsplit("smtpd_").next().unwrap())
+        };
+        let found: Vec<String> = found.iter().map(short).collect();
+        assert_eq!(found.join(", "), expected.unwrap_or_default(), "{own}");
+    }
 }
 
 #[test]

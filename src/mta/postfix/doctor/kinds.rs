@@ -201,7 +201,8 @@ pub(super) static DAEMON_UNSEEN: Kind = Kind {
     id: "postfix-daemon-unseen",
     severity: Severity::Advice,
     about: "Whether Postfix reaches the daemon, or by which configuration the daemon answers, could not be looked at: \
-            mostly because doctor is not run by root, or with another --runtime-dir than the daemon.",
+            mostly because doctor is not run by root, for which it then prints a command, or with another --runtime-dir than \
+            the daemon.",
 };
 
 pub(super) static UNIT_ORDER: Kind = Kind {

@@ -178,13 +178,19 @@ impl<'l> PolicyService<'l> {
     /// The one that a restriction asks, if it asks one at a socket.
     pub(super) fn of(restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
         let argument = restriction.argument.filter(|_| is(restriction.name, "check_policy_service"))?;
+        // Of a list the items are separated as everywhere; what has blanks in it is in braces of its own.
         let inner = argument.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(argument);
-        let mut parts = inner.split(',').map(str::trim);
+        let mut parts = tables(inner).into_iter();
         let path = parts.next()?.strip_prefix("unix:")?;
         let mut settings = parts.filter_map(|part| part.trim_matches(['{', '}', ' ']).split_once('='));
         let default_action =
             settings.find(|(name, _)| is(name.trim(), "default_action")).map(|(_, value)| value.trim());
         Some(PolicyService { path, default_action })
+    }
+
+    /// Whether it is said here that mail passes while the service does not answer.
+    pub(super) fn lets_pass(&self) -> bool {
+        self.default_action.is_some_and(|action| !refuses(action))
     }
 }
 

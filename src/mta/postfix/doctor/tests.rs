@@ -17,7 +17,7 @@ use crate::snapshot;
 pub(super) struct Shelf;
 
 /// A daemon that answers, by the files.
-struct Reached;
+pub(super) struct Reached;
 
 impl Sockets for Reached {
     fn reach(&self, _: &Path, _: Dialect) -> Result<(), Unreached> {
@@ -30,7 +30,7 @@ impl Sockets for Reached {
 }
 
 fn serving() -> Serving {
-    Serving { sha256: Ok(String::new()), start: Vec::new() }
+    Serving { sha256: Ok(String::new()), start: Vec::new(), as_root: Vec::new() }
 }
 
 impl Shelf {
@@ -125,6 +125,22 @@ fn found(main: &str, services: &str, outbound: Vec<Outbound>) -> Vec<[String; 4]
 }
 
 pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[String; 4]> {
+    let told = |finding: Finding| {
+        let comes_into_force = |last: &String| last == "postfix reload" || last.starts_with("connectord ");
+        assert!(finding.mend.last().is_none_or(comes_into_force), "{finding:?}");
+        let first = finding.mend.first().cloned().unwrap_or_default();
+        [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
+    };
+    examined(main, own, agreements, &Reached, &serving()).into_iter().map(told).collect()
+}
+
+pub(super) fn examined(
+    main: &str,
+    own: &str,
+    agreements: &Agreements,
+    sockets: &dyn Sockets,
+    serving: &Serving,
+) -> Vec<Finding> {
     let name = main.split(" =").next().unwrap();
     let right: String = RIGHT
         .lines()
@@ -141,8 +157,8 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         agreements,
         snapshot: &snapshot,
         tables: &Shelf,
-        sockets: &Reached,
-        serving: &serving(),
+        sockets,
+        serving,
         written: &written(),
         order: &Order::Fine,
         socketmap: &socketmap,
@@ -150,13 +166,7 @@ pub(super) fn found_of(main: &str, own: &str, agreements: &Agreements) -> Vec<[S
         authorities: Some(Path::new("/etc/ssl/certs/ca-certificates.crt")),
         config_directory: None,
     };
-    let told = |finding: Finding| {
-        let comes_into_force = |last: &String| last == "postfix reload" || last.starts_with("connectord ");
-        assert!(finding.mend.last().is_none_or(comes_into_force), "{finding:?}");
-        let first = finding.mend.first().cloned().unwrap_or_default();
-        [finding.kind.id.to_owned(), finding.place, finding.connectors.join(" "), first]
-    };
-    examine(&patient).into_iter().map(told).collect()
+    examine(&patient)
 }
 
 fn ids(main: &str, services: &str, texts: &[&str]) -> Vec<String> {

@@ -83,12 +83,12 @@ impl Written<'_> {
         let answers = ["--yes", "--direction", "outbound", "--name", name, "--domains", host];
         let mode = ["--mode", "enforce", "--reload"];
         let own = self.new.iter().map(String::as_str);
-        vec![words(own.chain(answers).chain(demands.iter().copied()).chain(mode))]
+        vec![command(own.chain(answers).chain(demands.iter().copied()).chain(mode))]
     }
 
     /// The command that makes the daemon read the files.
     pub(super) fn reload(&self) -> String {
-        words(self.reload.iter().map(String::as_str))
+        command(self.reload.iter().map(String::as_str))
     }
 }
 
@@ -119,6 +119,7 @@ fn path(file: &str) -> String {
     quoted(&config::absolute(Path::new(file)).display().to_string())
 }
 
-fn words<'w>(words: impl Iterator<Item = &'w str>) -> String {
+/// Words as a command.
+pub(super) fn command<'w>(words: impl Iterator<Item = &'w str>) -> String {
     words.map(quoted).collect::<Vec<_>>().join(" ")
 }
