@@ -81,7 +81,7 @@ tls          = "fingerprint"
 const INBOUND: &str = r#"[[inbound]]
 name             = "senders over TLS"
 mode             = "report"
-identify.domains = ["*.senders.example", "*.class.example"]
+identify.domains = ["*.senders.example", "*.class.example", "*.short.example"]
 require.tls      = true
 on_violation     = "reject"
 "#;
@@ -104,6 +104,7 @@ fn the_tables_of_an_installed_postfix_become_connectors(release: Release) {
         }
     }
     fs::write(machine.directory().join("etc/own"), "x.example may\n").unwrap();
+    fs::write(machine.directory().join("etc/more"), "short.example reject_plaintext_session\n").unwrap();
     let policies = format!(
         "smtp_tls_policy_maps=socketmap:unix:connectord/socketmap.sock:tls, {kind}:$config_directory/first \
          texthash:/etc/postfix/second, static:may"
@@ -118,11 +119,12 @@ fn the_tables_of_an_installed_postfix_become_connectors(release: Release) {
             "smtp_tls_secure_cert_match=mx.contoso.com, dot-nexthop",
             "smtp_tls_verify_cert_match=nexthop, dot-nexthop",
             &format!("transport_maps={kind}:/etc/postfix/transport"),
-            "smtpd_restriction_classes=tls",
+            "smtpd_restriction_classes=tls, senders",
             "tls=reject_plaintext_session",
-            &format!(
-                "smtpd_sender_restrictions=permit_mynetworks, check_sender_access {kind}:/etc/postfix/senders"
-            ),
+            &format!("senders=Check_Sender_Access {kind}:/etc/postfix/senders"),
+            "smtpd_sender_restrictions=permit_mynetworks, senders, texthash:/etc/postfix/more, \
+             warn_if_reject check_sender_access static:tls, \
+             check_sender_access { texthash:/etc/postfix/second, { search_order = sender } }",
             "plaintext_reject_code=554",
         ],
     );
@@ -136,8 +138,13 @@ fn the_tables_of_an_installed_postfix_become_connectors(release: Release) {
     for line in NOT_IMPORTED {
         assert!(told.lines().any(|told| told.starts_with(line)), "{line}\n{told}");
     }
-    let others =
-        ["static:may", "bob@smart.example", "partner/unix: its own smtp_tls_policy_maps", "next-hop"];
+    let others = [
+        "static:may",
+        "bob@smart.example",
+        "partner/unix: its own smtp_tls_policy_maps",
+        "next-hop",
+        "second, { search_order = sender } } was not looked at",
+    ];
     for other in others {
         assert!(told.contains(other), "{other}\n{told}");
     }

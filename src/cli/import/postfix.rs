@@ -19,6 +19,7 @@ use crate::migrate::{Draft, Refused, Unique};
 use crate::model::{Level, Mode};
 use crate::mta::postfix::postconf;
 use crate::mta::postfix::postmap::Postmap;
+use crate::mta::postfix::restrictions::{Restriction, Subject, access_table, in_full};
 use crate::mta::postfix::settings::{Settings, tables};
 
 /// The options of `import postfix`.
@@ -167,7 +168,7 @@ fn level(settings: &Settings) -> Level {
 fn elsewhere(settings: &Settings) -> Vec<Refused> {
     let named = |name: &str, value: &str| match name {
         "smtp_tls_policy_maps" => !value.is_empty(),
-        _ => RESTRICTIONS.contains(&name) && value.contains("check_sender_access"),
+        _ => RESTRICTIONS.contains(&name) && sender_tables(settings, name, value).next().is_some(),
     };
     let all = settings
         .services()
@@ -182,6 +183,22 @@ fn elsewhere(settings: &Settings) -> Vec<Refused> {
         .collect()
 }
 
+/// The tables that a list of restrictions asks about senders, with what asks them.
+fn sender_tables<'s>(
+    settings: &'s Settings,
+    setting: &str,
+    list: &'s str,
+) -> impl Iterator<Item = (Restriction<'s>, &'s str)> {
+    let classes = tables(settings.main("smtpd_restriction_classes"));
+    let class = |name: &str| classes.contains(&name).then(|| settings.main(name));
+    // Behind warn_if_reject nothing is refused.
+    let all = in_full(list, &class).into_iter().filter(|restriction| !restriction.only_warns);
+    all.filter_map(move |restriction| match access_table(&restriction, setting)? {
+        (Subject::Sender, table) => Some((restriction, table)),
+        (Subject::Client | Subject::Anything | Subject::Recipient, _) => None,
+    })
+}
+
 fn of_senders(installed: &Installed<'_>, mode: Mode, names: &mut Unique) -> (Vec<Draft>, Vec<Refused>) {
     let settings = installed.settings;
     let classes = tables(settings.main("smtpd_restriction_classes"));
@@ -192,19 +209,21 @@ fn of_senders(installed: &Installed<'_>, mode: Mode, names: &mut Unique) -> (Vec
     let (mut all, mut refused) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for setting in RESTRICTIONS {
-        let words = tables(settings.main(setting));
-        let before = std::iter::once(&"").chain(&words);
-        for (before, (word, table)) in before.zip(words.iter().zip(words.iter().skip(1))) {
-            // smtpd_check.c compares them without case, and behind warn_if_reject refuses nothing.
-            if word.eq_ignore_ascii_case("check_sender_access")
-                && !before.eq_ignore_ascii_case("warn_if_reject")
-                && seen.insert(*table)
-            {
-                let table: Table = installed.entries(setting, table);
-                refused.extend(table.unread());
-                all.extend(table.written);
-                refused.extend(table.refused);
+        let class = |name: &str| access.classes.contains_key(name).then(|| settings.main(name));
+        for restriction in in_full(settings.main(setting), &class) {
+            // Behind warn_if_reject nothing is refused.
+            let table = access_table(&restriction, setting).filter(|_| !restriction.only_warns);
+            let Some((Subject::Sender, name)) = table.filter(|(_, name)| seen.insert(*name)) else {
+                continue;
+            };
+            if restriction.argument.is_some_and(|argument| argument.starts_with('{')) {
+                refused.push(of_main_cf(setting, &format!("{} was not looked at", restriction.text())));
+                continue;
             }
+            let table: Table = installed.entries(setting, name);
+            refused.extend(table.unread());
+            all.extend(table.written);
+            refused.extend(table.refused);
         }
     }
     let (drafts, not) = senders::inbound(&all, &access, mode, names);

@@ -6,6 +6,7 @@ pub mod patterns;
 pub mod postconf;
 pub mod postmap;
 pub mod reach;
+pub mod restrictions;
 pub mod settings;
 pub mod tables;
 

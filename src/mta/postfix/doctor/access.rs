@@ -12,9 +12,9 @@ use ipnet::IpNet;
 use super::Patient;
 use super::asked::{Asked, LISTS, Verdict, asked_in};
 use super::inbound::open;
-use super::restrictions::{Outcome, Restriction, Subject, access_table};
 use crate::model::{Inbound, Mode, Pattern, domain};
 use crate::mta::postfix::postmap::can_be_listed;
+use crate::mta::postfix::restrictions::{Outcome, Restriction, Subject, access_table};
 use crate::mta::postfix::settings::Service;
 use crate::protocol::escape::printable;
 

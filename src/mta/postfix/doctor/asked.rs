@@ -4,10 +4,12 @@ use super::access::AccessTables;
 use super::kinds::{
     POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE, POLICY_SERVICE_MISSING, POLICY_SERVICE_UNSEEN, SOCKET_PATH,
 };
-use super::restrictions::{self as lists, Outcome, PolicyService, Restriction, access_table, restrictions};
 use super::{Patient, Set, finding, is};
 use crate::model::Inbound;
 use crate::mta::finding::Finding;
+use crate::mta::postfix::restrictions::{
+    self as lists, Outcome, PolicyService, Restriction, access_table, restrictions,
+};
 use crate::mta::postfix::settings::{Service, tables};
 
 const RECIPIENT: &str = "smtpd_recipient_restrictions";

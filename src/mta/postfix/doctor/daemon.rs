@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::kinds::{DAEMON_OTHER, DAEMON_UNREACHED, DAEMON_UNSEEN, UNIT_ORDER};
-use super::restrictions::PolicyService;
 use super::routing::{MAP as TRANSPORT_MAP, TRANSPORT};
 use super::tables::{MAP as TLS_MAP, NAME as POLICIES, path_of};
 use super::ways::Ways;
@@ -13,6 +12,7 @@ use super::{Patient, asked, inbound, typed};
 use crate::mta::finding::{Finding, Kind};
 use crate::mta::postfix::order::Order;
 use crate::mta::postfix::reach::{Dialect, Unreached};
+use crate::mta::postfix::restrictions::PolicyService;
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
 

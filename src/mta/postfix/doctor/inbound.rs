@@ -5,10 +5,10 @@ use ipnet::IpNet;
 use super::access::AccessTables;
 use super::asked::asked;
 use super::kinds::{CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION};
-use super::restrictions::refuses;
 use super::{Patient, Rule, Set, finding, is};
 use crate::model::Inbound;
 use crate::mta::finding::{Finding, Kind};
+use crate::mta::postfix::restrictions::refuses;
 use crate::mta::postfix::settings::{Service, tables};
 
 pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {

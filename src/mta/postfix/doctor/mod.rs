@@ -19,7 +19,6 @@ mod kinds;
 mod names;
 mod policies;
 mod proxies;
-mod restrictions;
 mod routing;
 mod rules;
 mod services;

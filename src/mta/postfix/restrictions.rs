@@ -1,22 +1,26 @@
-//! Lists of access restrictions of smtpd(8), as far as it matters whether the daemon is asked.
+//! Lists of access restrictions of smtpd(8), as far as it matters whether the daemon is asked, and which tables are.
 
-use super::is;
-use crate::mta::postfix::settings::tables;
+use super::settings::tables;
+
+/// Postfix compares restrictions without case.
+fn is(value: &str, word: &str) -> bool {
+    value.eq_ignore_ascii_case(word)
+}
 
 /// A restriction with its argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Restriction<'l> {
+pub struct Restriction<'l> {
     /// What it is called.
-    pub(super) name: &'l str,
+    pub name: &'l str,
     /// What it is about, if it is one that is about something.
-    pub(super) argument: Option<&'l str>,
+    pub argument: Option<&'l str>,
     /// `warn_if_reject` stands before it: what it refuses is logged, and nothing else.
-    pub(super) only_warns: bool,
+    pub only_warns: bool,
 }
 
 impl Restriction<'_> {
     /// As it is written.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let words =
             self.only_warns.then_some("warn_if_reject").into_iter().chain([self.name]).chain(self.argument);
         words.collect::<Vec<_>>().join(" ")
@@ -24,7 +28,7 @@ impl Restriction<'_> {
 }
 
 /// The restrictions of a list (smtpd_check.c:generic_checks).
-pub(super) fn restrictions(list: &str) -> Vec<Restriction<'_>> {
+pub fn restrictions(list: &str) -> Vec<Restriction<'_>> {
     let mut found = Vec::new();
     let mut words = tables(list).into_iter();
     let mut only_warns = false;
@@ -48,7 +52,7 @@ const DEPTH: usize = 100;
 
 /// The restrictions of a list, with those of a class (smtpd_restriction_classes) where its name is: they are judged as if
 /// they stood there. `class` has the list of a class.
-pub(super) fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>) -> Vec<Restriction<'l>> {
+pub fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>) -> Vec<Restriction<'l>> {
     let mut found = Vec::new();
     // What is still to be looked at, the next one last, with how deep it is.
     let mut left: Vec<(Restriction<'l>, usize)> = Vec::new();
@@ -71,18 +75,20 @@ pub(super) fn in_full<'l>(list: &'l str, class: &dyn Fn(&str) -> Option<&'l str>
 
 /// Whom the keys of an access table are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
+pub enum Subject {
     /// By its address, or its name where both lookups agree.
     Client,
     /// What anybody can say or have others say.
     Anything,
+    /// The envelope's sender.
     Sender,
+    /// A recipient.
     Recipient,
 }
 
 /// The access table that a restriction of this list asks. Those for clients who have logged in are left out, for the
 /// daemon lets these pass as well, and those for ETRN.
-pub(super) fn access_table<'l>(restriction: &Restriction<'l>, list: &str) -> Option<(Subject, &'l str)> {
+pub fn access_table<'l>(restriction: &Restriction<'l>, list: &str) -> Option<(Subject, &'l str)> {
     let name = restriction.name.to_ascii_lowercase();
     // Short for the one that fits the list (smtpd_check.c:generic_checks, `def_acl`); others have none, and refuse.
     if name.contains(':') {
@@ -112,7 +118,7 @@ pub(super) fn access_table<'l>(restriction: &Restriction<'l>, list: &str) -> Opt
 
 /// What the answer of an access table does (smtpd_check.c:check_table_result).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// It ends the list in favour of the client.
     Permits,
     /// It does something else, and refuses or goes on.
@@ -122,7 +128,8 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(answer: &str) -> Outcome {
+    /// That of this answer, as a table has it.
+    pub fn of(answer: &str) -> Outcome {
         const ACTIONS: [&str; 15] = [
             "dunno",
             "reject",
@@ -167,16 +174,16 @@ fn has_argument(name: &str) -> bool {
 
 /// A policy service (SMTPD_POLICY_README, `check_policy_service { unix:path, default_action = 451 later }`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PolicyService<'l> {
+pub struct PolicyService<'l> {
     /// The path of its socket.
-    pub(super) path: &'l str,
+    pub path: &'l str,
     /// What is done while it does not answer, if it is said here.
-    pub(super) default_action: Option<&'l str>,
+    pub default_action: Option<&'l str>,
 }
 
 impl<'l> PolicyService<'l> {
     /// The one that a restriction asks, if it asks one at a socket.
-    pub(super) fn of(restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
+    pub fn of(restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
         let argument = restriction.argument.filter(|_| is(restriction.name, "check_policy_service"))?;
         // Of a list the items are separated as everywhere; what has blanks in it is in braces of its own.
         let inner = argument.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(argument);
@@ -189,13 +196,13 @@ impl<'l> PolicyService<'l> {
     }
 
     /// Whether it is said here that mail passes while the service does not answer.
-    pub(super) fn lets_pass(&self) -> bool {
+    pub fn lets_pass(&self) -> bool {
         self.default_action.is_some_and(|action| !refuses(action))
     }
 }
 
 /// Whether what is done refuses, if only for now (access(5)): a number, or a word that does.
-pub(super) fn refuses(action: &str) -> bool {
+pub fn refuses(action: &str) -> bool {
     let first = action.split_whitespace().next().unwrap_or_default();
     action.starts_with(['4', '5'])
         || ["defer", "defer_if_permit", "reject"].iter().any(|word| is(first, word))
