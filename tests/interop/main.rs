@@ -45,6 +45,7 @@ mod doctor_exim_layouts;
 mod doctor_exim_together;
 mod doctor_inbound;
 mod doctor_order;
+mod doctor_overrides;
 mod doctor_proxies;
 mod doctor_services;
 mod doctor_tables;

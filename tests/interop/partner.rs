@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -86,6 +86,20 @@ struct Seen {
 
 type Book = Arc<Mutex<Seen>>;
 
+/// How many more messages are answered that hosts have taken; the client of the next one waits.
+struct Gate {
+    answers: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        let closed = self.answers.lock().unwrap();
+        let mut answers = self.changed.wait_while(closed, |answers| *answers == 0).unwrap();
+        *answers -= 1;
+    }
+}
+
 /// The mailbox that no host has.
 pub const NOBODY: &str = "nobody";
 
@@ -93,11 +107,13 @@ pub const NOBODY: &str = "nobody";
 pub struct Partner {
     listeners: Vec<TcpListener>,
     book: Book,
+    gate: Arc<Gate>,
 }
 
 impl Partner {
     pub fn start(network: &Namespace, hosts: &[Host]) -> Partner {
-        let mut partner = Partner { listeners: Vec::new(), book: Book::default() };
+        let gate = Gate { answers: Mutex::new(usize::MAX), changed: Condvar::new() };
+        let mut partner = Partner { listeners: Vec::new(), book: Book::default(), gate: gate.into() };
         for host in hosts {
             for address in [partner_address(host.number), partner_address_v6(host.number)] {
                 for port in PORTS {
@@ -112,20 +128,27 @@ impl Partner {
     pub fn listen(&mut self, network: &Namespace, host: &Host, address: SocketAddr, latency: Duration) {
         let listener = network.enter(|| TcpListener::bind(address)).unwrap();
         self.listeners.push(listener.try_clone().unwrap());
-        let (host, book) = (host.clone(), self.book.clone());
+        let (host, book, gate) = (host.clone(), self.book.clone(), self.gate.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
                 // Fails when the listener was shut down.
                 let Ok(stream) = stream else { return };
-                let (host, book) = (host.clone(), book.clone());
+                let (host, book, gate) = (host.clone(), book.clone(), gate.clone());
                 thread::spawn(move || {
                     enter(&book);
                     // A client that goes away in the middle is no failure of the lab.
-                    let _ = converse(&host, address.port(), stream, latency, &book);
+                    let _ = converse(&host, address.port(), stream, latency, &book, &gate);
                     book.lock().unwrap().sessions -= 1;
                 });
             }
         });
+    }
+
+    /// Answers so many more messages, at the end of their DATA, and lets the client of the next one wait; all that have
+    /// come so far are answered.
+    pub fn answer(&self, messages: usize) {
+        *self.gate.answers.lock().unwrap() = messages;
+        self.gate.changed.notify_all();
     }
 
     /// What was delivered so far.
@@ -165,6 +188,7 @@ fn converse(
     stream: TcpStream,
     latency: Duration,
     book: &Mutex<Seen>,
+    gate: &Gate,
 ) -> io::Result<()> {
     let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let mut client = Conversation::new(stream)?;
@@ -253,6 +277,7 @@ fn converse(
                 }
                 thread::sleep(latency);
                 keep(&tls, &sender, &mut recipients, &text, false);
+                gate.pass();
                 client.say("250 2.0.0 taken")?;
             }
             // RFC 3030: BDAT <octets> [LAST], and the octets right behind.
