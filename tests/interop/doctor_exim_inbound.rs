@@ -229,7 +229,7 @@ impl Site {
 
     fn make(&self, fault: &Fault) {
         let made_by = fault.made_by.replace("$SET", SET);
-        let reload = "update-exim4.conf; kill -HUP $(cat /run/exim4/exim.pid)";
+        let reload = "update-exim4.conf; systemctl reload exim4";
         self.practice.shell(&format!("cd /etc/exim4; {made_by}; {reload}"));
         self.is_told(fault, fault.with);
     }
@@ -284,7 +284,7 @@ fn x2_no_certificate(release: Release) {
     let _daemon = site.practice.lab.site.serve();
     site.practice.shell(
         "sed -i 's|^MAIN_TLS_CERTIFICATE.*|MAIN_TLS_CERTIFICATE = /etc/exim4/tls/none.pem|' \
-         /etc/exim4/conf.d/main/000_localmacros; update-exim4.conf; kill -HUP $(cat /run/exim4/exim.pid)",
+         /etc/exim4/conf.d/main/000_localmacros; update-exim4.conf; systemctl reload exim4",
     );
     wait_for("STARTTLS to fail", || {
         let network = &site.practice.lab.network.partner;
