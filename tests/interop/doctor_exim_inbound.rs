@@ -121,6 +121,24 @@ const FAULTS: &[Fault] = &[
                   s/{pass}{no}{yes}/{hold}/' connectord/acl",
         ..ORDINARY
     },
+    // What the daemon refuses is refused in an ACL whose refusal is not heard.
+    Fault {
+        id: "exim-acl-answer",
+        place: "ACL acl_connectord_rcpt: warn acl = acl_connectord_judge \" recipient=${quote:$local_part@$domain}\"",
+        made_by: "sed -i 's/^  require acl = acl_connectord_judge/  warn acl = acl_connectord_judge/' connectord/acl",
+        ..ORDINARY
+    },
+    // Nobody looks at what the daemon says, but for its being whole.
+    Fault {
+        id: "exim-acl-answer",
+        place: "ACL acl_connectord_judge: defer set acl_m_c = ${readsocket{/run/connectord/exim.sock}\
+                {in ip=$sender_host_address sender=${quote:$sender_address}\\n}{3s}{ }{end=no}}",
+        made_by: "sed -i '/^acl_connectord_judge:/,$d' connectord/acl; printf '%s\\n' acl_connectord_judge: \
+                  ' defer set acl_m_c = ${readsocket{CONNECTORD_SOCKET}\
+                  {in ip=$sender_host_address sender=${quote:$sender_address}\\n}{3s}{ }{end=no}}' \
+                  '  condition = ${if eq{${extract{end}{$acl_m_c}}}{ok}{no}{yes}}' ' accept' >> connectord/acl",
+        ..ORDINARY
+    },
     Fault {
         id: "exim-socket-path",
         place: "CONNECTORD_SOCKET = /run/connectord/other.sock",
