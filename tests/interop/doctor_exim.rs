@@ -4,7 +4,7 @@
 use crate::certificates::{Authority, Credentials, Subject};
 use crate::exim_practice::Practice;
 use crate::impostor::{self, Impostor};
-use crate::lab::Lab;
+use crate::lab::{Lab, fates};
 use crate::on_each_exim;
 use crate::partner::{Host, Starttls};
 use crate::resolver::Zone;
@@ -49,11 +49,36 @@ const ORDINARY: Fault = Fault {
     without: NO_TLS,
 };
 
+/// The router that asks.
+const ASKS: &str = "router connectord_ask: address_data = ${readsocket{/run/connectord/exim.sock}\
+                    {out domain=${quote:$domain} sender=${quote:$sender_address_domain}\\n}{3s:cache=yes}{ }{end=no}}";
+
 const FAULTS: &[Fault] = &[
     Fault {
         id: "exim-routers-missing",
         place: "begin routers",
         made_by: "rm conf.d/router/05_connectord",
+        ..ORDINARY
+    },
+    // The daemon is asked, and nobody does what it says.
+    Fault {
+        id: "exim-routers-missing",
+        place: ASKS,
+        made_by: "sed -i 's/transport = connectord_.*/transport = remote_smtp/' connectord/routers",
+        ..ORDINARY
+    },
+    // All of them are for some mail only.
+    Fault {
+        id: "exim-routers-missing",
+        place: "router connectord_ask: senders = boss@ours.example",
+        made_by: "sed -i 's/^  driver = .*/&\\n  senders = boss@ours.example/' connectord/routers",
+        ..ORDINARY
+    },
+    Fault {
+        id: "exim-routers-missing",
+        place: "router connectord_ask: domains = ! +local_domains : ! open.example",
+        connectors: &["open"],
+        made_by: "sed -i 's/^  domains = ! +local_domains/& : ! open.example/' connectord/routers",
         ..ORDINARY
     },
     Fault {
@@ -69,6 +94,13 @@ const FAULTS: &[Fault] = &[
         connectors: &["open"],
         made_by: "printf 'site_one:\\n driver = manualroute\\n domains = ours.example : open.example\\n \
                   route_data = mx.plain.example\\n transport = remote_smtp\\n' > conf.d/router/01_site",
+        ..ORDINARY
+    },
+    Fault {
+        id: "exim-router-before",
+        place: "router site_between: domains = ! +local_domains",
+        made_by: "printf 'site_between:\\n driver = dnslookup\\n domains = ! +local_domains\\n transport = remote_smtp\\n' \
+                  > site; sed -i '/^connectord_smarthost:/e cat site' connectord/routers",
         ..ORDINARY
     },
     Fault {
@@ -261,6 +293,31 @@ fn x2_settings(release: Release) {
     practice.is_well();
 }
 
+/// An address that the site makes of another one, and sends on past the question. Whoever wrote that takes it away.
+fn x2_redirected(release: Release) {
+    let practice = practice(release);
+    let _daemon = practice.lab.site.serve();
+    let forward = |user: &str, router: &str| {
+        practice.shell(&format!(
+            "printf 'site_forward:\\n driver = redirect\\n domains = ours.example\\n data = $local_part@open.example\\n\
+             {router}\\n' > /etc/exim4/conf.d/router/01_site; update-exim4.conf"
+        ));
+        practice.forget();
+        practice.lab.send_now(&format!("{user}@ours.example"));
+    };
+    let met = |name: &str, fate: &str| practice.lab.met(&fates([(name, fate)]));
+    forward("with", " redirect_router = dnslookup");
+    met("with@open.example", PLAIN);
+    let finding =
+        practice.finds("exim-router-before", "router site_forward: redirect_router = dnslookup", ALL);
+    assert_eq!(finding["mend"].as_array().map(Vec::len), Some(0));
+    assert!(finding["message"].as_str().unwrap().contains("without redirect_router"), "{finding}");
+    forward("without", "");
+    practice.is_well();
+    // The log names the address that came.
+    met("without@ours.example", NO_TLS);
+}
+
 /// A daemon that dies in the middle of an answer.
 fn x2_cut_short(release: Release) {
     const NO_ANSWER: &str = "D connectord: no valid answer for this domain";
@@ -270,11 +327,7 @@ fn x2_cut_short(release: Release) {
         Some(impostor::Fault::says("status=ok tls=default"))
     });
     for (number, (place, made_by)) in [
-        (
-            "router connectord_ask: address_data = ${readsocket{/run/connectord/exim.sock}{out domain=${quote:$domain} \
-             sender=${quote:$sender_address_domain}\\n}{3s:cache=yes}{ }{end=no}}",
-            "/^connectord_wait:/,/^$/d",
-        ),
+        (ASKS, "/^connectord_wait:/,/^$/d"),
         (
             "router connectord_wait: condition = ${if eq{${extract{status}{$address_data}}}{ok}{no}{yes}}",
             "/^connectord_wait:/,/^$/s/condition = .*/condition = \
@@ -293,4 +346,4 @@ fn x2_cut_short(release: Release) {
     }
 }
 
-on_each_exim!(x2_settings, x2_no_transports, x2_cut_short);
+on_each_exim!(x2_settings, x2_no_transports, x2_redirected, x2_cut_short);

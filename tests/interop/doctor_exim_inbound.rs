@@ -121,6 +121,24 @@ const FAULTS: &[Fault] = &[
                   s/{pass}{no}{yes}/{hold}/' connectord/acl",
         ..ORDINARY
     },
+    // What the daemon refuses is refused in an ACL whose refusal is not heard.
+    Fault {
+        id: "exim-acl-answer",
+        place: "ACL acl_connectord_rcpt: warn acl = acl_connectord_judge \" recipient=${quote:$local_part@$domain}\"",
+        made_by: "sed -i 's/^  require acl = acl_connectord_judge/  warn acl = acl_connectord_judge/' connectord/acl",
+        ..ORDINARY
+    },
+    // Nobody looks at what the daemon says, but for its being whole.
+    Fault {
+        id: "exim-acl-answer",
+        place: "ACL acl_connectord_judge: defer set acl_m_c = ${readsocket{/run/connectord/exim.sock}\
+                {in ip=$sender_host_address sender=${quote:$sender_address}\\n}{3s}{ }{end=no}}",
+        made_by: "sed -i '/^acl_connectord_judge:/,$d' connectord/acl; printf '%s\\n' acl_connectord_judge: \
+                  ' defer set acl_m_c = ${readsocket{CONNECTORD_SOCKET}\
+                  {in ip=$sender_host_address sender=${quote:$sender_address}\\n}{3s}{ }{end=no}}' \
+                  '  condition = ${if eq{${extract{end}{$acl_m_c}}}{ok}{no}{yes}}' ' accept' >> connectord/acl",
+        ..ORDINARY
+    },
     Fault {
         id: "exim-socket-path",
         place: "CONNECTORD_SOCKET = /run/connectord/other.sock",
@@ -237,7 +255,7 @@ impl Site {
 
     fn make(&self, fault: &Fault) {
         let made_by = fault.made_by.replace("$SET", SET);
-        let reload = "update-exim4.conf; kill -HUP $(cat /run/exim4/exim.pid)";
+        let reload = "update-exim4.conf; systemctl reload exim4";
         self.practice.shell(&format!("cd /etc/exim4; {made_by}; {reload}"));
         self.is_told(fault, fault.with);
     }
@@ -292,7 +310,7 @@ fn x2_no_certificate(release: Release) {
     let _daemon = site.practice.lab.site.serve();
     site.practice.shell(
         "sed -i 's|^MAIN_TLS_CERTIFICATE.*|MAIN_TLS_CERTIFICATE = /etc/exim4/tls/none.pem|' \
-         /etc/exim4/conf.d/main/000_localmacros; update-exim4.conf; kill -HUP $(cat /run/exim4/exim.pid)",
+         /etc/exim4/conf.d/main/000_localmacros; update-exim4.conf; systemctl reload exim4",
     );
     wait_for("STARTTLS to fail", || {
         let network = &site.practice.lab.network.partner;

@@ -62,6 +62,7 @@ fn places(software: Software) -> (Places, Places) {
             ],
             &[
                 ("dns", "/etc/nsd"),
+                ("programs", "/usr/local/sbin"),
                 ("connectord-run", "/run/connectord"),
                 ("contrib", "/usr/share/doc/connectord/contrib/exim"),
             ],
@@ -125,7 +126,7 @@ impl Machine {
         let mut command = Command::new("nsenter");
         let target = format!("--target={}", self.pid);
         command.args([&target, "--mount", "--pid", "--net", "--root", "--wdns=/", "--", program]);
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command.env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
         command.stdin(Stdio::null());
         command
     }

@@ -94,6 +94,7 @@ mod network;
 mod newcomer;
 mod outbound;
 mod package;
+mod package_fault;
 mod partner;
 mod partner_kit;
 mod policy_host;

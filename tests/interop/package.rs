@@ -14,6 +14,7 @@ use crate::booted::Booted;
 use crate::condition::{DEADLINE, wait_for};
 use crate::monitored::monitored;
 use crate::newcomer::{Newcomer, World};
+use crate::package_fault::{self, Fault, suffers_and_heals};
 use crate::root::{EXIM_HOST_12, EXIM_HOST_13, POSTFIX_HOST_12, POSTFIX_HOST_13, Release, possible};
 
 /// Older than any version of ours.
@@ -33,6 +34,8 @@ struct Beside {
     warning: &'static str,
     /// What the warning then tells to do.
     mend: &'static str,
+    /// What goes round a connector, until `doctor` is obeyed.
+    fault: &'static Fault,
 }
 
 impl Beside {
@@ -47,6 +50,7 @@ impl Beside {
             warning: "Postfix still asks connectord: from now on it defers all mail. The settings that name it:\n\
                       connectord: warning:   smtp_tls_policy_maps = socketmap:unix:connectord/socketmap.sock:tls",
             mend: "postconf -e smtp_tls_policy_maps= && postfix reload",
+            fault: &package_fault::POSTFIX,
         }
     }
 
@@ -61,6 +65,7 @@ impl Beside {
             warning: "the configuration of Exim in /etc/exim4 still asks connectord: from now on it defers mail.",
             mend: "rm -r /etc/exim4/connectord /etc/exim4/conf.d/*/*connectord*; \
                    update-exim4.conf && systemctl reload exim4",
+            fault: &package_fault::EXIM,
         }
     }
 
@@ -264,6 +269,7 @@ fn from_install_to_purge(beside: &Beside) {
     analyzed(&machine, release);
     newcomer.enforce();
     newcomer.sees_that_it_works();
+    suffers_and_heals(&machine, &world, &newcomer, beside.fault);
     let socket = beside.path(&machine);
     beside.ask(&socket).unwrap();
 

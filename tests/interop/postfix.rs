@@ -1,5 +1,6 @@
 //! Our Postfix: as Debian ships it, with the lines of contrib in main.cf and some of the lab's.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -49,6 +50,27 @@ const SETTINGS: [&str; 25] = [
     "smtpd_client_connection_count_limit=0",
     "smtpd_client_message_rate_limit=0",
 ];
+
+/// The processes that speak SMTP, with when they began: a number may be given to another one.
+const SERVING: &str = r#"
+for process in /proc/[0-9]*; do
+    read -r name 2>/dev/null < "$process/comm" || continue
+    case $name in smtp|smtpd) stat -c '%n %Z' "$process" 2>/dev/null;; esac
+done
+exit 0
+"#;
+
+/// Does what ends in a reload, and waits until nobody is there any more who knows the old settings: an idle process ends
+/// soon after a reload, and takes work until then. `shell` runs a command of sh(1) where Postfix is.
+pub fn until_others_serve(shell: impl Fn(&str) -> String, work: impl FnOnce()) {
+    let serving = || -> BTreeSet<String> { shell(SERVING).lines().map(str::to_owned).collect() };
+    let old = serving();
+    work();
+    wait_for("the end of those with the old settings", || {
+        let left: Vec<String> = serving().intersection(&old).cloned().collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+}
 
 /// The settings of a main.cf file: no comments, continuation lines put together.
 pub fn settings_of(text: &str) -> Vec<String> {

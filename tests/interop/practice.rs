@@ -1,6 +1,5 @@
 //! Where `doctor` examines a Postfix: a lab with contrib's settings, in which faults are made and mended.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,21 +12,13 @@ use crate::condition::wait_for;
 use crate::daemon::CONNECTORD;
 use crate::lab::{Lab, fates};
 use crate::partner::Host;
+use crate::postfix::until_others_serve;
 use crate::resolver::Zone;
 use crate::root::Release;
 
 /// Where the machine has the program and its configuration. Commands that are printed call it by its name.
 pub const PROGRAM: &str = "/etc/postfix/connectord";
 const CONFIGURATION: &str = "/etc/postfix/connectord.toml";
-
-/// The processes that speak SMTP, with when they began: a number may be given to another one.
-const SERVING: &str = r#"
-for process in /proc/[0-9]*; do
-    read -r name 2>/dev/null < "$process/comm" || continue
-    case $name in smtp|smtpd) stat -c '%n %Z' "$process" 2>/dev/null;; esac
-done
-exit 0
-"#;
 
 /// A running daemon on the machine.
 pub struct Served<'p> {
@@ -134,8 +125,6 @@ impl Practice {
         self.reload_postfix();
     }
 
-    /// Until nobody is there any more who knows the old settings: an idle process ends soon after a reload, and takes
-    /// work until then.
     pub fn reload_postfix(&self) {
         self.until_others_serve(|| {
             self.lab.machine.run("postfix", &["reload"]);
@@ -143,16 +132,7 @@ impl Practice {
     }
 
     fn until_others_serve(&self, reload: impl FnOnce()) {
-        let serving = || -> BTreeSet<String> {
-            let said = self.lab.machine.run("sh", &["-c", SERVING]);
-            said.lines().map(str::to_owned).collect()
-        };
-        let old = serving();
-        reload();
-        wait_for("the end of those with the old settings", || {
-            let left: Vec<String> = serving().intersection(&old).cloned().collect();
-            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
-        });
+        until_others_serve(|script| self.lab.machine.run("sh", &["-c", script]), reload);
     }
 
     /// What `doctor` finds; its exit code says the same.

@@ -66,8 +66,10 @@ fn leads_past(patient: &Patient<'_>, before: &[Driver], behind: &[Driver]) -> Ve
         .filter(|(router, option)| is_behind(router.option(option)));
     let found = passing.filter_map(|(router, option)| {
         let place = format!("router {}: {option} = {}", router.name, router.option(option));
-        let message = "addresses go on behind the router that asks the daemon, and are not asked about";
-        patient.leaving(&ROUTER_BEFORE, |_| true, message, place, Vec::new())
+        let message = format!(
+            "addresses go on behind the router that asks the daemon, and are not asked about; without {option} they are"
+        );
+        patient.leaving(&ROUTER_BEFORE, |_| true, &message, place, Vec::new())
     });
     found.collect()
 }
@@ -76,9 +78,10 @@ fn leads_past(patient: &Patient<'_>, before: &[Driver], behind: &[Driver]) -> Ve
 fn is_for_some(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
     let message = "the daemon is asked only where this applies";
     let place = |option: &str| format!("router {}: {option} = {}", asking.name, asking.option(option));
+    let mend = || patient.restore_part("routers", &asking.name, "routers");
     let limits = ["condition", "senders", "local_parts", "require_files"];
     if let Some(option) = limits.into_iter().find(|option| !asking.option(option).is_empty()) {
-        return patient.leaving(&ROUTERS_MISSING, |_| true, message, place(option), Vec::new());
+        return patient.leaving(&ROUTERS_MISSING, |_| true, message, place(option), mend());
     }
     let items = items(asking.option("domains"));
     let is_for_all = |item: &String| {
@@ -93,7 +96,7 @@ fn is_for_some(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
             items.iter().filter(|item| !is_for_all(item)).filter_map(|item| item.strip_prefix('!'));
         !is_open || excluded.map(str::trim).any(|item| may_be(patient, item, connector))
     };
-    patient.leaving(&ROUTERS_MISSING, leaves_out, message, place("domains"), Vec::new())
+    patient.leaving(&ROUTERS_MISSING, leaves_out, message, place("domains"), mend())
 }
 
 /// Names of the transports that the answer chooses among, with `word` for the answer's word.
@@ -124,7 +127,7 @@ fn stands_between(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
         |connector| may_take(patient, domains, connector),
         "this router comes before those that obey the daemon's answer, and takes mail against it",
         format!("router {}: domains = {domains}", router.name),
-        Vec::new(),
+        patient.restore_part("routers", &router.name, "routers"),
     )
 }
 
