@@ -48,6 +48,11 @@ impl Settings {
         directory(self.runtime_dir.as_deref(), std::env::var_os("RUNTIME_DIRECTORY"), RUNTIME)
     }
 
+    /// Whether the files and the sockets are where the units have them.
+    pub fn are_usual(&self) -> bool {
+        self.config == Path::new(CONFIGURATION) && self.runtime_dir() == Path::new(RUNTIME)
+    }
+
     /// The words of a command that finds the same daemon, from wherever it is run, and by whom.
     pub fn command(&self, names: &[&str]) -> Vec<String> {
         self.command_where(names, std::env::var_os("RUNTIME_DIRECTORY"))

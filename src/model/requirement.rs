@@ -225,10 +225,9 @@ impl Requirement {
     /// there; it is enough that somebody is known by one.
     pub fn is_as_strong_elsewhere(&self, wanted: &Requirement) -> bool {
         let is_known = |level: Level| matches!(level, Level::Secure | Level::Fingerprint | Level::DaneOnly);
-        // What DANE demands of the partner's hosts is in their zone, and says nothing of this one.
-        let is_level = self.level >= wanted.level
-            || is_known(self.level)
-            || wanted.level == Level::Dane && !self.level.allows_plaintext();
+        // What DANE demands is in the partner's zone: where there is something, somebody is known there.
+        let is_level =
+            if wanted.level == Level::Dane { self.level.judges_chain() } else { self.level >= wanted.level };
         let anonymous = |requirement: &Requirement| {
             let level = if requirement.level.allows_plaintext() { Level::May } else { Level::Encrypt };
             Requirement {
@@ -237,7 +236,7 @@ impl Requirement {
                 ..Requirement::of_main_cf(level)
             }
         };
-        is_level && anonymous(self) >= anonymous(wanted)
+        (is_level || is_known(self.level)) && anonymous(self) >= anonymous(wanted)
     }
 
     /// Whether a bound is what main.cf has. Where plaintext is allowed there is none at all.

@@ -116,60 +116,80 @@ impl Account {
         self.user == 0 || (file.mode() >> shift) & permission != 0
     }
 
-    /// The commands that let its group into a socket that the modes of the socket, or of its directory, keep it from.
+    /// The commands that let its group into a socket that the modes keep it from: those of the socket, or of its directory.
+    /// `closed` is what was found to be [closed](Barred::Closed).
     ///
-    /// None where somebody has chosen another group than root's, the daemon's or the owner's own, and where root would have to
-    /// touch what others can put a link in the place of: chgrp(1) and chmod(1) go where links lead. What is not root's is
-    /// changed by whoever it belongs to, who has no more from a link than before.
-    pub fn let_in(self, socket: &Path) -> Vec<String> {
-        let parent = socket.parent().map(|parent| (parent, "g+x", 0o1));
+    /// None where somebody has chosen another group than root's, the daemon's or the owner's own, where the daemon would
+    /// lose what it has by its group, and where root would have to touch what others can put a link in the place of:
+    /// chmod(1) goes where a link leads. What is not root's is changed by whoever it belongs to. The MTA's group is lent to
+    /// chgrp(1) alone, which is told to stay with a link: chmod(1) with that group could leave a setgid program behind.
+    pub fn let_in(self, socket: &Path, closed: &Path) -> Vec<String> {
+        let parent = socket.parent();
+        if closed != socket && Some(closed) != parent {
+            return Vec::new();
+        }
         let mut commands = Vec::new();
-        for (path, mode, permission) in parent.into_iter().chain([(socket, "g+rw", 0o2)]) {
+        for path in parent.into_iter().chain([socket]) {
             let Ok(found) = fs::symlink_metadata(path) else { return Vec::new() };
-            if self.may(&found, permission) {
+            if self.may(&found, if found.is_dir() { 0o1 } else { 0o2 }) {
                 continue;
             }
-            let Some(given) = self.given(path, &found, mode) else { return Vec::new() };
+            let Some(given) = self.given(path, &found) else { return Vec::new() };
             commands.extend(given);
         }
         commands
     }
 
-    fn given(self, path: &Path, found: &Metadata, mode: &str) -> Option<Vec<String>> {
-        let user = |id: u32| User::from_uid(Uid::from_raw(id)).ok().flatten();
-        let owner = user(found.uid());
+    fn given(self, path: &Path, found: &Metadata) -> Option<Vec<String>> {
+        let owner = User::from_uid(Uid::from_raw(found.uid())).ok().flatten();
         let daemon = Group::from_name("connectord").ok().flatten().map(|group| group.gid.as_raw());
         let own = owner.as_ref().map(|owner| owner.gid.as_raw());
-        let is_nobody_s = found.gid() == 0 || [daemon, own].contains(&Some(found.gid()));
         let is_its_own = found.gid() == self.group;
+        let is_owner_s = own == Some(found.gid());
+        // In a directory the daemon may be by its group.
+        let is_nobody_s = found.gid() == 0 || is_owner_s || !found.is_dir() && daemon == Some(found.gid());
         let is_plain = found.file_type().is_socket() || found.is_dir();
         // Its owner has rights of his own, which those of the group do not touch.
         if !is_plain || self.user == found.uid() || !(is_nobody_s || is_its_own) {
             return None;
         }
-        let group = Group::from_gid(Gid::from_raw(self.group)).ok().flatten();
-        let group = group.map_or_else(|| self.group.to_string(), |group| group.name);
-        let by = if found.uid() == 0 {
-            path.ancestors().skip(1).all(is_root_s).then(String::new)?
+        // No more than is needed, whatever another group had.
+        let needed = if found.is_dir() { 0o010 } else { 0o060 };
+        let mode = format!("{:04o}", found.mode() & 0o707 | needed);
+        let group = group_name(self.group);
+        let (own, lent) = if found.uid() == 0 {
+            path.ancestors().skip(1).all(is_root_s).then(|| (String::new(), String::new()))?
         } else {
-            let owner = owner.map_or_else(|| found.uid().to_string(), |owner| owner.name);
-            format!("setpriv --reuid={owner} --regid={group} --clear-groups ")
+            let by = |group: &str| {
+                let owner = owner.as_ref().map(|owner| owner.name.clone()).filter(|name| is_typed(name));
+                let owner = owner.unwrap_or_else(|| found.uid().to_string());
+                format!("setpriv --reuid={owner} --regid={group} --clear-groups ")
+            };
+            (by(&group_name(own.unwrap_or_else(|| found.gid()))), by(&group))
         };
-        let path = path.to_str().filter(|path| is_typed(path))?;
-        let chgrp = (!is_its_own).then(|| format!("{by}chgrp {group} {path}"));
-        Some(chgrp.into_iter().chain([format!("{by}chmod {mode} {path}")]).collect())
+        let path = path.to_str().filter(|path| path.starts_with('/') && is_typed(path))?;
+        let chgrp = (!is_its_own).then(|| format!("{lent}chgrp -h {group} {path}"));
+        Some([format!("{own}chmod {mode} {path}")].into_iter().chain(chgrp).collect())
     }
+}
+
+/// The name of a group, or its number where a shell could read the name in another way.
+fn group_name(id: u32) -> String {
+    let group = Group::from_gid(Gid::from_raw(id)).ok().flatten().map(|group| group.name);
+    group.filter(|name| is_typed(name)).unwrap_or_else(|| id.to_string())
 }
 
 /// Whether a directory, which is no link, is changed by root alone.
 fn is_root_s(directory: &Path) -> bool {
-    fs::symlink_metadata(directory)
-        .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0)
+    fs::symlink_metadata(directory).is_ok_and(|found| {
+        let others = if found.gid() == 0 { 0o002 } else { 0o022 };
+        found.is_dir() && found.uid() == 0 && found.mode() & others == 0
+    })
 }
 
-/// Whether a shell reads a path as it is written. Others are left to people.
-fn is_typed(path: &str) -> bool {
-    path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+/// Whether a shell reads a word as it is written, and no program takes it for an option. Others are left to people.
+fn is_typed(word: &str) -> bool {
+    !word.starts_with('-') && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
 }
 
 #[cfg(test)]
@@ -226,36 +246,52 @@ mod tests {
         let _listener = UnixListener::bind(&socket).unwrap();
         symlink(&socket, &link).unwrap();
         let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let let_in = |socket: &Path| other.let_in(socket, socket);
+        let is_given = |expected: &[&str]| {
+            let given = let_in(&socket);
+            let at = |command: &str| {
+                command
+                    .replace("DIR", directory.path().to_str().unwrap())
+                    .replace("SOCKET", socket.to_str().unwrap())
+            };
+            assert_eq!(given, expected.iter().map(|command| at(command)).collect::<Vec<_>>());
+            for command in &given {
+                assert!(Command::new("sh").args(["-ec", command]).status().unwrap().success(), "{command}");
+            }
+            assert_eq!(other.may_connect(&socket).is_ok(), !given.is_empty());
+        };
         set(directory.path(), 0o755);
         set(&socket, 0o600);
-        let (at, within) = (socket.display(), directory.path().display());
-        let given = [format!("chgrp 54321 {at}"), format!("chmod g+rw {at}")];
-        assert_eq!(other.let_in(&socket), given);
-        assert!(other.let_in(&link).is_empty());
-        // A closed directory is given with it.
-        set(directory.path(), 0o700);
-        let door = [format!("chgrp 54321 {within}"), format!("chmod g+x {within}")];
-        assert_eq!(other.let_in(&socket), [door, given.clone()].concat());
+        assert!(let_in(&link).is_empty());
+        assert!(other.let_in(&socket, Path::new("/run")).is_empty());
+        is_given(&["chmod 0660 SOCKET", "chgrp -h 54321 SOCKET"]);
+        // A closed directory is given with it, and only that to a group which could do more.
+        chown(&socket, None, Some(0)).unwrap();
+        set(directory.path(), 0o770);
+        is_given(&["chmod 0710 DIR", "chgrp -h 54321 DIR", "chmod 0660 SOCKET", "chgrp -h 54321 SOCKET"]);
+        chown(directory.path(), None, Some(0)).unwrap();
+        chown(&socket, None, Some(0)).unwrap();
         set(directory.path(), 0o1777);
-        assert!(other.let_in(&socket).is_empty());
+        is_given(&[]);
         set(directory.path(), 0o755);
         // A group that somebody has chosen; its own one, that may do nothing.
         chown(&socket, None, Some(54_322)).unwrap();
-        assert!(other.let_in(&socket).is_empty());
+        is_given(&[]);
         chown(&socket, None, Some(54_321)).unwrap();
-        assert_eq!(other.let_in(&socket), [format!("chmod g+rw {at}")]);
+        set(&socket, 0o600);
+        is_given(&["chmod 0660 SOCKET"]);
         // Somebody else's directory, and then all of it.
         chown(&socket, None, Some(0)).unwrap();
         chown(directory.path(), Some(54_322), None).unwrap();
-        assert!(other.let_in(&socket).is_empty());
+        is_given(&[]);
         chown(&socket, Some(54_322), None).unwrap();
-        let by = "setpriv --reuid=54322 --regid=54321 --clear-groups";
-        assert_eq!(other.let_in(&socket), given.map(|command| format!("{by} {command}")));
-        set(&socket, 0o606);
-        assert_eq!(other.let_in(&socket), Vec::<String>::new());
+        is_given(&[
+            "setpriv --reuid=54322 --regid=root --clear-groups chmod 0660 SOCKET",
+            "setpriv --reuid=54322 --regid=54321 --clear-groups chgrp -h 54321 SOCKET",
+        ]);
         let odd = directory.path().join("a b");
         let _listener = UnixListener::bind(&odd).unwrap();
         set(&odd, 0o600);
-        assert!(other.let_in(&odd).is_empty());
+        assert!(let_in(&odd).is_empty());
     }
 }

@@ -49,6 +49,7 @@ pub struct Finding {
     /// service that is not there; `OPTION = VALUE`,
     /// `router NAME: OPTION = VALUE`, `transport NAME: OPTION = VALUE`, `ACL NAME: STATEMENT`.
     pub place: String,
-    /// Commands for a shell that mend it, to be run in this order by whoever may change the MTA's settings.
+    /// Commands for a shell that mend it, to be run in this order by root: they change settings of the MTA, files of the
+    /// daemon, and who may use its sockets.
     pub mend: Vec<String>,
 }

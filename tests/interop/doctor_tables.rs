@@ -253,27 +253,43 @@ fn x2_known_relay(release: Release) {
     practice.send("Subject: doctor", "second@open.example", NO_TLS);
 }
 
-/// A domain that main.cf says is ours, and a connector is about.
+/// Domains that main.cf says are ours, and connectors are about.
 fn x2_own_domain(release: Release) {
     let practice = open(release);
     let _daemon = practice.serve();
     practice.postconf(&[
         "-e",
         "mydestination=ours.example open.example",
+        "virtual_mailbox_domains=good.example",
+        "virtual_transport=discard:",
         &format!("transport_maps={OURS}:transport"),
     ]);
     // Not discarded, as what is ours is here.
     practice.send("Subject: doctor", "first@open.example", NO_TLS);
-    practice.is_mended("postfix-own-domain", "main.cf: mydestination = ours.example open.example");
+    practice.send("Subject: doctor", "first@good.example", GOOD);
+    let findings = practice.findings();
+    let places: Vec<&str> = findings.iter().flat_map(|finding| finding["where"].as_str()).collect();
+    assert_eq!(
+        places,
+        [
+            "main.cf: mydestination = ours.example open.example",
+            "main.cf: virtual_mailbox_domains = good.example"
+        ]
+    );
+    assert!(findings.iter().all(|finding| finding["id"] == "postfix-own-domain"), "{findings:#?}");
+    practice.obey(&findings[0]);
+    practice.is_well();
     let lab = &practice.lab;
-    lab.mta.submit_with(&lab.network, "Subject: doctor", ["second@open.example"]);
-    wait_for("our own mail", || {
-        let log = lab.mta.log(&lab.machine);
-        let line = log.lines().find(|line| line.contains("to=<second@open.example>"));
-        let line = line.ok_or_else(|| log.clone())?;
-        assert!(line.contains("discard"), "{line}");
-        Ok::<(), String>(())
-    });
+    for recipient in ["second@open.example", "second@good.example"] {
+        lab.mta.submit_with(&lab.network, "Subject: doctor", [recipient]);
+        wait_for("our own mail", || {
+            let log = lab.mta.log(&lab.machine);
+            let line = log.lines().find(|line| line.contains(&format!("to=<{recipient}>")));
+            let line = line.ok_or_else(|| log.clone())?;
+            assert!(line.contains("discard"), "{line}");
+            Ok::<(), String>(())
+        });
+    }
 }
 
 on_each_postfix!(x2_tables, x2_static_tables, x2_known_relay, x2_own_domain);

@@ -47,7 +47,7 @@ fn doctor(machine: &Booted, mta: &str) -> (Option<i32>, Vec<Value>) {
 
 /// The README's partner is enforced, before this and behind it; so it is when the daemon was stopped.
 pub fn suffers_and_heals(machine: &Booted, world: &World, newcomer: &Newcomer<'_>, fault: &Fault) {
-    let Fault { made_by, mta, id, place } = fault;
+    let Fault { made_by, mta, id, place, away, unit } = fault;
     assert_eq!(doctor(machine, mta), (Some(0), Vec::new()));
     let shell = |command: &str| machine.good(&["sh", "-ec", command]);
     let look = |script: &str| machine.good(&["sh", "-c", script]);
@@ -69,10 +69,10 @@ pub fn suffers_and_heals(machine: &Booted, world: &World, newcomer: &Newcomer<'_
     assert_eq!(doctor(machine, mta), (Some(0), Vec::new()));
     newcomer.obeyed("mended");
 
-    machine.good(&["systemctl", "stop", "connectord.service", fault.unit]);
+    machine.good(&["systemctl", "stop", "connectord.service", unit]);
     world.send(machine, [("away@other.example", "D")]);
     let (code, findings) = doctor(machine, mta);
-    assert!(code == Some(1) && findings.iter().all(|finding| finding["id"] == fault.away), "{findings:#?}");
+    assert!(code == Some(1) && findings.iter().all(|finding| finding["id"] == *away), "{findings:#?}");
     obey(machine, &findings[0]);
     assert_eq!(doctor(machine, mta), (Some(0), Vec::new()));
     world.retry(machine, [("away@other.example", "P mx.other.example:25")]);

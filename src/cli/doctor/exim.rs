@@ -31,7 +31,7 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
     let config_file = options.config_file.as_deref().map(config::absolute);
     let exim = ask::settings(config_file.as_deref())?;
     let sockets = agreed.sockets(ListenProtocol::Exim, SOCKETS);
-    let host = Host::examine(&exim, config_file.is_some(), sockets);
+    let host = Host::examine(&exim, config_file.is_some(), sockets, agreed.start());
     let findings = examine(&Patient {
         settings: &exim,
         agreements: agreed.agreements,

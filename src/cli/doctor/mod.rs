@@ -14,10 +14,11 @@ use serde::Serialize;
 
 use super::check::OFF_LINE;
 use super::{Exit, Failure, Output, Settings, doctor_metrics, status};
-use crate::config::{Files, Listen, ListenProtocol};
+use crate::config::{Files, Listen, ListenProtocol, ServerSettings};
 use crate::load::{self, Checked, Ready};
 use crate::model::Agreements;
 use crate::mta::finding::{Finding, Severity};
+use crate::mta::unit;
 use crate::protocol::escape::printable;
 use crate::snapshot::Snapshot;
 
@@ -78,9 +79,15 @@ pub(super) fn run(mta: &Mta, settings: &Settings, out: &mut Output) -> Result<Ex
         return Err(Failure::Argument(status::TWO_FORMATS.to_owned()));
     }
     let Checked { result, agreements, .. } = load::check(&settings.config, OFF_LINE, Timestamp::now());
-    let Ready { listen, snapshot, files, .. } = result.map_err(Failure::Configuration)?;
-    let agreed =
-        Agreed { listen: &listen, agreements: &agreements, snapshot: &snapshot, files: &files, settings };
+    let Ready { listen, snapshot, files, server, .. } = result.map_err(Failure::Configuration)?;
+    let agreed = Agreed {
+        listen: &listen,
+        agreements: &agreements,
+        snapshot: &snapshot,
+        files: &files,
+        server: &server,
+        settings,
+    };
     let Examined { mta, name, version, findings } = match mta {
         Mta::Postfix(options) => postfix::examined(options, &agreed)?,
         Mta::Exim(options) => exim::examined(options, &agreed)?,
@@ -111,6 +118,7 @@ struct Agreed<'a> {
     agreements: &'a Agreements,
     snapshot: &'a Snapshot,
     files: &'a Files,
+    server: &'a ServerSettings,
     settings: &'a Settings,
 }
 
@@ -146,6 +154,12 @@ fn show(finding: &Finding, out: &mut Output) -> Result<(), Failure> {
 }
 
 impl Agreed<'_> {
+    /// The command that starts the daemon, if it does not run. Which unit serves other files, or in another directory, is
+    /// not known from here: the usual one would answer by its own, and for many partners not at all.
+    fn start(&self) -> Vec<String> {
+        if self.settings.are_usual() { unit::start() } else { Vec::new() }
+    }
+
     /// Where the daemon answers this protocol: as it is written, or else where it may be without, first where it is.
     /// `usual` is where the units have it.
     fn sockets(&self, protocol: ListenProtocol, usual: &str) -> Vec<PathBuf> {

@@ -8,13 +8,12 @@ use serde::Deserialize;
 
 use super::{Agreed, Examined};
 use crate::cli::{Failure, Settings, control};
-use crate::config::{self, DropIn, ListenProtocol};
+use crate::config::{self, DropIn, ListenProtocol, WeakerReload};
 use crate::mta::postfix::doctor::{Patient, Serving, Written, examine};
 use crate::mta::postfix::order::Order;
 use crate::mta::postfix::postconf;
 use crate::mta::postfix::postmap::Postmap;
 use crate::mta::postfix::reach::MailOwner;
-use crate::mta::unit;
 use crate::server::control::Command;
 
 /// The options of `doctor postfix`.
@@ -49,7 +48,7 @@ pub(super) fn examined(options: &Options, agreed: &Agreed<'_>) -> Result<Examine
         agreements: agreed.agreements,
         snapshot: agreed.snapshot,
         sockets: &MailOwner { name: postfix.main("mail_owner").to_owned() },
-        serving: &serving(agreed.settings, config_directory.as_deref()),
+        serving: &serving(agreed, config_directory.as_deref()),
         written: &written(agreed),
         order: &Order::ask(),
         tables: &Postmap {
@@ -80,21 +79,22 @@ fn written<'a>(agreed: &Agreed<'a>) -> Written<'a> {
         texts: main.into_iter().chain(files.included()).collect(),
         new: DropIn::of(&settings.config, files).map(|_| command("new")).unwrap_or_default(),
         reload: command("reload"),
+        refuses_weaker: agreed.server.weaker_reload == WeakerReload::Refuse,
     }
 }
 
 /// What the daemon that is told of these files says.
-fn serving(settings: &Settings, config_directory: Option<&Path>) -> Serving {
+fn serving(agreed: &Agreed<'_>, config_directory: Option<&Path>) -> Serving {
+    let settings = agreed.settings;
     let status = control::ask::<Status>(settings, Command::Status);
     let sha256 = status.map(|status| status.value.sha256).map_err(|failure| failure.to_string());
     let as_root = if geteuid().is_root() { Vec::new() } else { as_root(settings, config_directory) };
-    Serving { sha256, start: unit::start(), as_root }
+    Serving { sha256, start: agreed.start(), as_root }
 }
 
 /// The words of a command that looks at the same as this one, by root.
 fn as_root(settings: &Settings, config_directory: Option<&Path>) -> Vec<String> {
-    let mut words = vec!["sudo".to_owned()];
-    words.extend(settings.command(&["doctor", "postfix"]));
+    let mut words = settings.command(&["doctor", "postfix"]);
     if let Some(directory) = config_directory {
         words.extend(["--config-dir".to_owned(), directory.display().to_string()]);
     }
@@ -126,7 +126,7 @@ mod tests {
         ] {
             let Line { settings } = Line::parse_from([""].into_iter().chain(options.split_whitespace()));
             let words = as_root(&settings, directory.map(Path::new));
-            assert_eq!(words.join(" "), format!("sudo connectord doctor postfix{expected}"));
+            assert_eq!(words.join(" "), format!("connectord doctor postfix{expected}"));
         }
     }
 }

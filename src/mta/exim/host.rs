@@ -10,7 +10,6 @@ use nix::unistd::{Group, User};
 
 use super::settings::Settings;
 use crate::mta::account::{Account, Barred};
-use crate::mta::unit;
 
 /// The directory of Debian's Exim, and of what an administrator copies from contrib.
 pub const DIRECTORY: &str = "/etc/exim4";
@@ -44,7 +43,7 @@ pub struct Host {
     pub sockets: Vec<Socket>,
     /// Files that an option names and that are not there.
     pub missing: BTreeSet<String>,
-    /// The command that [starts the daemon](unit::start), where one does.
+    /// The command that starts the daemon, where one does.
     pub start: Vec<String>,
 }
 
@@ -82,7 +81,8 @@ pub enum Access {
 
 impl Host {
     /// Looks at the host that Exim has these settings on. `is_named`: somebody has named its configuration file.
-    pub fn examine(settings: &Settings, is_named: bool, sockets: Vec<PathBuf>) -> Host {
+    /// `start`: see there.
+    pub fn examine(settings: &Settings, is_named: bool, sockets: Vec<PathBuf>, start: Vec<String>) -> Host {
         let directory = Path::new(DIRECTORY);
         let layout = if settings.file != GENERATED || is_named {
             Layout::Own
@@ -110,7 +110,7 @@ impl Host {
                 .filter(|file| file.starts_with('/') && !file.contains('$') && !Path::new(file).exists())
                 .map(str::to_owned)
                 .collect(),
-            start: unit::start(),
+            start,
         }
     }
 }
@@ -218,7 +218,7 @@ fn access(account: Option<Account>, path: &Path) -> Access {
     match barred {
         Ok(()) | Err(Barred::Unknown(_)) => Access::Open,
         Err(Barred::Missing(_) | Barred::Other(_)) => Access::Missing,
-        Err(Barred::Closed(_)) => Access::Denied(account.let_in(path)),
+        Err(Barred::Closed(closed)) => Access::Denied(account.let_in(path, &closed)),
     }
 }
 

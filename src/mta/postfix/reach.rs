@@ -51,8 +51,8 @@ pub trait Sockets {
     /// [`Unreached`].
     fn reach(&self, path: &Path, dialect: Dialect) -> Result<(), Unreached>;
 
-    /// The commands that let Postfix into one that is [closed](Unreached::Closed) to it, if there are such.
-    fn let_in(&self, path: &Path) -> Vec<String>;
+    /// The commands that let Postfix into one that is closed to it [there](Unreached::Closed), if there are such.
+    fn let_in(&self, path: &Path, closed: &Path) -> Vec<String>;
 }
 
 /// The user that the daemons of Postfix run as.
@@ -97,8 +97,8 @@ impl Sockets for MailOwner {
         })
     }
 
-    fn let_in(&self, path: &Path) -> Vec<String> {
-        self.account().map(|account| account.let_in(path)).unwrap_or_default()
+    fn let_in(&self, path: &Path, closed: &Path) -> Vec<String> {
+        self.account().map(|account| account.let_in(path, closed)).unwrap_or_default()
     }
 }
 

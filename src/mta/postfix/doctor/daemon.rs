@@ -36,12 +36,12 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         .iter()
         .filter_map(|(path, dialect)| {
             let unreached = patient.sockets.reach(path, *dialect).err()?;
-            let (kind, mend) = match unreached {
+            let (kind, mend) = match &unreached {
                 Unreached::Unknown(_) => (&DAEMON_UNSEEN, patient.as_root()),
                 Unreached::Missing(_) | Unreached::Refused => {
                     (&DAEMON_UNREACHED, patient.serving.start.clone())
                 }
-                Unreached::Closed(_) => (&DAEMON_UNREACHED, patient.sockets.let_in(path)),
+                Unreached::Closed(closed) => (&DAEMON_UNREACHED, patient.sockets.let_in(path, closed)),
                 Unreached::Other(_) | Unreached::Silent => (&DAEMON_UNREACHED, Vec::new()),
             };
             let mut message = in_words(&unreached);
@@ -198,7 +198,7 @@ fn told(
 mod tests {
     use std::path::Path;
 
-    use super::super::tests::{Reached, examined};
+    use super::super::sample::{Reached, examined};
     use super::*;
     use crate::model::sample::{agreements, connectors};
     use crate::mta::postfix::reach::Sockets;
@@ -211,7 +211,7 @@ mod tests {
             Err(Unreached::Unknown("only root can".to_owned()))
         }
 
-        fn let_in(&self, _: &Path) -> Vec<String> {
+        fn let_in(&self, _: &Path, _: &Path) -> Vec<String> {
             Vec::new()
         }
     }
@@ -229,8 +229,8 @@ mod tests {
             });
             mend.collect()
         };
-        let as_root = || words("sudo|connectord|doctor|postfix|--config|/etc/it's $x.toml|--config-dir|/a b");
-        let command = r"sudo connectord doctor postfix --config '/etc/it'\''s $x.toml' --config-dir '/a b'";
+        let as_root = || words("connectord|doctor|postfix|--config|/etc/it's $x.toml|--config-dir|/a b");
+        let command = r"connectord doctor postfix --config '/etc/it'\''s $x.toml' --config-dir '/a b'";
         // Each of what was not seen: sockets, and what the daemon says.
         assert_eq!(found(&Reached, as_root()), [[command]]);
         let all = found(&Barred, as_root());
@@ -238,6 +238,6 @@ mod tests {
         // There is none for root.
         assert!(found(&Barred, Vec::new()).concat().is_empty());
         // Nor one that cannot be typed.
-        assert!(found(&Reached, words("sudo|--config|/a\nb")).concat().is_empty());
+        assert!(found(&Reached, words("connectord|--config|/a\nb")).concat().is_empty());
     }
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::leads_to;
-use super::tests::found_of;
+use super::sample::found_of;
 use crate::model::Pattern;
 use crate::model::sample::{agreements, connectors};
 

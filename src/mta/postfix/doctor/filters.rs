@@ -9,7 +9,10 @@ use super::ways::{Ways, hops};
 use super::{Patient, Set, finding};
 use crate::answer;
 use crate::model::host::{Key, KeyHost};
-use crate::model::{Level, Mode, Outbound, Requirement};
+use crate::model::names::Names;
+use crate::model::pattern::Entry;
+use crate::model::requirement::Parts;
+use crate::model::{Level, Mode, Outbound, Pattern, PatternSet, Requirement};
 use crate::mta::finding::Finding;
 use crate::mta::postfix::settings::{Service, tables};
 use crate::protocol::escape::printable;
@@ -52,7 +55,7 @@ fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) ->
     }
     let message = format!(
         "all mail goes to {} first, and for that host no connector that demands as much is asked: give it one of its own, \
-         with its name in `domains`",
+         with its name in `domains`; all mail waits then, if the filter does not do what that says",
         printable(next, WORDS)
     );
     let set = Set { place: patient.place(taking_in, NAME), name: NAME, value };
@@ -83,26 +86,35 @@ impl Patient<'_> {
         if !self.owners(&host, Whose::Named).is_empty() {
             return Vec::new();
         }
-        let is_taken = |name: &str| {
-            let outbound = self.agreements.outbound.iter().map(|connector| &connector.name);
-            let inbound = self.agreements.inbound.iter().map(|connector| &connector.name);
-            outbound.chain(inbound).any(|taken| taken.as_str() == name)
+        let outbound = self.agreements.outbound.iter().map(|connector| &connector.name);
+        let mut taken = outbound.chain(self.agreements.inbound.iter().map(|connector| &connector.name));
+        if taken.any(|taken| taken.as_str() == NAME_OF_CONNECTOR) {
+            return Vec::new();
+        }
+        let lookup = answer::tls(self.snapshot, hop.as_bytes());
+        let wider = lookup.applies.iter().map(|applied| &applied.connector.agreement.requirement);
+        let main_cf = Requirement::of_main_cf(self.agreements.mta.level);
+        let wider: Vec<&Requirement> = wider.chain([&main_cf]).collect();
+        // What is weaker than a wider one is refused.
+        let is_enough = |parts: Parts| {
+            Requirement::new(parts).is_ok_and(|requirement| {
+                unprotected.iter().all(|connector| requirement.is_as_strong_elsewhere(&connector.requirement))
+                    && wider.iter().all(|wider| requirement.holds_against(wider, Entry::Name(&host)))
+            })
         };
-        let (with_name, encrypted) = ([Level::Secure.word(), "--match", &host], [Level::Encrypt.word()]);
-        let enough = |requirement: &Requirement| {
-            unprotected.iter().all(|connector| requirement.is_as_strong_elsewhere(&connector.requirement))
-        };
-        let demands = if enough(&Requirement::of_main_cf(Level::Encrypt)) {
-            &encrypted[..]
-        } else if enough(&Requirement::of_main_cf(Level::Secure)) {
-            &with_name[..]
+        // No authority certifies a single label.
+        let name = Pattern::parse(&host).ok().filter(|_| host.contains('.'));
+        let names = name.map(|name| Names::Set(PatternSet::new(vec![name])));
+        let demands = if is_enough(Parts::of_level(Level::Encrypt)) {
+            vec!["--tls", Level::Encrypt.word()]
+        } else if names.is_some() && is_enough(Parts { names, ..Parts::of_level(Level::Secure) }) {
+            vec!["--tls", Level::Secure.word(), "--match", &host]
         } else {
             return Vec::new();
         };
-        if is_taken(NAME_OF_CONNECTOR) {
-            return Vec::new();
-        }
-        self.written.connector(NAME_OF_CONNECTOR, &host, &[&["--tls"], demands].concat())
+        let enforces = unprotected.iter().any(|connector| connector.mode == Mode::Enforce);
+        let mode = if enforces { Mode::Enforce } else { Mode::Report };
+        self.written.connector(NAME_OF_CONNECTOR, &host, &demands, mode)
     }
 
     /// Whether mail for a host stays on this one, by the names and addresses that main.cf has for it.
@@ -124,7 +136,8 @@ impl Patient<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::indexing_slicing)]
-    use super::super::tests::found_of;
+    use super::super::sample::found_of;
+    use crate::model::Level;
     use crate::model::name::ConnectorName;
     use crate::model::sample::{agreements, connectors};
 
@@ -135,7 +148,8 @@ mod tests {
             "connectord new --yes --direction outbound --name content-filter --domains f.example --tls ";
         for (demands, hop, expected) in [
             (vec!["encrypt of a.example", "may of b.example"], "[f.example]:10024", Some("encrypt")),
-            (vec!["dane of a.example"], "F.example", Some("encrypt")),
+            (vec!["encrypt of a.example, report"], "F.example", Some("encrypt --mode report")),
+            (vec!["dane of a.example"], "F.example", Some("secure --match f.example")),
             (
                 vec!["encrypt of a.example", "verify of b.example"],
                 "[f.example]",
@@ -144,13 +158,22 @@ mod tests {
             (vec!["dane-only of a.example"], "[f.example]", Some("secure --match f.example")),
             (vec!["encrypt of a.example"], "[192.0.2.1]:10024", None),
             (vec!["encrypt of a.example"], "[f.example], [g.example]", None),
-            // There is one that demands less.
+            // There is one that demands less, or a wider one that demands something else.
             (vec!["encrypt of a.example", "may of f.example"], "[f.example]", None),
+            (
+                vec!["secure x.example of a.example", "verify of *"],
+                "[f.example]",
+                Some("secure --match f.example"),
+            ),
+            (vec!["secure x.example of a.example"], "[filter]", None),
         ] {
             let all = agreements(connectors(&demands), Vec::new());
             let found = found_of(&format!("content_filter = smtp:{hop}"), "", &all);
             let [[id, _, _, command]] = &found[..] else { panic!("{hop}: {found:?}") };
-            let expected = expected.map(|demands| format!("{new}{demands} --mode enforce --reload"));
+            let expected = expected.map(|demands| {
+                let mode = if demands.contains("--mode") { "" } else { " --mode enforce" };
+                format!("{new}{demands}{mode} --reload")
+            });
             assert_eq!(
                 (id.as_str(), command),
                 ("postfix-content-filter", &expected.unwrap_or_default()),
@@ -161,6 +184,12 @@ mod tests {
         all.outbound[0].name = ConnectorName::parse("content-filter").unwrap_or_else(|_| panic!("a name"));
         let found = found_of("content_filter = smtp:[f.example]", "", &all);
         assert_eq!(found[0][3], "");
+        // Connectors may not demand less than what was told of main.cf.
+        let mut all = agreements(connectors(&["dane-only of a.example"]), Vec::new());
+        all.mta.level = Level::DaneOnly;
+        let found = found_of("content_filter = smtp:[f.example]", "", &all);
+        let ours: Vec<_> = found.iter().filter(|[id, ..]| id == "postfix-content-filter").collect();
+        assert_eq!(ours[0][3], "");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-use super::tests::{POLICY, found_of};
+use super::sample::{POLICY, found_of};
 use crate::model::Agreements;
 use crate::model::PatternSet;
 use crate::model::inbound::{Action, CertificateRequirement, Require, TlsRequirement};

@@ -186,8 +186,9 @@ pub(super) static DAEMON_UNREACHED: Kind = Kind {
     severity: Severity::Outage,
     about: "At a path where Postfix asks the daemon nobody answers, or the user that Postfix runs as (mail_owner, with its \
             own group and no other) may not get there: all mail that the daemon is asked about waits. The message names the \
-            directory or the socket. What is owned by another user than root is given to Postfix's group in that user's name, \
-            for as root chmod(1) would go where a link leads; it lasts until the socket is made anew.",
+            directory or the socket. The commands start connectord.service where that does not run and the files are the usual \
+            ones; or they give the socket, and its directory, to Postfix's group, until it is made anew: in the name of its \
+            owner, for as root chmod(1) would go where a link leads, and only if nobody has chosen another group.",
 };
 
 pub(super) static DAEMON_OTHER: Kind = Kind {

@@ -294,6 +294,8 @@ mod detour_tests;
 #[cfg(test)]
 mod inbound_tests;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod written_tests;

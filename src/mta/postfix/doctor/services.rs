@@ -79,7 +79,7 @@ impl<'p> Patient<'p> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::indexing_slicing)]
-    use super::super::tests::found_of;
+    use super::super::sample::found_of;
     use crate::model::Level;
     use crate::model::mta::TransportName;
     use crate::model::sample::{agreements, connectors};

@@ -175,17 +175,17 @@ impl Ways {
 /// Domains that are ours and that the daemon's map sends out: transport_maps is stronger than their class
 /// (resolve.c:resolve_addr).
 fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> {
-    let found = ["mydestination", "virtual_mailbox_domains"].into_iter().filter_map(|name| {
+    let lists = ["mydestination", "virtual_mailbox_domains"].map(|name| {
         let value = patient.settings.of(rewrite, name);
-        let mut sent_out = Vec::new();
-        let mut connectors = BTreeSet::new();
-        for domain in tables(value).into_iter().filter(|domain| !patient.is_own(domain)) {
-            let owners = patient.owners(domain, Whose::Named);
-            if !owners.is_empty() {
-                sent_out.push(domain);
-                connectors.extend(owners);
-            }
-        }
+        let others = tables(value).into_iter().filter(|domain| !patient.is_own(domain));
+        let sent_out: Vec<&str> =
+            others.filter(|domain| !patient.owners(domain, Whose::Named).is_empty()).collect();
+        (name, value, sent_out)
+    });
+    // Both lists are mended by one change of one list of ours.
+    let mut mend =
+        patient.written.own_domains(lists.iter().flat_map(|(_, _, sent_out)| sent_out.iter().copied()));
+    let found = lists.iter().filter_map(|(name, value, sent_out)| {
         let first = printable(sent_out.first()?, WORDS);
         let more = match sent_out.len() {
             1 => String::new(),
@@ -194,10 +194,12 @@ fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> 
         let message = format!(
             "mail for {first}{more} is sent out, though it is ours: such domains are written into own_domains of [mta]"
         );
-        let mend = patient.written.own_domains(sent_out.iter().copied());
-        let names = connectors.iter().filter_map(|number| patient.agreements.outbound.get(*number));
+        let owners = sent_out.iter().flat_map(|domain| patient.owners(domain, Whose::Named));
+        let owners: BTreeSet<usize> = owners.collect();
+        let names = owners.iter().filter_map(|number| patient.agreements.outbound.get(*number));
         let set = Set { place: patient.place(rewrite, name), name, value };
-        finding(&OWN_DOMAIN, names.map(|connector| connector.name.as_str()), &message, set, mend)
+        let names = names.map(|connector| connector.name.as_str());
+        finding(&OWN_DOMAIN, names, &message, set, std::mem::take(&mut mend))
     });
     found.collect()
 }

@@ -1,12 +1,18 @@
 //! Commands that change what is written in the files of the daemon. A command is given only where the line that it changes
 //! looks as it usually does: everything else is for an editor, and what sed(1) would change besides stays as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::quoted;
 use crate::config;
-use crate::model::Inbound;
+use crate::model::{Inbound, Mode};
+
+/// What sed(1) does to the line of an action.
+const TO_DEFER: &str = r"s/^\([[:blank:]]*on_violation[[:blank:]]*=[[:blank:]]*.\)hold/\1defer/";
+
+/// What changes a file, and not a link to it.
+const SED: &str = "sed -i --follow-symlinks";
 
 /// Domains in one command; who has more knows better where they come from.
 const DOMAINS: usize = 100;
@@ -22,17 +28,21 @@ pub struct Written<'p> {
     pub new: Vec<String>,
     /// The words of the command that makes the daemon read the files.
     pub reload: Vec<String>,
+    /// Whether the daemon refuses what is weaker than before (`weaker_reload`).
+    pub refuses_weaker: bool,
 }
 
 impl Written<'_> {
     /// The commands that write these into `own_domains`.
     pub(super) fn own_domains<'d>(&self, domains: impl Iterator<Item = &'d str>) -> Vec<String> {
         let normal = domains.map(|domain| crate::model::domain::normalise(domain).ok());
-        let Some(names) = normal.collect::<Option<Vec<_>>>().filter(|names| names.len() <= DOMAINS) else {
+        let Some(names) =
+            normal.collect::<Option<BTreeSet<_>>>().filter(|names| (1..=DOMAINS).contains(&names.len()))
+        else {
             return Vec::new();
         };
         let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        let Some(text) = self.texts.get(self.main) else { return Vec::new() };
+        let Some(text) = self.text(self.main) else { return Vec::new() };
         let file = path(self.main);
         let lines = || text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
         let lists: Vec<&str> = lines().filter(|line| line.contains("own_domains")).collect();
@@ -43,16 +53,21 @@ impl Written<'_> {
                     return Vec::new();
                 }
                 let script = format!("s/^[[:blank:]]*own_domains[[:blank:]]*=[[:blank:]]*\\[/&{list}, /");
-                format!("sed -i {} {file}", quoted(&script))
+                format!("{SED} {} {file}", quoted(&script))
             }
+            // Whoever runs it twice, or for two findings, has it once.
             ([], [table]) if table.starts_with("[mta]") => {
                 let script = format!("/^[[:blank:]]*\\[mta\\]/a own_domains = [{list}]");
-                format!("sed -i {} {file}", quoted(&script))
+                format!("grep -q '^[[:blank:]]*own_domains' {file} || {SED} {} {file}", quoted(&script))
             }
-            ([], []) => format!("printf '\\n[mta]\\nown_domains = [{list}]\\n' >> {file}"),
+            ([], []) => format!(
+                "grep -q '^[[:blank:]]*\\[mta\\]' {file} || printf '\\n[mta]\\nown_domains = [{list}]\\n' >> {file}"
+            ),
             _ => return Vec::new(),
         };
-        vec![change, self.reload()]
+        // Mail for us is no partner's any more.
+        let leave = if self.refuses_weaker { " --accept-weaker" } else { "" };
+        vec![change, format!("{}{leave}", self.reload())]
     }
 
     /// The commands by which these connectors defer what they would hold.
@@ -60,30 +75,36 @@ impl Written<'_> {
         let mut scripts: BTreeMap<&str, String> = BTreeMap::new();
         for connector in connectors {
             let file = &*connector.place.file;
-            let Some(number) = self.texts.get(file).and_then(|text| line_of_hold(text, connector.place.line))
+            let Some(number) = self.text(file).and_then(|text| line_of_hold(text, connector.place.line))
             else {
                 return Vec::new();
             };
             let script = scripts.entry(file).or_default();
-            script.push_str(&format!(" -e {}", quoted(&format!("{number}s/hold/defer/"))));
+            // Of a line that is another one meanwhile nothing is changed.
+            script.push_str(&format!(" -e {}", quoted(&format!("{number}{TO_DEFER}"))));
         }
         let mut commands: Vec<String> =
-            scripts.into_iter().map(|(file, script)| format!("sed -i{script} {}", path(file))).collect();
+            scripts.into_iter().map(|(file, script)| format!("{SED}{script} {}", path(file))).collect();
         if !commands.is_empty() {
             commands.push(self.reload());
         }
         commands
     }
 
-    /// The command that makes an outbound connector of this name for a host, which is in force from then on.
-    pub(super) fn connector(&self, name: &str, host: &str, demands: &[&str]) -> Vec<String> {
+    /// The command that makes an outbound connector of this name for a host.
+    pub(super) fn connector(&self, name: &str, host: &str, demands: &[&str], mode: Mode) -> Vec<String> {
         if self.new.is_empty() {
             return Vec::new();
         }
         let answers = ["--yes", "--direction", "outbound", "--name", name, "--domains", host];
-        let mode = ["--mode", "enforce", "--reload"];
+        let mode = ["--mode", mode.word(), "--reload"];
         let own = self.new.iter().map(String::as_str);
         vec![command(own.chain(answers).chain(demands.iter().copied()).chain(mode))]
+    }
+
+    /// A file, but one in which a line may be within a text.
+    fn text(&self, file: &str) -> Option<&str> {
+        self.texts.get(file).copied().filter(|text| !text.contains("\"\"\"") && !text.contains("'''"))
     }
 
     /// The command that makes the daemon read the files.

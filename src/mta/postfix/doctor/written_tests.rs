@@ -1,5 +1,6 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ pub(super) fn written() -> Written<'static> {
         texts: [(MAIN, "version = 1\n")].into(),
         new: words("new"),
         reload: words("reload"),
+        refuses_weaker: false,
     }
 }
 
@@ -51,12 +53,14 @@ impl Files {
         let commands = commands(&written, &loaded);
         if let Some((last, others)) = commands.split_last() {
             assert_eq!(last, "connectord reload");
-            for command in others {
-                assert!(Command::new("sh").args(["-ec", command]).status().unwrap().success(), "{command}");
-            }
+            others.iter().for_each(|command| run(command));
         }
         commands
     }
+}
+
+fn run(command: &str) {
+    assert!(Command::new("sh").args(["-ec", command]).status().unwrap().success(), "{command}");
 }
 
 #[test]
@@ -95,6 +99,53 @@ fn own_domains_are_added_wherever_they_stand() {
     }
     let files = Files::new("version = 1\n");
     assert!(files.obey(|written, _| written.own_domains(["a b"].into_iter())).is_empty());
+    assert!(files.obey(|written, _| written.own_domains(std::iter::empty())).is_empty());
+}
+
+/// Somebody types a command a second time, or one that is older than what is in the file.
+#[test]
+fn what_is_there_is_not_written_again() {
+    for text in ["version = 1\n", "version = 1\n[mta]\n"] {
+        let files = Files::new(text);
+        let commands = files.obey(|written, _| written.own_domains(["a.example"].into_iter()));
+        let after = files.text();
+        run(&commands[0]);
+        assert_eq!(files.text(), after);
+        files.load();
+    }
+    let held = "version = 1\n[[inbound]]\nname = \"household\"\nmode = \"enforce\"\nidentify.domains = \
+                [\"a.example\"]\nrequire.tls = true\non_violation = \"hold\"\n";
+    let files = Files::new(held);
+    let commands = files.obey(|written, loaded| written.deferred(loaded.agreements.inbound.iter()));
+    for moved in [held.replacen('\n', "\n\n\n\n\n", 1), held.replacen("name", "\n\n\n\nname", 1)] {
+        fs::write(files.main(), &moved).unwrap();
+        run(&commands[0]);
+        assert_eq!(files.text(), moved);
+    }
+}
+
+#[test]
+fn a_link_stays_one() {
+    let files = Files::new("version = 1\n[mta]\nown_domains = [\"b.example\"]\n");
+    let real = files.directory.path().join("real");
+    fs::rename(files.main(), &real).unwrap();
+    symlink(&real, files.main()).unwrap();
+    files.obey(|written, _| written.own_domains(["a.example"].into_iter()));
+    assert!(fs::symlink_metadata(files.main()).unwrap().is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().contains("[\"a.example\", \"b.example\"]"));
+}
+
+#[test]
+fn a_line_within_a_text_is_left_alone() {
+    let text = "version = 1\n[[inbound]]\ncomment = \"\"\"\n[mta]\non_violation = \"hold\"\n\"\"\"\nname = \"in\"\nmode = \
+                \"enforce\"\nidentify.domains = [\"a.example\"]\nrequire.tls = true\non_violation = \"hold\"\n";
+    let files = Files::new(text);
+    assert!(files.obey(|written, loaded| written.deferred(loaded.agreements.inbound.iter())).is_empty());
+    assert!(files.obey(|written, _| written.own_domains(["a.example"].into_iter())).is_empty());
+    // A daemon that refuses what is weaker is told that it is meant.
+    let refusing = Written { refuses_weaker: true, ..written() };
+    let commands = refusing.own_domains(["a.example"].into_iter());
+    assert_eq!(commands[1], "connectord reload --accept-weaker");
 }
 
 #[test]
