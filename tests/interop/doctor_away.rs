@@ -61,4 +61,16 @@ fn x2_away(release: Release) {
     }
 }
 
-on_each_postfix!(x2_away);
+/// What all policy services are said to do is nothing to the daemon, of which something else is said.
+fn x2_others(release: Release) {
+    let (practice, wallet) = open(release);
+    let ours = "check_policy_service { unix:connectord/policy.sock, { default_action = 451 4.3.5 later } }";
+    let lists = ["recipient", "data"].map(|name| format!("smtpd_{name}_restrictions={ours}"));
+    practice.postconf(&["-e", "smtpd_policy_service_default_action=DUNNO", &lists[0], &lists[1]]);
+    let reply = told(&practice, &wallet, &ORDINARY);
+    assert!(reply.starts_with("451 4.3.5") && reply.contains("later"), "{reply}");
+    let _daemon = practice.serve();
+    practice.is_well();
+}
+
+on_each_postfix!(x2_away, x2_others);

@@ -74,6 +74,16 @@ pub(super) fn asked_in<'p>(patient: &Patient<'p>, service: &'p Service, name: &s
     if in_vain { Asked::InVain } else { Asked::Never }
 }
 
+/// Whether one smtpd(8) says wherever it asks what is done while the daemon does not answer: what it says of all policy
+/// services is then about others.
+pub(super) fn says_what_then<'p>(patient: &Patient<'p>, service: &'p Service) -> bool {
+    let mut asked = LISTS.iter().filter_map(|name| match asked_in(patient, service, name) {
+        Asked::First(ours, _) | Asked::Late(ours) => Some(ours.default_action.is_some()),
+        Asked::InVain | Asked::Never => None,
+    });
+    asked.next().is_some_and(|first| first && asked.all(|says| says))
+}
+
 /// Whether one smtpd(8) asks at RCPT and at DATA.
 pub(super) fn asked<'p>(
     patient: &Patient<'p>,

@@ -164,6 +164,16 @@ fn what_partners_need_is_offered_and_asked_for() {
     {
         assert_eq!(found_of(good, "", &partners()).len(), 0, "{good}");
     }
+    // What is said for other policy services.
+    let says = "check_policy_service,{unix:connectord/policy.sock,default_action=DEFER}";
+    let own = |lists: &[&str]| -> String {
+        lists.iter().map(|list| format!("smtp/inet/smtpd_{list}_restrictions = {says}\n")).collect()
+    };
+    let count = |own: &str| found_of("smtpd_policy_service_default_action = OK", own, &partners()).len();
+    assert_eq!(count(&own(&["recipient", "data"])), 0);
+    assert_eq!(count(&own(&["recipient"])), 1);
+    // The list that does not ask will.
+    assert_eq!(count(&format!("{}smtp/inet/smtpd_data_restrictions = \n", own(&["recipient"]))), 2);
     // Registered certificates are what is known by a digest.
     assert_eq!(found_of("smtpd_tls_fingerprint_digest = md5", "", &partners()).len(), 0);
 }

@@ -259,8 +259,8 @@ pub(super) static POLICY_SERVICE_UNSEEN: Kind = Kind {
 pub(super) static POLICY_SERVICE_ACTION: Kind = Kind {
     id: "postfix-policy-service-action",
     severity: Severity::Bypass,
-    about: "smtpd_policy_service_default_action is what Postfix does while the daemon does not answer. It must refuse \
-            for now; with DUNNO or OK all mail passes then.",
+    about: "smtpd_policy_service_default_action, or `default_action` where the daemon is asked, is what Postfix does while \
+            the daemon does not answer. It must refuse for now; with DUNNO or OK all mail passes then.",
 };
 
 pub(super) static NO_STARTTLS: Kind = Kind {
