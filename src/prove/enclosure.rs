@@ -6,9 +6,10 @@
 //! ([`sockets`]). The namespace ends with the thread that made it and the processes started there, and nobody outside
 //! ever sees it.
 //!
-//! What stays reachable: FIFOs and devices outside of /dev, which nothing that is started here is told to open, but by what
-//! Exim's configuration delivers to; a socket that somebody makes, or moves to another path, while a round runs; and by
-//! root's /proc/PID/root all that a process of this machine sees, if a setting says just that.
+//! What stays reachable: devices outside of /dev, and FIFOs there that no setting names, which nothing that is started here
+//! is told to open, but by programs that Exim's configuration delivers to; a socket that somebody makes, or moves to another
+//! path, while a round runs; and by root's /proc/PID/root all that a process of this machine sees, if a setting says just
+//! that.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
@@ -47,7 +48,7 @@ const FILES: usize = 100_000;
 /// What a daemon wants of /dev.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
-/// Sockets of this machine that are covered; above that there is no proof.
+/// Sockets and FIFOs of this machine that are covered; above that there is no proof.
 const SOCKETS: usize = 10_000;
 
 /// The enclosure of this thread.
@@ -137,7 +138,8 @@ impl Enclosure {
         Ok(path)
     }
 
-    /// Covers what of these paths are sockets of this machine: nobody here can connect to them.
+    /// Covers what of these paths are sockets or FIFOs of this machine: nobody here can connect to them, or write to who
+    /// reads them.
     ///
     /// # Errors
     /// There are too many, or one cannot be covered.
@@ -148,13 +150,14 @@ impl Enclosure {
         for path in paths {
             // Where root cannot look, nobody else of this machine's users finds a socket by settings of root.
             let Ok(place) = fs::canonicalize(&path) else { continue };
-            let is_socket = fs::symlink_metadata(&place).is_ok_and(|about| about.file_type().is_socket());
-            if !is_socket || self.is_ours(&place) {
+            let leads_out =
+                |about: fs::Metadata| about.file_type().is_socket() || about.file_type().is_fifo();
+            if !fs::symlink_metadata(&place).is_ok_and(leads_out) || self.is_ours(&place) {
                 continue;
             }
             self.covered += 1;
             if self.covered > SOCKETS {
-                let many = format!("there are more than {SOCKETS} sockets");
+                let many = format!("there are more than {SOCKETS} sockets and FIFOs");
                 return Err(Error::place("cover", &place, io::Error::other(many)));
             }
             bind(&nobody, &place)?;

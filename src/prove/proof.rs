@@ -96,6 +96,8 @@ pub enum End {
     Returned,
     /// It was delivered, and not to any server of the proof.
     Elsewhere,
+    /// The MTA did not take it in.
+    Refused,
     /// Nothing was heard of it.
     Unknown,
 }

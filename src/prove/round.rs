@@ -20,6 +20,7 @@ use super::dns::Says;
 use super::enclosure::{AUTHORITY, Enclosure, Processes};
 use super::judge::{Came, weaker};
 use super::log::{Fate, Log, Outcome};
+use super::mta::Submitted;
 use super::network::{Namespace, WORLD, connect};
 use super::partner::{Authorities, Mail, Partner};
 use super::plan::{self as planned, Plan};
@@ -51,6 +52,8 @@ const DNS: u16 = 53;
 struct Probe<'p> {
     mail: planned::Mail<'p>,
     recipient: String,
+    /// Why the MTA did not take it in, if so.
+    refused: Option<String>,
 }
 
 /// What came of a round.
@@ -181,8 +184,11 @@ fn send(plan: &Plan) -> Result<Vec<Probe<'_>>, Error> {
         let recipient = format!("connectord-prove-{}@{}", probes.len(), mail.domain);
         let required = if mail.header { "TLS-Required: no\n" } else { "" };
         let headers = format!("{HEADER}: {}\n{required}", probes.len());
-        plan.mta.submit(&mail.sender, &recipient, &headers)?;
-        probes.push(Probe { mail, recipient });
+        let refused = match plan.mta.submit(&mail.sender, &recipient, &headers)? {
+            Submitted::Taken => None,
+            Submitted::Refused(why) => Some(why),
+        };
+        probes.push(Probe { mail, recipient, refused });
     }
     Ok(probes)
 }
@@ -193,7 +199,7 @@ fn await_ends(plan: &Plan, probes: &[Probe<'_>], log: &Log) {
     let until = Instant::now() + patience.first;
     loop {
         log.catch_up(&plan.mta.logs());
-        let is_known = |probe: &Probe<'_>| !log.fates(&probe.recipient).is_empty();
+        let is_known = |probe: &Probe<'_>| probe.refused.is_some() || !log.fates(&probe.recipient).is_empty();
         if probes.iter().all(is_known) || Instant::now() > until {
             break;
         }
@@ -237,7 +243,9 @@ fn tried(
     };
     // Of what an alias made of it, what is furthest from showing anything.
     let with = |outcome| fates.iter().find(|fate| fate.outcome == outcome);
-    let (end, fate) = if arrived.is_some() {
+    let (end, fate) = if probe.refused.is_some() {
+        (End::Refused, None)
+    } else if arrived.is_some() {
         (End::Arrived, with(Outcome::Sent).or(fates.first()))
     } else if let Some(fate) = with(Outcome::Sent) {
         (End::Elsewhere, Some(fate))
@@ -262,7 +270,7 @@ fn tried(
         end,
         host: arrived.map(|mail| mail.host.clone()),
         tls: arrived.and_then(|mail| mail.tls.clone()),
-        reason: fate.map(|fate| fate.reason.clone()).unwrap_or_default(),
+        reason: probe.refused.clone().or_else(|| Some(fate?.reason.clone())).unwrap_or_default(),
         asked: subject.is_some_and(|subject| subject.hosts.iter().any(|host| is_asked(&host.host))),
         weaker,
         doubts: copied.chain(refused).collect(),

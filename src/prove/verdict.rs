@@ -15,10 +15,18 @@ pub fn verdict(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
     for tried in &tries {
         let Some((worse, what)) = meaning(subject, tried) else { continue };
         found = found.max(worse);
-        let alike = (tried.server, tried.daemon, what);
+        // What was not taken in never came to a server, and one reason is for all of them.
+        let (server, daemon) =
+            if tried.end == End::Refused { ("", true) } else { (tried.server, tried.daemon) };
+        let alike = (server, daemon, what);
         if !told.contains(&alike) {
             let at = tried.host.as_ref().map(|host| format!(" (at {host})")).unwrap_or_default();
-            reasons.push(format!("{}: {}{at}", circumstances(tried), alike.2));
+            reasons.push(match tried.end {
+                End::Refused => alike.2.clone(),
+                End::Arrived | End::Waits | End::Returned | End::Elsewhere | End::Unknown => {
+                    format!("{}: {}{at}", circumstances(tried), alike.2)
+                }
+            });
             told.push(alike);
         }
     }
@@ -58,6 +66,7 @@ fn meaning(subject: &Subject, tried: &Try) -> Option<(Verdict, String)> {
     match tried.end {
         End::Arrived => None,
         End::Unknown => not_shown("nothing was heard of the mail".to_owned()),
+        End::Refused => not_shown(tried.reason.clone()),
         End::Elsewhere => not_shown(format!("the mail went elsewhere: {}", tried.reason)),
         // Nobody but the partner has the key that is pinned: it can be seen that the certificate was judged.
         End::Waits if is_right && is_pinned(subject) && is_judged(&tried.reason) => None,
@@ -162,6 +171,8 @@ mod tests {
         ] {
             assert_eq!(of(&[tried]), (Verdict::NotShown, vec![reason.to_owned()]));
         }
+        let refused = Server::ALL.map(|server| Try { asked: false, ..tried(server, End::Refused) });
+        assert_eq!(of(&refused), (Verdict::NotShown, vec!["why".to_owned()]));
         let doubts = vec!["a copy went to archive.example".to_owned(), "more".to_owned()];
         for end in [End::Arrived, End::Waits] {
             let doubted = Try { doubts: doubts.clone(), ..tried(Server::Expired, end) };

@@ -105,6 +105,7 @@ mod practice;
 mod prove;
 mod prove_enclosure;
 mod prove_exim;
+mod prove_exim_site;
 mod requirement;
 mod resolver;
 mod root;

@@ -266,21 +266,23 @@ fn weakened(practice: &Practice) {
     });
 }
 
+/// Processes on a machine by their name, which the kernel cuts at 15 octets; those that have ended and that nobody asks
+/// about do not count.
+pub fn running(machine: &Machine, name: &str) -> Vec<String> {
+    let script = format!(
+        "cd /proc; for p in $(grep -lx {name} [0-9]*/comm); do p=${{p%/comm}}; \
+         grep -q '^State:.Z' $p/status || echo $p; done; true"
+    );
+    machine.run("sh", &["-c", &script]).lines().map(str::to_owned).collect()
+}
+
 fn killed_it_leaves_nothing(release: Release) {
     const PROGRAM: &str = "connectord-vali";
     let authority = Authority::new("Lab CA");
     let practice = Practice::open(release, &authority, &[], Zone::default());
     practice.agree(&connectors("enforce", NAMES));
     let machine = &practice.lab.machine;
-    // By the names of the processes, which the kernel cuts at 15 octets; those that have ended and that nobody asks
-    // about do not count.
-    let running = |name: &str| -> Vec<String> {
-        let script = format!(
-            "cd /proc; for p in $(grep -lx {name} [0-9]*/comm); do p=${{p%/comm}}; \
-             grep -q '^State:.Z' $p/status || echo $p; done; true"
-        );
-        machine.run("sh", &["-c", &script]).lines().map(str::to_owned).collect()
-    };
+    let running = |name: &str| running(machine, name);
     assert_eq!(running("master").len(), 1);
     let mut proof = machine.command("/etc/postfix/connectord");
     proof.args(["prove", "--config", "/etc/postfix/connectord.toml"]).stdout(Stdio::null());

@@ -22,7 +22,7 @@ on_each_exim!(every_level_holds, what_goes_round, other_settings);
 const VALIDATE: &str = env!("CARGO_BIN_EXE_connectord-validate");
 
 impl<M: Mta> Practice<M> {
-    fn prover(release: Release) -> Practice<M> {
+    pub fn prover(release: Release) -> Practice<M> {
         let authority = Authority::new("Lab CA");
         let practice = Practice::new(Lab::start(release, &authority, &[], Zone::default(), &[]));
         practice.write("own.pem", &Authority::new("a partner's own").pem());
@@ -35,14 +35,14 @@ impl<M: Mta> Practice<M> {
         practice
     }
 
-    fn proof(&self, arguments: &[&str]) -> Value {
+    pub fn proof(&self, arguments: &[&str]) -> Value {
         let mut all = vec!["--config", "/etc/exim4/connectord.toml"];
         all.extend(arguments);
         proved(&self.lab.machine, "/etc/exim4/bin/connectord", &all)
     }
 
     /// Every file of the machine that could be written, with its owner, mode, time and content.
-    fn all_files(&self) -> String {
+    pub fn all_files(&self) -> String {
         let script = "find /etc /var /run -printf '%p %y %m %U %G %s %T@ %l\\n' | sort; \
                       find /etc /var /run -type f -exec sha256sum {} + | sort";
         self.lab.machine.run("sh", &["-ec", script])

@@ -166,7 +166,9 @@ fn cell(connector: &ConnectorProof, (server, is_answered): Column) -> Markup {
     let mut ends: Vec<String> = here.iter().map(|tried| short(tried)).collect();
     ends.sort();
     ends.dedup();
-    let is_odd = here.iter().any(|tried| matches!(tried.end, End::Elsewhere | End::Unknown | End::Returned));
+    let is_odd = here
+        .iter()
+        .any(|tried| matches!(tried.end, End::Elsewhere | End::Refused | End::Unknown | End::Returned));
     html! { td class=[is_odd.then_some("odd")] { (ends.join(", ")) } }
 }
 
@@ -174,7 +176,7 @@ fn short(tried: &Try) -> String {
     match (tried.end, &tried.tls) {
         (End::Arrived, None) => "plain".to_owned(),
         (End::Arrived, Some(version)) => version.clone(),
-        (End::Waits | End::Returned | End::Elsewhere | End::Unknown, _) => end(tried),
+        (End::Waits | End::Returned | End::Elsewhere | End::Refused | End::Unknown, _) => end(tried),
     }
 }
 

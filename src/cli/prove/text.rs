@@ -26,6 +26,7 @@ pub(super) fn end(tried: &Try) -> String {
         (End::Waits, _) => "waits".to_owned(),
         (End::Returned, _) => "returned".to_owned(),
         (End::Elsewhere, _) => "went elsewhere".to_owned(),
+        (End::Refused, _) => "was refused".to_owned(),
         (End::Unknown, _) => "unknown".to_owned(),
     }
 }

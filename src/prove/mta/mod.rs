@@ -66,7 +66,7 @@ pub trait Mta: Sync {
     ///
     /// # Errors
     /// What it says.
-    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<(), Error>;
+    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<Submitted, Error>;
 
     /// Does what is left to do when all messages, so many, are in.
     ///
@@ -82,6 +82,16 @@ pub trait Mta: Sync {
 
     /// Its files of log in the copy, if it writes any.
     fn logs(&self) -> Vec<PathBuf>;
+}
+
+/// Whether a message was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It was.
+    Taken,
+    /// The settings of the site do not let it in: nothing is shown of its connector by it. What does not, why, and what
+    /// can be done, in words.
+    Refused(String),
 }
 
 /// How long is waited for news.

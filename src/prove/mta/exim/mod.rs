@@ -5,11 +5,14 @@
 //! and what waits is tried again by queue runs (`-qff`). What it remembers of hosts that failed is taken away before each
 //! message, so that none holds back the next. What the configuration delivers on this machine, or gives to a program, it
 //! does here too: where nothing can be written, no daemon is found, and no network but that of the proof. A FIFO outside of
-//! /dev that it is told to write to is one of this machine.
+//! /dev that a program opens of itself, and no setting names, is one of this machine.
+//!
+//! What an ACL of the site does not let in, and what there is no room for, is told: no setting is changed for a proof.
 //!
 //! It is never told of another configuration file: with `-C` Exim gives up its privileges.
 
 mod fate;
+mod intake;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +24,7 @@ use std::time::Duration;
 
 use nix::unistd::User;
 
-use super::{Mta, Patience, alike, message, resolve};
+use super::{Mta, Patience, Submitted, alike, message, resolve};
 use crate::config::ListenProtocol;
 use crate::mta::exim::settings::Settings;
 use crate::protocol::escape::printable;
@@ -134,16 +137,24 @@ impl Mta for Exim {
         resolve(enclosure)
     }
 
-    /// Nothing: whoever takes in a message delivers it.
+    /// Nothing is started: whoever takes in a message delivers it.
     fn start(&self) -> Result<(), Error> {
-        Ok(())
+        self.has_room()
     }
 
-    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<(), Error> {
+    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<Submitted, Error> {
         self.forget()?;
         let mut exim = self.command();
         exim.args(["-odf", "-oep", "-i", "-f", &format!("<{sender}>"), "--", recipient]);
-        fed(&mut exim, "exim", &message(sender, recipient, headers), PATIENCE)
+        let Err(error) = fed(&mut exim, "exim", &message(sender, recipient, headers), PATIENCE) else {
+            return Ok(Submitted::Taken);
+        };
+        if let Some(why) = self.refusal(&error) {
+            return Ok(Submitted::Refused(why));
+        }
+        // Other probes, and what was logged of them, may have left none.
+        self.has_room()?;
+        Err(error)
     }
 
     fn tend(&self, mails: u32) -> Result<(), Error> {

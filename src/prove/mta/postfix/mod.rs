@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use super::{Mta, Patience, alike, message, resolve, resolver, write_new};
+use super::{Mta, Patience, Submitted, alike, message, resolve, resolver, write_new};
 use crate::config::ListenProtocol;
 use crate::mta::postfix::settings::{Service, Settings, Unreadable, tables};
 use crate::prove::enclosure::Enclosure;
@@ -119,10 +119,11 @@ impl Mta for Postfix {
         self.run("postfix", "start", &[])
     }
 
-    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<(), Error> {
+    fn submit(&self, sender: &str, recipient: &str, headers: &str) -> Result<Submitted, Error> {
         let mut sendmail = self.command(self.settings.main("sendmail_path"));
         sendmail.args(["-i", "-f", sender, "--", recipient]);
-        fed(&mut sendmail, "sendmail", &message(sender, recipient, headers), PATIENCE)
+        fed(&mut sendmail, "sendmail", &message(sender, recipient, headers), PATIENCE)?;
+        Ok(Submitted::Taken)
     }
 
     /// Nothing: its daemons deliver.
