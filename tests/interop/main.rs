@@ -35,6 +35,8 @@ mod daemon;
 mod detours;
 mod dnssec;
 mod doctor;
+mod doctor_bypasses;
+mod doctor_bypasses_inbound;
 mod doctor_daemon;
 mod doctor_dane;
 mod doctor_exim;
@@ -42,6 +44,7 @@ mod doctor_exim_dane;
 mod doctor_exim_inbound;
 mod doctor_exim_layouts;
 mod doctor_exim_together;
+
 mod doctor_inbound;
 mod doctor_order;
 mod doctor_proxies;

@@ -23,6 +23,7 @@ mod restrictions;
 mod routing;
 mod rules;
 mod services;
+mod stress;
 mod tables;
 mod ways;
 mod written;
@@ -79,6 +80,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
     findings.extend(proxies::proxies(patient));
+    findings.extend(stress::under_stress(patient, &findings));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();
     for finding in findings {

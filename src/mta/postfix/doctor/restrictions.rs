@@ -179,19 +179,26 @@ impl<'l> PolicyService<'l> {
     pub(super) fn of(restriction: &Restriction<'l>) -> Option<PolicyService<'l>> {
         let argument = restriction.argument.filter(|_| is(restriction.name, "check_policy_service"))?;
         let inner = argument.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(argument);
-        let mut parts = inner.split(',').map(str::trim);
-        let path = parts.next()?.strip_prefix("unix:")?;
-        let mut settings = parts.filter_map(|part| part.trim_matches(['{', '}', ' ']).split_once('='));
-        let default_action =
-            settings.find(|(name, _)| is(name.trim(), "default_action")).map(|(_, value)| value.trim());
-        Some(PolicyService { path, default_action })
+        let (path, settings) = inner.trim().split_once([',', ' ', '\t']).unwrap_or((inner.trim(), ""));
+        let path = path.strip_prefix("unix:")?;
+        // Blanks divide settings as well as commas, where there are no braces around one.
+        let named = settings.match_indices("default_action").filter_map(|(at, name)| {
+            let (before, behind) = settings.split_at_checked(at)?;
+            let value = behind.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim_start();
+            let is_braced = before.trim_end().ends_with('{');
+            let end = |c: char| c == ',' || c == '}' || !is_braced && c.is_whitespace();
+            value.split(end).next().map(str::trim)
+        });
+        Some(PolicyService { path, default_action: named.last() })
     }
 }
 
-/// Whether what is done refuses, if only for now (access(5)): a number, or a word that does.
+/// Whether what is done refuses, if only for now (access(5)): a number with a text, or a word that does. A number alone
+/// permits.
 pub(super) fn refuses(action: &str) -> bool {
+    let action = action.trim();
     let first = action.split_whitespace().next().unwrap_or_default();
-    action.starts_with(['4', '5'])
+    action.starts_with(['4', '5']) && Outcome::of(action) != Outcome::Permits
         || ["defer", "defer_if_permit", "reject"].iter().any(|word| is(first, word))
 }
 

@@ -38,6 +38,13 @@ pub(super) enum Sent {
     Unknown { table: String, reason: String },
 }
 
+/// A class of domains that Postfix takes for ours (ADDRESS_CLASS_README).
+struct Home {
+    /// In lower case; no tables.
+    domains: BTreeSet<String>,
+    way: Way,
+}
+
 /// What one trivial-rewrite(8) knows.
 pub(super) struct Routing<'p> {
     chain: Chain<'p>,
@@ -46,12 +53,27 @@ pub(super) struct Routing<'p> {
     ordinary: Vec<Way>,
     /// Or one of these, to a domain of relay_domains.
     relayed: Vec<Way>,
+    /// Domains that are ours by a list of main.cf, and how mail to them is delivered.
+    homes: Vec<Home>,
     /// What is in relay_domains, if these are only names.
     relay_domains: Option<Vec<String>>,
     /// Settings that could send it elsewhere, and why it is not known where.
     pub(super) unknown: Vec<(&'static str, String)>,
     /// `.x` means what is below x, and not only that: `x` does as well.
     parents_are_bare: bool,
+}
+
+/// The lists, in their order (resolve.c:resolve_addr), and the settings with the way for what is in them.
+pub(super) const HOMES: [(&str, &str); 2] =
+    [("mydestination", "local_transport"), ("virtual_mailbox_domains", "virtual_transport")];
+
+impl Home {
+    fn of(list: &str, by: &'static str, transport: &str) -> Home {
+        let names = tables(list).into_iter().filter(|entry| domain::normalise(entry).is_ok());
+        let (service, next) = transport.split_once(':').unwrap_or((transport, ""));
+        let way = Way { service: service.to_owned(), next: next.to_owned(), by };
+        Home { domains: names.map(str::to_lowercase).collect(), way }
+    }
 }
 
 impl<'p> Routing<'p> {
@@ -67,6 +89,7 @@ impl<'p> Routing<'p> {
             chain: Chain::open(patient, "", MAP),
             ordinary: Vec::new(),
             relayed: Vec::new(),
+            homes: HOMES.map(|(list, transport)| Home::of(of(list), list, of(transport))).into(),
             relay_domains,
             unknown: Vec::new(),
             parents_are_bare: style.contains(&TRANSPORT),
@@ -113,6 +136,12 @@ impl<'p> Routing<'p> {
     /// Where mail to a name goes of which no table says anything.
     pub(super) fn ordinary(&self, is_relayed: bool) -> impl Iterator<Item = &Way> {
         self.ordinary.iter().chain(self.relayed.iter().filter(move |_| is_relayed))
+    }
+
+    /// How mail to a name is delivered that Postfix takes for ours.
+    pub(super) fn home(&self, name: &Name) -> Option<&Way> {
+        let domain = name.domain.to_lowercase();
+        self.homes.iter().find(|home| home.domains.contains(&domain)).map(|home| &home.way)
     }
 
     /// Whether a name may be in relay_domains. Whether that is about what is below a name as well is another setting,
