@@ -40,6 +40,7 @@ mod doctor_bypasses_inbound;
 mod doctor_daemon;
 mod doctor_dane;
 mod doctor_exim;
+mod doctor_exim_bypasses;
 mod doctor_exim_dane;
 mod doctor_exim_inbound;
 mod doctor_exim_layouts;
