@@ -148,7 +148,8 @@ pub(super) static LEVEL: Kind = Kind {
     id: "postfix-level",
     severity: Severity::Bypass,
     about: "smtp_tls_security_level is weaker than what `[mta] level` says. Connectors were compared with that level when \
-            they were checked, and mail without a connector has the one of Postfix.",
+            they were checked, and mail without a connector has the one of Postfix. Not looked at: what tls_high_cipherlist and \
+            the like make of a grade that a connector has in `ciphers`.",
 };
 
 pub(super) static DANE_IGNORED: Kind = Kind {

@@ -293,6 +293,8 @@ fn quoted(word: &str) -> String {
 }
 
 #[cfg(test)]
+mod bypass_tests;
+#[cfg(test)]
 mod detour_tests;
 #[cfg(test)]
 mod inbound_tests;

@@ -82,14 +82,16 @@ impl<'p> Routing<'p> {
         let mut chain = Chain::open(patient, of(TRANSPORT), MAP);
         let relay_domains = only_names(of("relay_domains"));
         let relayed = relay_domains.iter().flatten().map(String::as_str);
-        let names = patient.names(chain.keys().chain(relayed), Whose::Named);
+        let homes: Vec<Home> = HOMES.map(|(list, transport)| Home::of(of(list), list, of(transport))).into();
+        let at_home = homes.iter().flat_map(|home| &home.domains).map(String::as_str);
+        let names = patient.names(chain.keys().chain(relayed).chain(at_home), Whose::Named);
         let style = tables(of("parent_domain_matches_subdomains"));
         let mut routing = Routing {
             names: Names { names: BTreeSet::new(), is_cut: names.is_cut },
             chain: Chain::open(patient, "", MAP),
             ordinary: Vec::new(),
             relayed: Vec::new(),
-            homes: HOMES.map(|(list, transport)| Home::of(of(list), list, of(transport))).into(),
+            homes,
             relay_domains,
             unknown: Vec::new(),
             parents_are_bare: style.contains(&TRANSPORT),
