@@ -31,7 +31,16 @@ impl Client {
 
     /// The same of a server that may be about to end.
     pub fn try_connect(network: &Namespace, source: IpAddr, destination: IpAddr) -> io::Result<Client> {
-        let stream = network.enter(|| tcp(source, SocketAddr::new(destination, 25)))?;
+        Client::try_connect_at(network, source, SocketAddr::new(destination, 25))
+    }
+
+    /// The same at another port.
+    pub fn try_connect_at(
+        network: &Namespace,
+        source: IpAddr,
+        destination: SocketAddr,
+    ) -> io::Result<Client> {
+        let stream = network.enter(|| tcp(source, destination))?;
         let mut client = Client(Conversation::new(stream)?);
         let greeting = client.reply()?;
         assert!(greeting.starts_with("220 "), "{greeting}");

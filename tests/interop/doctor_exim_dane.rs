@@ -34,13 +34,13 @@ const KNOWS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const AUTHENTIC: u8 = 0x20;
 
 /// A resolver that says of every answer that it has validated it.
-struct Validator {
+pub struct Validator {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Validator {
-    fn start(machine: &Machine, network: &Namespace) -> Validator {
+    pub fn start(machine: &Machine, network: &Namespace) -> Validator {
         let bind = |address: Ipv4Addr, port: u16| {
             let socket = network.enter(|| UdpSocket::bind((address, port))).unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

@@ -36,13 +36,17 @@ mod detours;
 mod dnssec;
 mod doctor;
 mod doctor_away;
+mod doctor_bypasses;
+mod doctor_bypasses_inbound;
 mod doctor_daemon;
 mod doctor_dane;
 mod doctor_exim;
+mod doctor_exim_bypasses;
 mod doctor_exim_dane;
 mod doctor_exim_inbound;
 mod doctor_exim_layouts;
 mod doctor_exim_together;
+
 mod doctor_inbound;
 mod doctor_order;
 mod doctor_overrides;

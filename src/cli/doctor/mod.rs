@@ -30,12 +30,18 @@ pub(super) enum Mta {
     /// It looks at what mail goes through in both directions. Every finding has a name, the place where it is set, the
     /// connectors that it is about, and the commands that mend it. It ends with 0 when nothing is worse than advice,
     /// and with 1 otherwise.
+    ///
+    /// It sees the files of one instance as postconf(1) does: not what Postfix still does because it was not told to reload
+    /// them, nor what `$process_name` and `$service_name` stand for in its daemons.
     Postfix(postfix::Options),
     /// Exim, by what `exim -bP` says of its configuration
     ///
     /// It looks at what mail goes through in both directions: routers, transports, ACLs, the socket. Every finding has a
     /// name, the place where it is set, the connectors that it is about, and the commands that mend it, where there are
     /// such. It ends with 0 when nothing is worse than advice, and with 1 otherwise.
+    ///
+    /// It sees the files as they are now, which a running daemon obeys for mail that comes in when it was told to reload
+    /// them.
     Exim(exim::Options),
 }
 

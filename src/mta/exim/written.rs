@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Written {
     acls: BTreeMap<String, Vec<Statement>>,
     host_lists: BTreeMap<String, String>,
+    domain_lists: BTreeMap<String, String>,
     /// Names of macros that the text defines.
     macros: BTreeSet<String>,
     /// The retry rules in their order, blanks as one.
@@ -88,9 +89,12 @@ impl Written {
     }
 
     fn add_list(&mut self, name: &str, value: &str) {
-        if let Some(list) = name.trim_start_matches("hide ").strip_prefix("hostlist ") {
-            // `hostlist_cache` and the like do not begin so.
-            self.host_lists.insert(list.trim().to_owned(), value.to_owned());
+        let name = name.trim_start_matches("hide ");
+        // `hostlist_cache` and the like do not begin so.
+        for (kind, lists) in [("hostlist ", &mut self.host_lists), ("domainlist ", &mut self.domain_lists)] {
+            if let Some(list) = name.strip_prefix(kind) {
+                lists.insert(list.trim().to_owned(), value.to_owned());
+            }
         }
     }
 
@@ -124,6 +128,11 @@ impl Written {
     /// The value of a named list of hosts.
     pub fn host_list(&self, name: &str) -> Option<&str> {
         self.host_lists.get(name).map(String::as_str)
+    }
+
+    /// The value of a named list of domains.
+    pub fn domain_list(&self, name: &str) -> Option<&str> {
+        self.domain_lists.get(name).map(String::as_str)
     }
 
     /// Whether the text defines a macro.

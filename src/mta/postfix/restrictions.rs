@@ -189,10 +189,9 @@ impl<'l> PolicyService<'l> {
         let inner = argument.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(argument);
         let mut parts = tables(inner).into_iter();
         let path = parts.next()?.strip_prefix("unix:")?;
-        let mut settings = parts.filter_map(|part| part.trim_matches(['{', '}', ' ']).split_once('='));
-        let default_action =
-            settings.find(|(name, _)| is(name.trim(), "default_action")).map(|(_, value)| value.trim());
-        Some(PolicyService { path, default_action })
+        let settings = parts.filter_map(|part| part.trim_matches(['{', '}', ' ']).split_once('='));
+        let named = settings.filter(|(name, _)| is(name.trim(), "default_action"));
+        Some(PolicyService { path, default_action: named.map(|(_, value)| value.trim()).next_back() })
     }
 
     /// Whether it is said here that mail passes while the service does not answer.
@@ -201,10 +200,12 @@ impl<'l> PolicyService<'l> {
     }
 }
 
-/// Whether what is done refuses, if only for now (access(5)): a number, or a word that does.
+/// Whether what is done refuses, if only for now (access(5)): a number with a text, or a word that does. A number alone
+/// permits.
 pub fn refuses(action: &str) -> bool {
+    let action = action.trim();
     let first = action.split_whitespace().next().unwrap_or_default();
-    action.starts_with(['4', '5'])
+    action.starts_with(['4', '5']) && Outcome::of(action) != Outcome::Permits
         || ["defer", "defer_if_permit", "reject"].iter().any(|word| is(first, word))
 }
 

@@ -12,6 +12,7 @@ pub struct Settings {
     /// The same before `$name` is replaced.
     written: BTreeMap<String, String>,
     services: Vec<Service>,
+    stressed: Option<Box<Settings>>,
 }
 
 /// A line of master.cf.
@@ -86,7 +87,18 @@ impl Settings {
                 add_own(&mut services, line, is_written).ok_or_else(|| unreadable(option, line))?;
             }
         }
-        Ok(Settings { main, written, services })
+        Ok(Settings { main, written, services, stressed: None })
+    }
+
+    /// The same, with what smtpd(8) obeys when there is more to do than it can.
+    #[must_use]
+    pub fn with_stressed(self, stressed: Settings) -> Settings {
+        Settings { stressed: Some(Box::new(stressed)), ..self }
+    }
+
+    /// What smtpd(8) obeys then, if that is known.
+    pub fn stressed(&self) -> Option<&Settings> {
+        self.stressed.as_deref()
     }
 
     /// What main.cf or the default says; empty for a setting that this version does not have.

@@ -7,6 +7,8 @@ pub const KINDS: &[&Kind] = &[
     &ROUTERS_MISSING,
     &ROUTER_BEFORE,
     &ANSWER_UNCHECKED,
+    &DOMAIN_MOVED,
+    &OTHER_HOST,
     &TLS_NOT_REQUIRED,
     &CHAIN,
     &DANE_INSTEAD,
@@ -22,6 +24,7 @@ pub const KINDS: &[&Kind] = &[
     &ACL_MISSING,
     &ACL_LATE,
     &ACL_ANSWER,
+    &PROXY,
     &SOCKET_PATH,
     &SOCKET_ACCESS,
     &NO_STARTTLS,
@@ -33,8 +36,11 @@ pub(super) static ROUTERS_MISSING: Kind = Kind {
     id: "exim-routers-missing",
     severity: Severity::Bypass,
     about: "No router asks the daemon, or the one that does is only about some domains or mail, or no router behind it \
-            has a transport that the answer chooses. Mail that leaves goes by the site's own routers, and outbound \
-            connectors are not in force.",
+            has a transport that the answer chooses, or the last that has lets go on what it does not deliver. Mail that leaves \
+            goes by the site's own routers, and outbound connectors are not in force. So it is with a connector's domain that \
+            `local_domains` names and a router sends away. Of that list only names are looked at, and no tables. Not looked at: \
+            what makes another address of one, or adds one (routers with `redirect`, the section \"begin rewrite\", \
+            `system_filter`), since the other address is asked about.",
 };
 
 pub(super) static ROUTER_BEFORE: Kind = Kind {
@@ -43,7 +49,7 @@ pub(super) static ROUTER_BEFORE: Kind = Kind {
     about: "A router that hands mail to an SMTP transport stands before the one that asks the daemon, or between that and \
             those that obey the answer, and is not about local domains only; or `redirect_router` leads addresses past the \
             question. What it takes is not asked about. Its conditions are not looked at, but for `domains` and \
-            `verify_only`.",
+            `verify_only`, and neither are transports with `protocol = lmtp`, wherever their hosts are.",
 };
 
 pub(super) static ANSWER_UNCHECKED: Kind = Kind {
@@ -52,6 +58,21 @@ pub(super) static ANSWER_UNCHECKED: Kind = Kind {
     about: "Behind the router that asks, none defers the mail unless the answer ends in `end=ok`. To Exim an answer that \
             was cut short is an answer (a daemon that dies closes the connection), and half of one may lead to the site's \
             own routers.",
+};
+
+pub(super) static DOMAIN_MOVED: Kind = Kind {
+    id: "exim-domain-moved",
+    severity: Severity::Bypass,
+    about: "A router with the driver `dnslookup` obeys the answer, and no router before the question defers addresses whose \
+            parent has a connector. When the DNS says that a partner's domain is an alias of an alias, Exim goes on with that \
+            alias, which may have no connector: whoever forges the DNS chooses it.",
+};
+
+pub(super) static OTHER_HOST: Kind = Kind {
+    id: "exim-other-host",
+    severity: Severity::Bypass,
+    about: "`fallback_hosts`, or `hosts` with `hosts_override`, is set in a transport for connectors, or `fallback_hosts` in a \
+            router that obeys the answer. Mail goes to these hosts, and not to the partner's or to those of `route`.",
 };
 
 pub(super) static TLS_NOT_REQUIRED: Kind = Kind {
@@ -110,8 +131,8 @@ pub(super) static DANE_RECORDS: Kind = Kind {
 pub(super) static MINIMUM_VERSION: Kind = Kind {
     id: "exim-minimum-version",
     severity: Severity::Bypass,
-    about: "`tls_require_ciphers` of a transport does not take the `min=` of the answer: a connector's `protocols` is not \
-            obeyed.",
+    about: "`tls_require_ciphers` of a transport does not take the `min=` of the answer, or `dane_require_tls_ciphers` does not, \
+            which counts where there are TLSA records: a connector's `protocols` is not obeyed.",
 };
 
 pub(super) static MULTI_DOMAIN: Kind = Kind {
@@ -164,6 +185,14 @@ pub(super) static ACL_ANSWER: Kind = Kind {
             when the daemon does not answer; or, before anybody is accepted, no `defer` or `deny` that is for all looks for \
             `end=ok`, or none refuses what is not `action=pass`, in the words of contrib; or the ACL that asks is called \
             where its refusal does not count, as in a `warn`.",
+};
+
+pub(super) static PROXY: Kind = Kind {
+    id: "exim-proxy",
+    severity: Severity::Bypass,
+    about: "`hosts_proxy` has more than single addresses. Who is in it says by the PROXY protocol at what address a client is, \
+            and connectors are judged by that: at one of `[inbound_exempt]` nobody is judged. A proxy has its own address \
+            there, and nobody else.",
 };
 
 pub(super) static SOCKET_PATH: Kind = Kind {

@@ -1,6 +1,6 @@
 //! The way of mail that leaves: who is asked first, and what comes of the answer.
 
-use super::kinds::{ANSWER_UNCHECKED, ROUTER_BEFORE, ROUTERS_MISSING};
+use super::kinds::{ANSWER_UNCHECKED, DOMAIN_MOVED, OTHER_HOST, ROUTER_BEFORE, ROUTERS_MISSING};
 use super::{Patient, finding};
 use crate::model::Outbound;
 use crate::model::domain::normalise;
@@ -14,6 +14,9 @@ const WORD: &str = "${extract{tls}{$address_data}}";
 
 /// What is so when the answer is that there is no connector.
 const WITHOUT_CONNECTOR: &str = "${if eq{${extract{tls}{$address_data}}}{default}}";
+
+/// What is so when there is one.
+const WITH_CONNECTOR: &str = "${if !eq{${extract{tls}{$address_data}}}{default}}";
 
 /// How a condition sees that an answer is whole.
 const IS_WHOLE: &str = "eq{${extract{end}{$address_data}}}{ok}";
@@ -36,6 +39,10 @@ pub(super) fn routers(patient: &Patient<'_>) -> Vec<Finding> {
         before.iter().filter_map(|router| stands_before(patient, router)).collect();
     findings.extend(leads_past(patient, before, behind));
     findings.extend(is_for_some(patient, asking));
+    findings.extend(is_taken_for_ours(patient, asking));
+    findings.extend(goes_on(patient, asking, behind));
+    findings.extend(moves(patient, before, asking, behind));
+    findings.extend(behind.iter().filter_map(|router| falls_back(patient, router)));
     match behind.iter().rposition(is_chosen_by_answer) {
         Some(last) => {
             let others = behind.iter().take(last).filter(|router| !is_chosen_by_answer(router));
@@ -97,6 +104,119 @@ fn is_for_some(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
         !is_open || excluded.map(str::trim).any(|item| may_be(patient, item, connector))
     };
     patient.leaving(&ROUTERS_MISSING, leaves_out, message, place("domains"), mend())
+}
+
+/// What makes a router one for some mail only (route.c:check_router_conditions).
+const LIMITS: [&str; 6] =
+    ["senders", "local_parts", "require_files", "local_part_prefix", "local_part_suffix", "check_local_user"];
+
+/// A router that lets nothing go on that the daemon has a connector for.
+fn is_last(asking: &Driver, router: &Driver) -> bool {
+    let is_on = |name: &str| router.option(name) == "true";
+    let passes =
+        ["self", "host_find_failed", "host_all_ignored"].iter().any(|name| router.option(name) == "pass");
+    let is_for_some = LIMITS.iter().any(|name| !["", "false"].contains(&router.option(name)));
+    is_chosen_by_answer(router)
+        && router.option("more") == "false"
+        && !is_on("unseen")
+        && !is_on("pass_on_timeout")
+        && !is_on("verify_only")
+        && !passes
+        && !is_for_some
+        && ["", WITH_CONNECTOR].contains(&router.option("condition"))
+        && ["", asking.option("domains")].contains(&router.option("domains"))
+}
+
+/// Mail of a connector that the routers which obey the answer decline, such as that for a domain which the DNS does not
+/// know, and that another router takes.
+fn goes_on(patient: &Patient<'_>, asking: &Driver, behind: &[Driver]) -> Option<Finding> {
+    if behind.iter().any(|router| is_last(asking, router)) {
+        return None;
+    }
+    let (last, after) =
+        behind.split_at_checked(behind.iter().rposition(is_chosen_by_answer)?)?.1.split_first()?;
+    let others = || {
+        after
+            .iter()
+            .filter(|router| router.option("condition") != WITHOUT_CONNECTOR && sends(patient, router))
+    };
+    let takes =
+        |connector: &Outbound| others().any(|router| may_take(patient, router.option("domains"), connector));
+    let message = "what this and those before it do not deliver goes on to the site's own routers: the last of ours has \
+                   `no_more`, no `unseen` or `pass_on_timeout`, and is for every answer but tls=default";
+    let place = format!("router {}: more = {}", last.name, last.option("more"));
+    let mend = patient.restore_part("routers", &last.name, "routers");
+    patient.leaving(&ROUTERS_MISSING, takes, message, place, mend)
+}
+
+/// Where dnslookup is told of a chain of aliases it begins anew with another domain of it (dnslookup.c, `rewritten`), and
+/// that is asked about as if somebody had written it.
+fn moves(patient: &Patient<'_>, before: &[Driver], asking: &Driver, behind: &[Driver]) -> Option<Finding> {
+    const MOVED: [&str; 3] = [
+        "def:parent_domain",
+        "eq{${extract{end}{$address_data}}}{ok}",
+        "!eq{${extract{tls}{$address_data}}}{default}",
+    ];
+    let stops = |router: &&Driver| {
+        let condition = router.option("condition");
+        defers(router)
+            && MOVED.iter().all(|part| condition.contains(part))
+            && condition.starts_with("${if and{{")
+            && router.option("domains").is_empty()
+            && LIMITS.iter().all(|name| ["", "false"].contains(&router.option(name)))
+    };
+    if before.iter().any(|router| stops(&router)) {
+        return None;
+    }
+    let looks_up = |router: &&Driver| is_chosen_by_answer(router) && router.option("driver") == "dnslookup";
+    let router = behind.iter().find(looks_up)?;
+    let message = "when the DNS says that a partner's domain is an alias of an alias, this begins anew with another domain: \
+                   no router before the question defers an address whose parent has a connector";
+    let place = format!("router {}: driver = dnslookup", router.name);
+    let mend = patient.restore_part("routers", &asking.name, "routers");
+    patient.leaving(&DOMAIN_MOVED, |_| true, message, place, mend)
+}
+
+/// Other hosts, where those of the partner do not take the mail.
+fn falls_back(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
+    const OPTION: &str = "fallback_hosts";
+    if router.option(OPTION).is_empty() || !is_chosen_by_answer(router) {
+        return None;
+    }
+    let message = "mail that a connector stops goes to these hosts, which are not the partner's";
+    let place = format!("router {}: {OPTION} = {}", router.name, router.option(OPTION));
+    let mend = patient.restore_part("routers", &router.name, "routers");
+    patient.leaving(&OTHER_HOST, |_| true, message, place, mend)
+}
+
+/// A connector's domain that is among the local ones, which the daemon is not asked about, where a router sends it away.
+fn is_taken_for_ours(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
+    const LOCAL: &str = "local_domains";
+    let excludes = items(asking.option("domains"))
+        .iter()
+        .any(|item| item.strip_prefix('!').is_some_and(|item| item.trim() == "+local_domains"));
+    let list = patient.settings.written.domain_list(LOCAL).filter(|_| excludes)?;
+    let names = items(list);
+    // Only names: who is in a table, or below a name, is not known to be anybody's.
+    let named = |connector: &Outbound| {
+        names.iter().find(|name| normalise(name).is_ok() && may_be(patient, name, connector))
+    };
+    let takes = |router: &&Driver, name: &str| {
+        let domains = items(router.option("domains"));
+        let may_be = |item: &String| {
+            ["*", "+local_domains", name].contains(&item.as_str()) || item.contains(['$', ';', '*', '^'])
+        };
+        sends(patient, router)
+            && !is_chosen_by_answer(router)
+            && (domains.is_empty() || domains.iter().any(may_be))
+    };
+    let is_sent = |connector: &Outbound| {
+        named(connector)
+            .is_some_and(|name| patient.settings.routers.iter().any(|router| takes(&router, name)))
+    };
+    let message = "the daemon is not asked about these domains, and a router may send their mail away; what is ours is \
+                   written into own_domains of [mta]";
+    patient.leaving(&ROUTERS_MISSING, is_sent, message, format!("domainlist {LOCAL} = {list}"), Vec::new())
 }
 
 /// Names of the transports that the answer chooses among, with `word` for the answer's word.
@@ -192,16 +312,18 @@ fn is_waiting_unless_whole(condition: &str) -> bool {
     inside == IS_WHOLE || among.is_some_and(|all| all.contains(&format!("{{{IS_WHOLE}}}")) && is_plain(all))
 }
 
+/// Whether a router keeps what comes to it.
+fn defers(router: &Driver) -> bool {
+    router.option("driver") == "redirect"
+        && router.option("allow_defer") == "true"
+        && router.option("data").starts_with(":defer:")
+}
+
 /// Whether what comes after the question stops what is no whole answer.
 fn unchecked(patient: &Patient<'_>, asking: &Driver, behind: &[Driver]) -> Option<Finding> {
     let is_about_all = |router: &&Driver| ["", asking.option("domains")].contains(&router.option("domains"));
-    let waits = |router: &&Driver| {
-        router.option("driver") == "redirect"
-            && router.option("allow_defer") == "true"
-            && router.option("data").starts_with(":defer:")
-    };
-    let first: Vec<&Driver> =
-        behind.iter().take_while(|router| router.option("driver") == "redirect").filter(waits).collect();
+    let redirects = behind.iter().take_while(|router| router.option("driver") == "redirect");
+    let first: Vec<&Driver> = redirects.filter(|router| defers(router)).collect();
     let is_whole =
         |router: &&&Driver| is_waiting_unless_whole(router.option("condition")) && is_about_all(router);
     if first.iter().any(|router| is_whole(&router)) {

@@ -1,12 +1,32 @@
 //! Main options that mail which comes in depends on, and what is logged.
 
+use std::net::IpAddr;
+
 use super::Patient;
 use super::finding;
-use super::kinds::{CLIENT_CERTIFICATE, LOG, NO_STARTTLS};
+use super::kinds::{CLIENT_CERTIFICATE, LOG, NO_STARTTLS, PROXY};
+use crate::mta::exim::lists::{items, takes_the_rest};
 use crate::mta::finding::Finding;
 
 pub(super) fn server(patient: &Patient<'_>) -> Vec<Finding> {
-    [starttls(patient), client_certificate(patient), log(patient)].into_iter().flatten().collect()
+    [starttls(patient), client_certificate(patient), proxy(patient), log(patient)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Whoever is in this list is anybody, at any address (smtp_in.c, "Proxy Protocol").
+fn proxy(patient: &Patient<'_>) -> Option<Finding> {
+    const OPTION: &str = "hosts_proxy";
+    let value = patient.settings.main(OPTION);
+    let items = items(value);
+    let is_one = |item: &String| item.is_empty() || item.starts_with('!') || item.parse::<IpAddr>().is_ok();
+    if items.iter().all(is_one) && !takes_the_rest(&items) {
+        return None;
+    }
+    let message = "these hosts may say that they are at any address, and no connector stops them: only the addresses of \
+                   proxies belong here";
+    patient.coming(&PROXY, |_| true, message, format!("{OPTION} = {value}"), Vec::new())
 }
 
 fn starttls(patient: &Patient<'_>) -> Option<Finding> {

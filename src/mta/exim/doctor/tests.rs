@@ -34,8 +34,10 @@ allow_defer
 data = :defer: no answer
 
 mx router:
+condition = ${if !eq{${extract{tls}{$address_data}}}{default}}
 driver = manualroute
 domains = ! +local_domains
+no_more
 transport = our_${extract{tls}{$address_data}}
 
 dnslookup router:
@@ -239,4 +241,126 @@ fn the_answer_is_obeyed_by_routers() {
     let first = |router: &str| of(&format!("\nsite router:\n{router}\n\nask router:"), "\nask router:");
     assert_eq!(first("driver = redirect\nredirect_router = dnslookup"), ["exim-router-before"]);
     assert_eq!(first("driver = redirect\nredirect_router = ask"), [""; 0]);
+}
+
+#[test]
+fn what_our_routers_decline_goes_no_further() {
+    let of = |this: &str, that: &str| found(this, that).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    let missing = ["exim-routers-missing"];
+    let with = "condition = ${if !eq{${extract{tls}{$address_data}}}{default}}\ndriver = manualroute";
+    let last = "no_more\ntransport = our_${extract{tls}{$address_data}}";
+    assert_eq!(of(&last.replace("no_more", "more"), last), missing);
+    for also in [
+        "unseen",
+        "pass_on_timeout",
+        "self = pass",
+        "host_find_failed = pass",
+        "senders = *@ours.example",
+        "check_local_user",
+    ] {
+        assert_eq!(of(&format!("{also}\n{last}"), last), missing, "{also}");
+    }
+    assert_eq!(
+        of("condition = ${if eq{${extract{tls}{$address_data}}}{may}}\ndriver = manualroute", with),
+        missing
+    );
+    assert_eq!(of("driver = manualroute", with), [""; 0]);
+    // Nobody is behind it who would take the mail.
+    let site = "dnslookup router:\ndriver = dnslookup";
+    for other in [
+        "dnslookup router:\ndriver = redirect",
+        "dnslookup router:\ncondition = ${if eq{${extract{tls}{$address_data}}}{default}}\ndriver = dnslookup",
+    ] {
+        let found =
+            of(&format!("{}\n\n{other}", last.replace("no_more", "more")), &format!("{last}\n\n{site}"));
+        assert_eq!(found, [""; 0], "{other}");
+    }
+}
+
+#[test]
+fn a_domain_that_the_dns_moves_is_kept() {
+    let of = |this: &str, that: &str| found(this, that).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    let ours = "driver = manualroute\ndomains = ! +local_domains\nno_more";
+    let looks_up = ours.replace("manualroute", "dnslookup");
+    assert_eq!(of(&looks_up, ours), ["exim-domain-moved"]);
+    let condition = "${if and{{def:parent_domain}{eq{${extract{end}{$address_data}}}{ok}}\
+                     {!eq{${extract{tls}{$address_data}}}{default}}}}";
+    let keeps = |limit: &str, driver: &str| {
+        let router = format!(
+            "moved router:\ncondition = {condition}\ndriver = {driver}\n{limit}allow_defer\ndata = :defer: moved\n\n"
+        );
+        let routers =
+            ROUTERS.replace(ours, &looks_up).replace("\nask router:", &format!("\n{router}ask router:"));
+        of(&routers, ROUTERS)
+    };
+    assert_eq!(keeps("", "redirect"), [""; 0]);
+    assert_eq!(keeps("domains = a.example\n", "redirect"), ["exim-domain-moved"]);
+    assert_eq!(keeps("", "accept"), ["exim-router-before", "exim-domain-moved"]);
+}
+
+#[test]
+fn mail_goes_to_the_hosts_of_the_partner() {
+    let option = |this: &str| {
+        let transport = "driver = smtp\nconnection_max_messages = 1";
+        found(&format!("{transport}\n{this}"), transport)
+    };
+    let other = |place: &str| vec![("exim-other-host".to_owned(), place.to_owned())];
+    assert_eq!(option("hosts = x"), []);
+    assert_eq!(option("hosts_override"), []);
+    assert_eq!(option("hosts = x\nhosts_override"), other("transport our_encrypt: hosts = x"));
+    assert_eq!(option("fallback_hosts = x"), other("transport our_encrypt: fallback_hosts = x"));
+    let last = "no_more\ntransport = our_";
+    assert_eq!(found(&format!("fallback_hosts = x\n{last}"), last), other("router mx: fallback_hosts = x"));
+}
+
+#[test]
+fn a_domain_among_our_own_stays_here() {
+    let list = |names: &str| format!("domainlist local_domains = {names}\nhostlist relay_from_hosts");
+    let of = |names: &str| found(&list(names), "hostlist relay_from_hosts");
+    // Nobody sends those away.
+    assert_eq!(of("@ : a.example"), []);
+    let with = |names: &str, domains: &str| {
+        let router =
+            format!("\nhub router:\ndriver = manualroute\ndomains = {domains}\ntransport = remote_smtp\n");
+        let config = CONFIG.replace("hostlist relay_from_hosts", &list(names));
+        let said = Said {
+            version: VERSION,
+            main: MAIN,
+            routers: &format!("{ROUTERS}{router}"),
+            transports: TRANSPORTS,
+            config: &config,
+        };
+        let settings = Settings::parse(&said).unwrap();
+        let host = Host {
+            sockets: vec![Socket { path: PathBuf::from("/run/connectord/exim.sock"), access: Access::Open }],
+            ..Host::default()
+        };
+        let agreements = agreements(connectors(&["encrypt of a.example"]), Vec::new());
+        let patient =
+            Patient { settings: &settings, agreements: &agreements, host: &host, config_file: None };
+        examine(&patient).iter().map(|finding| finding.place.clone()).collect::<Vec<_>>()
+    };
+    for domains in ["+local_domains", "a.example", "lsearch;/etc/hubs", ""] {
+        assert_eq!(with("@ : a.example", domains), ["domainlist local_domains = @ : a.example"], "{domains}");
+    }
+    assert_eq!(with("@ : a.example", "b.example"), [""; 0]);
+    assert_eq!(with("@ : ours.example : lsearch;/etc/x", "+local_domains"), [""; 0]);
+}
+
+#[test]
+fn proxies_are_single_addresses() {
+    for (hosts, count) in [
+        ("", 0),
+        ("192.0.2.1 : !192.0.2.2", 1),
+        ("<; 192.0.2.1 ; 2001:db8::1", 0),
+        ("*", 1),
+        ("192.0.2.0/24", 1),
+        ("+proxies", 1),
+    ] {
+        let found = found(&format!("hosts_proxy = {hosts}\nexim_user"), "exim_user");
+        assert_eq!(found.len(), count, "{hosts}: {found:?}");
+        assert!(
+            found.iter().all(|(id, place)| id == "exim-proxy" && *place == format!("hosts_proxy = {hosts}"))
+        );
+    }
 }

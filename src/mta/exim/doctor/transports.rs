@@ -3,7 +3,7 @@
 use super::certificates::is_asked;
 use super::kinds::{
     ANCHORS, CERTIFICATE_QUESTION, CHAIN, CONNECTION_REUSE, DANE_INSTEAD, DANE_RECORDS, HOST_NAME,
-    MINIMUM_VERSION, MULTI_DOMAIN, RETRY, TLS_NOT_REQUIRED, TRANSPORT_MISSING,
+    MINIMUM_VERSION, MULTI_DOMAIN, OTHER_HOST, RETRY, TLS_NOT_REQUIRED, TRANSPORT_MISSING,
 };
 use super::{Patient, routers};
 use crate::model::Outbound;
@@ -30,7 +30,7 @@ fn all(_: &Outbound) -> bool {
     true
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 15] = [
     Rule {
         kind: &TLS_NOT_REQUIRED,
         option: "hosts_require_tls",
@@ -118,6 +118,39 @@ const RULES: [Rule; 12] = [
         about: |connector| connector.requirement.min_version().is_some(),
         shared: None,
         message: "this does not take the minimum version that the connector names",
+    },
+    // tls-gnu.c:tls_client_start
+    Rule {
+        kind: &MINIMUM_VERSION,
+        option: "dane_require_tls_ciphers",
+        words: &[Encrypt, Host, Cert, Pin, Dane],
+        is_right: |transport, _| {
+            let value = transport.option("dane_require_tls_ciphers");
+            value.is_empty() || value.contains("${extract{min}{$address_data}}")
+        },
+        about: |connector| connector.requirement.min_version().is_some(),
+        shared: None,
+        message: "with TLSA records this counts, and does not take the minimum version that the connector names",
+    },
+    Rule {
+        kind: &OTHER_HOST,
+        option: "hosts",
+        words: STRICT,
+        is_right: |transport, _| {
+            transport.option("hosts").is_empty() || transport.option("hosts_override") != "true"
+        },
+        about: all,
+        shared: None,
+        message: "with hosts_override all mail goes to these hosts, which are not the partner's",
+    },
+    Rule {
+        kind: &OTHER_HOST,
+        option: "fallback_hosts",
+        words: STRICT,
+        is_right: |transport, _| transport.option("fallback_hosts").is_empty(),
+        about: all,
+        shared: None,
+        message: "mail that a connector stops goes to these hosts, which are not the partner's",
     },
     Rule {
         kind: &MULTI_DOMAIN,

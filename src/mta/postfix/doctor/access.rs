@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::Patient;
 use super::asked::{Asked, LISTS, Verdict, asked_in};
-use super::inbound::open;
+use super::inbound::doors;
 use crate::model::{Inbound, Mode, Pattern, domain};
 use crate::mta::postfix::postmap::can_be_listed;
 use crate::mta::postfix::restrictions::{Outcome, Restriction, Subject, access_table};
@@ -67,7 +67,7 @@ impl<'p> AccessTables<'p> {
     pub(super) fn read(patient: &Patient<'p>) -> AccessTables<'p> {
         let mut read = BTreeMap::new();
         let deadline = Instant::now() + PATIENCE;
-        for (service, list) in open(patient).flat_map(|service| LISTS.map(|list| (service, list))) {
+        for (service, list) in doors(patient).flat_map(|service| LISTS.map(|list| (service, list))) {
             let Asked::First(_, before) = asked_in(patient, service, list) else { continue };
             for (_, table) in before.iter().filter_map(|restriction| access_table(restriction, list)) {
                 read.entry(table).or_insert_with(|| match Instant::now() < deadline {
@@ -132,7 +132,9 @@ impl<'p> AccessTables<'p> {
                 }
                 // What is written in a file is not for everybody who reads a report.
                 Some(Content::Answers(answers))
-                    if answers.iter().any(|answer| verdict(answer.as_str()) != Verdict::Judged) =>
+                    if answers.iter().any(|answer| {
+                        is_filled_in(answer) || verdict(answer.as_str()) != Verdict::Judged
+                    }) =>
                 {
                     passing.unseen.get_or_insert_with(|| format!("{} permits some", shown()));
                 }
@@ -145,6 +147,11 @@ impl<'p> AccessTables<'p> {
         }
         passing
     }
+}
+
+/// Whether what is answered is not written: a part of what the expression fits stands in its place.
+fn is_filled_in(answer: &str) -> bool {
+    answer.contains('$') && Outcome::of(answer) == Outcome::Restrictions
 }
 
 fn content(patient: &Patient<'_>, table: &str) -> Content {

@@ -1,6 +1,7 @@
 //! Where an smtpd(8) asks the daemon, and what lets clients pass before it does.
 
 use super::access::AccessTables;
+use super::inbound::is_at_another_port;
 use super::kinds::{
     POLICY_SERVICE_ACTION, POLICY_SERVICE_LATE, POLICY_SERVICE_MISSING, POLICY_SERVICE_UNSEEN, SOCKET_PATH,
 };
@@ -114,6 +115,9 @@ fn asked_at_all<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding>
     let is_refused = at_rcpt.any(|ours| is_reached(&ours) && !ours.lets_pass());
     let mut findings = Vec::new();
     for name in LISTS {
+        if patient.turns_strangers_away(service, name) {
+            continue;
+        }
         let is_early = BEFORE.contains(&name);
         let (kind, message) = match asked_in(patient, service, name) {
             Asked::First(ours, _) if ours.lets_pass() => {
@@ -222,6 +226,35 @@ impl<'p> Patient<'p> {
         let entries: Vec<String> =
             std::iter::once(ours).chain(others.map(|restriction| restriction.text())).collect();
         self.rewrite(place, name, &entries)
+    }
+
+    /// Whether an smtpd(8) at another port than 25 lets nobody by here, or in a list that is judged before, but who logs in
+    /// or is one of ours: whom tables name by address, by certificate or by login is.
+    fn turns_strangers_away(&self, service: &Service, name: &str) -> bool {
+        const KNOWN: [&str; 7] = [
+            "permit_mynetworks",
+            "permit_sasl_authenticated",
+            "permit_tls_clientcerts",
+            "permit_tls_all_clientcerts",
+            "check_client_access",
+            "check_ccert_access",
+            "check_sasl_access",
+        ];
+        let refuses_strangers = |name: &str| {
+            let all = in_full(self, service, name);
+            let mut behind = all.iter().skip_while(|one| {
+                let lower = one.name.to_ascii_lowercase();
+                KNOWN.contains(&lower.as_str())
+                    || one.only_warns
+                    || lower.starts_with("reject_") && access_table(one, name).is_none()
+            });
+            behind.next().is_some_and(|one| is(one.name, "reject") || is(one.name, "defer"))
+        };
+        is_at_another_port(self.settings, service)
+            && match name {
+                DATA => refuses_strangers(DATA),
+                _ => BEFORE.into_iter().chain([RECIPIENT]).any(refuses_strangers),
+            }
     }
 
     /// What the answer of a table in this list does for clients that the daemon would judge.

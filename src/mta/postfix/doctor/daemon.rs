@@ -139,7 +139,7 @@ fn sockets<'p>(patient: &Patient<'p>, ways: &Ways) -> BTreeSet<(PathBuf, Dialect
             }
         }
     }
-    for service in inbound::open(patient) {
+    for service in inbound::doors(patient) {
         for name in asked::LISTS {
             for restriction in asked::in_full(patient, service, name) {
                 if let Some(ours) = PolicyService::of(&restriction) {

@@ -30,7 +30,33 @@ const NAME_OF_CONNECTOR: &str = "content-filter";
 /// filter on this one, or one that a program is run for, is nobody's here.
 pub(super) fn filters(patient: &Patient<'_>, ways: &mut Ways) -> Vec<Finding> {
     let taking_in = TAKES_IN.iter().flat_map(|program| patient.settings.running(program));
-    taking_in.filter_map(|service| filter(patient, ways, service)).collect()
+    let behind: Vec<Finding> = taking_in.filter_map(|service| filter(patient, ways, service)).collect();
+    behind
+        .into_iter()
+        .chain(patient.settings.running("smtpd").filter_map(|service| before(patient, service)))
+        .collect()
+}
+
+/// A filter that mail goes through before it is in the queue: smtpd(8) gives it all of it in plaintext
+/// (smtpd_proxy.c:smtpd_proxy_connect).
+fn before<'p>(patient: &Patient<'p>, smtpd: &'p Service) -> Option<Finding> {
+    const NAME: &str = "smtpd_proxy_filter";
+    let value = patient.settings.of(smtpd, NAME);
+    let filter = value.strip_prefix("inet:").unwrap_or(value);
+    if value.is_empty() || value.starts_with("unix:") || filter.starts_with(':') || patient.is_here(filter) {
+        return None;
+    }
+    let plain = Requirement::of_main_cf(Level::May);
+    let unprotected = patient
+        .outbound_connectors()
+        .filter(|connector| !plain.is_as_strong_elsewhere(&connector.requirement));
+    let message = format!(
+        "all mail goes to {} first, and always in plaintext: such a filter belongs on this host",
+        printable(filter, WORDS)
+    );
+    let set = Set { place: patient.place(smtpd, NAME), name: NAME, value };
+    let names = unprotected.map(|connector| connector.name.as_str());
+    finding(&CONTENT_FILTER, names, &message, set, Vec::new())
 }
 
 fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) -> Option<Finding> {
@@ -38,10 +64,11 @@ fn filter<'p>(patient: &Patient<'p>, ways: &mut Ways, taking_in: &'p Service) ->
     let value = patient.settings.of(taking_in, NAME);
     let (service, next) = value.split_once(':').unwrap_or((value, ""));
     let program = &patient.settings.service(&format!("{service}/unix"))?.program;
-    // Without a next hop it is the recipient's domain (qmgr_message.c:qmgr_message_resolve), and its connector is asked.
+    // Without a next hop it is the recipient's domain (qmgr_message.c:qmgr_message_resolve), and its connector is asked, if
+    // this service asks.
     let next = if next.is_empty() { patient.settings.main("default_filter_nexthop") } else { next };
     let elsewhere: Vec<&str> = hops(next).filter(|hop| !patient.is_here(hop)).collect();
-    if program != "smtp" || elsewhere.is_empty() {
+    if program != "smtp" || elsewhere.is_empty() && hops(next).next().is_some() {
         return None;
     }
     let all = patient.agreements.outbound.iter().enumerate();

@@ -7,15 +7,15 @@ use super::asked::{asked, says_what_then};
 use super::kinds::{CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION};
 use super::{Patient, Rule, Set, finding, is};
 use crate::model::Inbound;
-use crate::mta::finding::{Finding, Kind};
+use crate::mta::finding::{Finding, Kind, Severity};
 use crate::mta::postfix::restrictions::refuses;
-use crate::mta::postfix::settings::{Service, tables};
+use crate::mta::postfix::settings::{Service, Settings, tables};
 
 pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
     let access = AccessTables::read(patient);
     let mut findings = Vec::new();
     let mut settled = Vec::new();
-    for service in open(patient) {
+    for service in doors(patient) {
         let wrong = asked(patient, &access, service);
         // What mends one of those says nothing of what is done then.
         if wrong.is_empty() && says_what_then(patient, service) {
@@ -24,18 +24,44 @@ pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
         findings.extend(wrong);
     }
     for rule in &RULES {
+        // Who logs in needs no STARTTLS where all is TLS, and no certificate.
+        let services: Vec<&Service> = match rule.kind.severity {
+            Severity::Bypass => doors(patient).collect(),
+            Severity::Outage | Severity::Evidence | Severity::Advice => open(patient).collect(),
+        };
         let is_about = |service: &&Service| {
             rule.kind != &POLICY_SERVICE_ACTION || !settled.contains(&service.name.as_str())
         };
-        for service in open(patient).filter(is_about) {
+        for service in services.into_iter().filter(is_about) {
             findings.extend(patient.at_door(rule, service));
         }
     }
     findings
 }
 
-/// The smtpd(8) that strangers reach: at port 25, or behind postscreen(8). At other ports are clients of our own, who
-/// log in, and content filters.
+/// Every smtpd(8) that strangers reach: at port 25, or behind postscreen(8), and at other ports unless it is for this host
+/// alone. Of those, the ones that turn strangers away at RCPT let them in for `RCPT TO:<postmaster>`.
+pub(super) fn doors<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Service> + use<'p> {
+    let settings = patient.settings;
+    let others = settings.running("smtpd").filter(|service| is_at_another_port(settings, service));
+    open(patient).chain(others)
+}
+
+/// Whether strangers reach an smtpd(8) at another port than 25.
+pub(super) fn is_at_another_port(settings: &Settings, service: &Service) -> bool {
+    let (address, kind) = service.name.rsplit_once('/').unwrap_or_default();
+    let (host, port) = address.rsplit_once(':').unwrap_or(("", address));
+    let is_local = |host: &str| {
+        let plain = host.trim_matches(['[', ']']);
+        let is_loopback = plain.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+        is(host, "localhost") || is(host, "loopback-only") || is_loopback
+    };
+    let hosts = if host.is_empty() { tables(settings.of(service, "inet_interfaces")) } else { vec![host] };
+    let is_for_us = !hosts.is_empty() && hosts.into_iter().all(is_local);
+    kind == "inet" && !["smtp", "25"].contains(&port) && !is_for_us
+}
+
+/// The smtpd(8) that everybody sends to: at port 25, or behind postscreen(8).
 pub(super) fn open<'p>(patient: &Patient<'p>) -> impl Iterator<Item = &'p Service> + use<'p> {
     let settings = patient.settings;
     settings.running("smtpd").filter(|service| {

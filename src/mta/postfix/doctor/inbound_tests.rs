@@ -41,6 +41,15 @@ fn the_daemon_is_asked_before_anybody_permits() {
             Some("postfix-policy-service-action"),
         ),
         (
+            "check_policy_service { unix:connectord/policy.sock timeout=9s default_action=DUNNO }".to_owned(),
+            Some("postfix-policy-service-action"),
+        ),
+        // A number alone permits.
+        (
+            "check_policy_service { unix:connectord/policy.sock, {default_action = 451} }".to_owned(),
+            Some("postfix-policy-service-action"),
+        ),
+        (
             "check_policy_service { unix:connectord/policy.sock, { default_action = 451 later } }".to_owned(),
             None,
         ),
@@ -141,17 +150,46 @@ fn networks_that_are_not_exempt_are_judged() {
 }
 
 #[test]
-fn only_the_smtpd_that_strangers_reach_is_looked_at() {
-    let own = |service: &str| format!("{service}/inet/smtpd_recipient_restrictions = permit\n");
-    for (service, count) in [("smtp", 1), ("submission", 0), ("127.0.0.1:10025", 0)] {
-        assert_eq!(found_of("relayhost =", &own(service), &partners()).len(), count, "{service}");
+fn only_an_smtpd_that_lets_strangers_in_is_looked_at() {
+    let own = |service: &str, lists: &[(&str, &str)]| -> String {
+        lists
+            .iter()
+            .map(|(name, list)| format!("{service}/inet/smtpd_{name}_restrictions = {list}\n"))
+            .collect()
+    };
+    let of = |main: &str, own: &str| found_of(main, own, &partners()).len();
+    for (service, count) in [("smtp", 1), ("submission", 1), ("127.0.0.1:10025", 0)] {
+        assert_eq!(of("relayhost =", &own(service, &[("recipient", "permit")])), count, "{service}");
     }
+    // Who logs in is no stranger. For one mailbox the lists at RCPT are skipped.
+    for (list, count) in [
+        ("permit_sasl_authenticated, reject", 0),
+        ("permit_mynetworks reject_unknown_client_hostname Permit_Tls_Clientcerts, Reject", 0),
+        ("check_client_access hash:/etc/postfix/known, reject", 0),
+        ("check_recipient_access hash:/etc/postfix/users, reject", 1),
+        ("warn_if_reject reject", 1),
+        ("permit_auth_destination, reject", 1),
+    ] {
+        let lists = [("relay", list), ("recipient", "")];
+        assert_eq!(of("relayhost =", &own("submission", &lists)), count, "{list}");
+        let at_data = [&lists[..], &[("data", "")]].concat();
+        assert_eq!(of("relayhost =", &own("submission", &at_data)), count + 1, "{list}");
+        let at_data = [&lists[..], &[("data", "permit_sasl_authenticated, reject")]].concat();
+        assert_eq!(of("relayhost =", &own("submission", &at_data)), count, "{list}");
+        // At port 25 nobody who knows strangers by their address is enough.
+        assert_eq!(of("relayhost =", &own("smtp", &lists)), 1, "{list}");
+    }
+    let everywhere = own("submission", &[("recipient", "permit")]);
+    assert_eq!(of("inet_interfaces = loopback-only", &everywhere), 0);
+    assert_eq!(of("inet_interfaces = 127.0.0.1, 192.0.2.1", &everywhere), 1);
 }
 
 #[test]
 fn what_partners_need_is_offered_and_asked_for() {
     for (main, id, names) in [
         ("smtpd_policy_service_default_action = DUNNO", "postfix-policy-service-action", "tls shows"),
+        // A number alone permits.
+        ("smtpd_policy_service_default_action = 554", "postfix-policy-service-action", "tls shows"),
         ("smtpd_tls_security_level =", "postfix-no-starttls", "tls shows"),
         ("smtpd_tls_ask_ccert = no", "postfix-client-certificate", "shows"),
     ] {
@@ -159,9 +197,10 @@ fn what_partners_need_is_offered_and_asked_for() {
         let [[found, _, named, _]] = &found[..] else { panic!("{main}: {found:?}") };
         assert_eq!((found.as_str(), named.as_str()), (id, names));
     }
-    for good in
-        ["smtpd_policy_service_default_action = defer_if_permit", "smtpd_policy_service_default_action = 554"]
-    {
+    for good in [
+        "smtpd_policy_service_default_action = defer_if_permit",
+        "smtpd_policy_service_default_action = 554 no",
+    ] {
         assert_eq!(found_of(good, "", &partners()).len(), 0, "{good}");
     }
     // What is said for other policy services.
@@ -334,5 +373,16 @@ fn one_that_permits_is_seen_behind_a_thousand_others() {
         let list = format!("check_sender_access,hash:{{{others}{{b.example=OK}}}}");
         let found = found_before(&list, "smtpd_data_restrictions", &partners());
         assert_eq!(found.as_deref(), Some("late shows"), "{answer}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_filled_in_is_not_known() {
+    let ours = "check_policy_service unix:connectord/policy.sock";
+    for (answer, count) in [("$1", 1), ("o${1}", 1), ("REJECT_$1", 1), ("550_no", 0)] {
+        let list = format!("check_sender_access pcre:{{/x/={answer}}} {ours}");
+        let found = found_of(&format!("smtpd_data_restrictions = {list}"), "", &partners());
+        assert_eq!(found.len(), count, "{answer}: {found:?}");
+        assert!(found.iter().all(|[id, ..]| id == "postfix-policy-service-unseen"), "{found:?}");
     }
 }

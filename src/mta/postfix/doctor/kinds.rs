@@ -19,6 +19,7 @@ pub const KINDS: &[&Kind] = &[
     &LEVEL,
     &DANE_IGNORED,
     &DANE_WAITS,
+    &HOST_NAME,
     &TLSPROXY_MISSING,
     &OWN_DOMAIN,
     &SOCKET_PATH,
@@ -93,7 +94,11 @@ pub(super) static OTHER_WAY: Kind = Kind {
             transport_maps, or a table by sender. The policy is then asked for under the name of the next host and not of \
             the recipient's domain, and this host is neither one of the connector's `route` nor in its domains, so that the \
             connector is not asked. Or the connector's own `route` or `transport` is not taken. Tables are asked what they \
-            say of the connectors' domains; one that cannot be asked is a finding too.",
+            say of the connectors' domains; one that cannot be asked is a finding too. So it is where mydestination or \
+            virtual_mailbox_domains names a connector's domain, and local_transport or virtual_transport gives its mail to smtp(8); \
+            and with best_mx_transport, which takes mail that an MX record sends back to this host. Not looked at: what makes \
+            another address of one, or adds one (virtual_alias_maps, canonical_maps, always_bcc, recipient_bcc_maps, milters, \
+            REDIRECT and BCC), since mail to the other address has its own domain's connector.",
 };
 
 pub(super) static WAY_UNSEEN: Kind = Kind {
@@ -111,8 +116,10 @@ pub(super) static CONTENT_FILTER: Kind = Kind {
     about: "content_filter gives all mail to smtp(8) for a host that is not this one, before it goes to the partner. The policy \
             is asked for under the name of that host, and no connector is about it that demands as much of TLS, and as much that \
             somebody is known there; who that is may be another one. A connector with that name in `domains` mends it; where the \
-            filter cannot do what it says, mail waits. A filter on this host (loopback, myhostname, inet_interfaces) is no finding. Not \
-            looked at: lmtp(8) and pipe(8), wherever their filter is, and what FILTER in tables and header_checks says.",
+            filter cannot do what it says, mail waits. A filter on this host (loopback, myhostname, inet_interfaces) is no finding. \
+            So it is with smtpd_proxy_filter on another host, which gets mail in plaintext whatever was agreed. Not looked at: \
+            lmtp(8) and pipe(8), wherever their filter is; milters, which are asked in plaintext wherever they are; and what \
+            FILTER in tables, in header_checks and in answers of policy services says.",
 };
 
 pub(super) static SERVICE_MISSING: Kind = Kind {
@@ -141,22 +148,33 @@ pub(super) static LEVEL: Kind = Kind {
     id: "postfix-level",
     severity: Severity::Bypass,
     about: "smtp_tls_security_level is weaker than what `[mta] level` says. Connectors were compared with that level when \
-            they were checked, and mail without a connector has the one of Postfix.",
+            they were checked, and mail without a connector has the one of Postfix. Not looked at: what tls_high_cipherlist and \
+            the like make of a grade that a connector has in `ciphers`.",
 };
 
 pub(super) static DANE_IGNORED: Kind = Kind {
     id: "postfix-dane-ignored",
     severity: Severity::Bypass,
     about: "The level `dane` is `may` to Postfix where smtp_dns_support_level is not `dnssec`, for it then asks for no TLSA \
-            records; and for domains whose MX record is not signed it is what smtp_tls_dane_insecure_mx_policy says, which \
-            is `may` by default before Postfix 3.7.13 (and 3.6.17, 3.8.8, 3.9.2). `dnssec` needs a resolver that validates.",
+            records, nor where smtp_host_lookup has no `dns` or ignore_mx_lookup_error is on; and for domains whose MX record is \
+            not signed it is what smtp_tls_dane_insecure_mx_policy says, which \
+            is `may` by default before Postfix 3.7.13 (and 3.6.17, 3.8.8, 3.9.2). `dnssec` needs a resolver that validates. With \
+            TLSA records of digests that tls_dane_digests leaves out it is `encrypt`. Not looked at: smtp_dns_reply_filter, which \
+            can take TLSA records away.",
 };
 
 pub(super) static DANE_WAITS: Kind = Kind {
     id: "postfix-dane-waits",
     severity: Severity::Outage,
-    about: "smtp_dns_support_level is not `dnssec`: no TLSA records are asked for, and all mail at the level `dane-only` \
-            waits. `dnssec` needs a resolver that validates.",
+    about: "smtp_dns_support_level is not `dnssec`, smtp_host_lookup has no `dns`, or ignore_mx_lookup_error is on: no TLSA \
+            records are asked for, and all mail at the level `dane-only` waits. `dnssec` needs a resolver that validates.",
+};
+
+pub(super) static HOST_NAME: Kind = Kind {
+    id: "postfix-host-name",
+    severity: Severity::Bypass,
+    about: "smtp_tls_verify_cert_match is not `hostname`, and is what counts for connectors with `verify` and without `match`: a \
+            trusted certificate for a host of another name will do.",
 };
 
 pub(super) static TLSPROXY_MISSING: Kind = Kind {
@@ -234,7 +252,9 @@ pub(super) static POLICY_SERVICE_MISSING: Kind = Kind {
     severity: Severity::Bypass,
     about: "An smtpd(8) at port 25, or behind postscreen(8), does not ask the daemon in smtpd_recipient_restrictions (or \
             another list that is judged at RCPT), or not in smtpd_data_restrictions. Both are needed: for \
-            `RCPT TO:<postmaster>` without a domain Postfix skips the former.",
+            `RCPT TO:<postmaster>` without a domain Postfix skips the former. So it is at other ports that other hosts reach, such \
+            as submission, where strangers are let in: where the lists at RCPT end in `reject` for all who do not log in and are \
+            not ours, it is so at DATA alone. Not looked at: qmqpd(8), and what comes by sendmail(1).",
 };
 
 pub(super) static POLICY_SERVICE_LATE: Kind = Kind {
@@ -260,7 +280,7 @@ pub(super) static POLICY_SERVICE_ACTION: Kind = Kind {
     id: "postfix-policy-service-action",
     severity: Severity::Bypass,
     about: "smtpd_policy_service_default_action, or `default_action` where the daemon is asked, is what Postfix does while \
-            the daemon does not answer. It must refuse for now; with DUNNO or OK all mail passes then.",
+            the daemon does not answer. It must refuse for now; with DUNNO, OK or a number without a text all mail passes then.",
 };
 
 pub(super) static NO_STARTTLS: Kind = Kind {

@@ -22,6 +22,7 @@ mod proxies;
 mod routing;
 mod rules;
 mod services;
+mod stress;
 mod tables;
 mod ways;
 mod written;
@@ -78,6 +79,7 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
     findings.extend(proxies::proxies(patient));
+    findings.extend(stress::under_stress(patient, &findings));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -289,6 +291,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+#[cfg(test)]
+mod bypass_tests;
 #[cfg(test)]
 mod detour_tests;
 #[cfg(test)]

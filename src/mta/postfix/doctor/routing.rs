@@ -38,6 +38,13 @@ pub(super) enum Sent {
     Unknown { table: String, reason: String },
 }
 
+/// A class of domains that Postfix takes for ours (ADDRESS_CLASS_README).
+struct Home {
+    /// In lower case; no tables.
+    domains: BTreeSet<String>,
+    way: Way,
+}
+
 /// What one trivial-rewrite(8) knows.
 pub(super) struct Routing<'p> {
     chain: Chain<'p>,
@@ -46,6 +53,8 @@ pub(super) struct Routing<'p> {
     ordinary: Vec<Way>,
     /// Or one of these, to a domain of relay_domains.
     relayed: Vec<Way>,
+    /// Domains that are ours by a list of main.cf, and how mail to them is delivered.
+    homes: Vec<Home>,
     /// What is in relay_domains, if these are only names.
     relay_domains: Option<Vec<String>>,
     /// Settings that could send it elsewhere, and why it is not known where.
@@ -54,19 +63,35 @@ pub(super) struct Routing<'p> {
     parents_are_bare: bool,
 }
 
+/// The lists, in their order (resolve.c:resolve_addr), and the settings with the way for what is in them.
+pub(super) const HOMES: [(&str, &str); 2] =
+    [("mydestination", "local_transport"), ("virtual_mailbox_domains", "virtual_transport")];
+
+impl Home {
+    fn of(list: &str, by: &'static str, transport: &str) -> Home {
+        let names = tables(list).into_iter().filter(|entry| domain::normalise(entry).is_ok());
+        let (service, next) = transport.split_once(':').unwrap_or((transport, ""));
+        let way = Way { service: service.to_owned(), next: next.to_owned(), by };
+        Home { domains: names.map(str::to_lowercase).collect(), way }
+    }
+}
+
 impl<'p> Routing<'p> {
     pub(super) fn of(patient: &Patient<'p>, service: &'p Service) -> Routing<'p> {
         let of = |name| patient.settings.of(service, name);
         let mut chain = Chain::open(patient, of(TRANSPORT), MAP);
         let relay_domains = only_names(of("relay_domains"));
         let relayed = relay_domains.iter().flatten().map(String::as_str);
-        let names = patient.names(chain.keys().chain(relayed), Whose::Named);
+        let homes: Vec<Home> = HOMES.map(|(list, transport)| Home::of(of(list), list, of(transport))).into();
+        let at_home = homes.iter().flat_map(|home| &home.domains).map(String::as_str);
+        let names = patient.names(chain.keys().chain(relayed).chain(at_home), Whose::Named);
         let style = tables(of("parent_domain_matches_subdomains"));
         let mut routing = Routing {
             names: Names { names: BTreeSet::new(), is_cut: names.is_cut },
             chain: Chain::open(patient, "", MAP),
             ordinary: Vec::new(),
             relayed: Vec::new(),
+            homes,
             relay_domains,
             unknown: Vec::new(),
             parents_are_bare: style.contains(&TRANSPORT),
@@ -113,6 +138,12 @@ impl<'p> Routing<'p> {
     /// Where mail to a name goes of which no table says anything.
     pub(super) fn ordinary(&self, is_relayed: bool) -> impl Iterator<Item = &Way> {
         self.ordinary.iter().chain(self.relayed.iter().filter(move |_| is_relayed))
+    }
+
+    /// How mail to a name is delivered that Postfix takes for ours.
+    pub(super) fn home(&self, name: &Name) -> Option<&Way> {
+        let domain = name.domain.to_lowercase();
+        self.homes.iter().find(|home| home.domains.contains(&domain)).map(|home| &home.way)
     }
 
     /// Whether a name may be in relay_domains. Whether that is about what is below a name as well is another setting,

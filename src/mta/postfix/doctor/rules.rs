@@ -1,20 +1,48 @@
 //! Settings that mail which leaves depends on, and that have a right value.
 
 use super::kinds::{
-    AUTHORITIES, CONNECTION_CACHE, DANE_IGNORED, DANE_WAITS, FALLBACK_RELAY, FINGERPRINT_DIGEST, LEVEL,
-    SESSION_CACHE, TLS_REQUIRED, TLSPROXY_MISSING,
+    AUTHORITIES, CONNECTION_CACHE, DANE_IGNORED, DANE_WAITS, FALLBACK_RELAY, FINGERPRINT_DIGEST, HOST_NAME,
+    LEVEL, OTHER_WAY, SESSION_CACHE, TLS_REQUIRED, TLSPROXY_MISSING,
 };
 use super::ways::{Ways, hops};
 use super::{Patient, Place, Rule, Set, finding, is};
 use crate::model::anchors::Anchors;
+use crate::model::names::Names;
 use crate::model::{Level, Outbound};
 use crate::mta::finding::Finding;
+use crate::mta::postfix::settings::tables;
 
 fn all(_: &Outbound) -> bool {
     true
 }
 
-const RULES: [Rule<Outbound>; 7] = [
+/// What TLSA records are asked for with: names are looked up in the DNS (smtp_params.c, `smtp_host_lookup`).
+fn has_dns(value: &str) -> bool {
+    tables(value).iter().any(|word| is(word, "dns"))
+}
+
+/// The digests that TLSA records have (RFC 6698 section 2.1.3); what is not in the list is taken for none
+/// (tls_dane.c:tls_dane_digest_init).
+fn has_digests(value: &str) -> bool {
+    let words = tables(value);
+    ["sha256", "sha512"]
+        .iter()
+        .all(|digest| words.iter().any(|word| is(word.split('=').next().unwrap_or(word), digest)))
+}
+
+fn at_dane(connector: &Outbound) -> bool {
+    connector.requirement.level() == Level::Dane
+}
+
+fn at_dane_only(connector: &Outbound) -> bool {
+    connector.requirement.level() == Level::DaneOnly
+}
+
+const NO_RECORDS: &str = "no TLSA records are asked for: `dane` is no more than `may`";
+
+const NOTHING_WITHOUT_RECORDS: &str = "no TLSA records are asked for, and all mail at `dane-only` waits";
+
+const RULES: [Rule<Outbound>; 14] = [
     Rule {
         kind: &TLS_REQUIRED,
         name: "tls_required_enable",
@@ -53,15 +81,39 @@ const RULES: [Rule<Outbound>; 7] = [
         name: "smtp_dns_support_level",
         is_right: |value| is(value, "dnssec"),
         right: "dnssec",
-        about: |connector| connector.requirement.level() == Level::Dane,
-        message: "no TLSA records are asked for: `dane` is no more than `may`",
+        about: at_dane,
+        message: NO_RECORDS,
+    },
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "smtp_host_lookup",
+        is_right: has_dns,
+        right: "dns",
+        about: at_dane,
+        message: NO_RECORDS,
+    },
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "ignore_mx_lookup_error",
+        is_right: |value| is(value, "no"),
+        right: "no",
+        about: at_dane,
+        message: NO_RECORDS,
+    },
+    Rule {
+        kind: &DANE_IGNORED,
+        name: "tls_dane_digests",
+        is_right: has_digests,
+        right: "sha512 sha256",
+        about: at_dane,
+        message: "TLSA records with SHA-256 or SHA-512 are not obeyed: with no others, any certificate will do",
     },
     Rule {
         kind: &DANE_IGNORED,
         name: "smtp_tls_dane_insecure_mx_policy",
         is_right: |value| is(value, "dane"),
         right: "dane",
-        about: |connector| connector.requirement.level() == Level::Dane,
+        about: at_dane,
         message: "where the MX record is not signed, the TLSA records of its host are not obeyed",
     },
     Rule {
@@ -69,8 +121,44 @@ const RULES: [Rule<Outbound>; 7] = [
         name: "smtp_dns_support_level",
         is_right: |value| is(value, "dnssec"),
         right: "dnssec",
-        about: |connector| connector.requirement.level() == Level::DaneOnly,
-        message: "no TLSA records are asked for, and all mail at `dane-only` waits",
+        about: at_dane_only,
+        message: NOTHING_WITHOUT_RECORDS,
+    },
+    Rule {
+        kind: &DANE_WAITS,
+        name: "smtp_host_lookup",
+        is_right: has_dns,
+        right: "dns",
+        about: at_dane_only,
+        message: NOTHING_WITHOUT_RECORDS,
+    },
+    Rule {
+        kind: &DANE_WAITS,
+        name: "ignore_mx_lookup_error",
+        is_right: |value| is(value, "no"),
+        right: "no",
+        about: at_dane_only,
+        message: NOTHING_WITHOUT_RECORDS,
+    },
+    // smtp_tls_policy.c:set_cert_match, where a policy has no `match`, as has no other level of connectors.
+    Rule {
+        kind: &HOST_NAME,
+        name: "smtp_tls_verify_cert_match",
+        is_right: |value| is(value, "hostname"),
+        right: "hostname",
+        about: |connector| {
+            connector.requirement.level() == Level::Verify && *connector.requirement.names() == Names::MxHost
+        },
+        message: "another name than that of the host will do for connectors that have no `match`",
+    },
+    // smtp_addr.c, smtp_connect.c:smtp_connect_inet
+    Rule {
+        kind: &OTHER_WAY,
+        name: "best_mx_transport",
+        is_right: |value| value.is_empty() || ["local", "virtual"].contains(&value.trim_end_matches(':')),
+        right: "",
+        about: all,
+        message: "mail for a domain whose MX record names this host goes there, and the connector is not asked",
     },
 ];
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::kinds::{OTHER_WAY, OWN_DOMAIN, SOCKET_PATH, WAY_UNSEEN};
 use super::names::{Name, Whose};
-use super::routing::{MAP, Routing, Sent, TRANSPORT, Way};
+use super::routing::{HOMES, MAP, Routing, Sent, TRANSPORT, Way};
 use super::tables::path_of;
 use super::{Patient, Set, filters, finding, services};
 use crate::answer;
@@ -99,7 +99,20 @@ impl Ways {
         let mut ordinary: BTreeMap<(usize, bool), &Name> = BTreeMap::new();
         for name in &routing.names.names {
             for number in patient.owners(&name.domain, Whose::Named) {
-                let ways: Vec<Way> = match routing.sent(name, !patient.is_own(&name.domain)) {
+                let sent = routing.sent(name, !patient.is_own(&name.domain));
+                if let (Sent::Ordinarily { next }, Some(home)) = (&sent, routing.home(name)) {
+                    // Only what smtp(8) gets leaves.
+                    let next = next.as_deref().unwrap_or(&home.next);
+                    let way = Way { next: next.to_owned(), ..home.clone() };
+                    if patient.program_of(&way.service) == "smtp" && !patient.is_own(&name.domain) {
+                        self.leaves(number, &way.service);
+                        if let Some(what) = patient.goes_round(number, name, &way) {
+                            trouble(way.by, number, what);
+                        }
+                    }
+                    continue;
+                }
+                let ways: Vec<Way> = match sent {
                     Sent::Ours => {
                         self.leaves(number, patient.service_of(number));
                         continue;
@@ -265,11 +278,15 @@ impl<'p> Patient<'p> {
         })
     }
 
+    /// What a service of this name runs; nothing if there is none.
+    fn program_of(&self, service: &str) -> &'p str {
+        self.settings.service(&format!("{service}/unix")).map_or("", |service| &service.program)
+    }
+
     /// What is wrong if mail of a connector to this name takes this way.
     fn goes_round(&self, number: usize, name: &Name, way: &Way) -> Option<String> {
         let connector = self.agreements.outbound.get(number)?;
-        let program =
-            self.settings.service(&format!("{}/unix", way.service)).map_or("", |service| &service.program);
+        let program = self.program_of(&way.service);
         if AT_HOME.contains(&program) {
             return None;
         }
@@ -309,15 +326,28 @@ impl<'p> Patient<'p> {
         let name_of = |number: &usize| self.agreements.outbound.get(*number).map(|one| one.name.as_str());
         let mend =
             || self.ask_first(self.place(rewrite, TRANSPORT), TRANSPORT, MAP, std::iter::once(rewrite));
+        // What is taken for ours and is not leaves the list; the daemon's map would leave it there.
+        let sent_out = |list: &str| {
+            let place = self.place(rewrite, list);
+            let is_ours = |entry: &&str| self.is_own(entry) || self.owners(entry, Whose::Named).is_empty();
+            let all = tables(self.written(place, list));
+            let left: Vec<String> = all.iter().copied().filter(is_ours).map(str::to_owned).collect();
+            if left.len() == all.len() { Vec::new() } else { self.rewrite(place, list, &left) }
+        };
         let set =
             |name| Set { place: self.place(rewrite, name), name, value: self.settings.of(rewrite, name) };
         let told = troubles.iter().filter_map(|(name, trouble)| {
-            let message = match trouble.names.saturating_sub(1) {
+            let mut message = match trouble.names.saturating_sub(1) {
                 0 => trouble.first.clone(),
                 more => format!("{}; {more} more like that", trouble.first),
             };
+            let is_home = HOMES.iter().any(|(list, _)| list == name);
+            if is_home {
+                message.push_str("; a domain that is ours is written into own_domains of [mta] instead");
+            }
             let connectors = trouble.connectors.iter().filter_map(name_of);
-            finding(&OTHER_WAY, connectors, &message, set(name), mend())
+            let mend = if is_home { sent_out(name) } else { mend() };
+            finding(&OTHER_WAY, connectors, &message, set(name), mend)
         });
         let mut findings: Vec<Finding> = told.collect();
         let unseen = routing.unseen();
