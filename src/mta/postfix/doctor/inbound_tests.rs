@@ -206,7 +206,12 @@ fn what_partners_need_is_offered_and_asked_for() {
     // What is said for other policy services.
     let says = "check_policy_service,{unix:connectord/policy.sock,default_action=DEFER}";
     let own = |lists: &[&str]| -> String {
-        lists.iter().map(|list| format!("smtp/inet/smtpd_{list}_restrictions = {says}\n")).collect()
+        let both = |list: &&str| {
+            ["smtp", "submission"]
+                .map(|name| format!("{name}/inet/smtpd_{list}_restrictions = {says}\n"))
+                .concat()
+        };
+        lists.iter().map(both).collect()
     };
     let count = |own: &str| found_of("smtpd_policy_service_default_action = OK", own, &partners()).len();
     assert_eq!(count(&own(&["recipient", "data"])), 0);
