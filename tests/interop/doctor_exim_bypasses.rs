@@ -263,7 +263,8 @@ fn x2_proxy(release: Release) {
     };
     believe("192.0.2.0/24");
     is_told("250");
-    practice.finds("exim-proxy", "hosts_proxy = 192.0.2.0/24", &["tls"]);
+    practice.is_mended("exim-proxy", "hosts_proxy = 192.0.2.0/24", &["tls"]);
+    is_told("5");
     // A proxy that this client is not.
     believe("192.0.2.77");
     is_told("5");

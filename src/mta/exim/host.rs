@@ -45,6 +45,8 @@ pub struct Host {
     pub missing: BTreeSet<String>,
     /// The command that starts the daemon, where one does.
     pub start: Vec<String>,
+    /// The file in which `hosts_proxy` is set, by one line and nowhere else.
+    pub proxies: Option<PathBuf>,
 }
 
 /// Who writes the configuration that Exim reads.
@@ -111,6 +113,7 @@ impl Host {
                 .map(str::to_owned)
                 .collect(),
             start,
+            proxies: set_in(directory, layout, "hosts_proxy"),
         }
     }
 }
@@ -187,6 +190,31 @@ fn defined_anyway(text: &str) -> BTreeSet<String> {
     names
 }
 
+/// The file among Debian's in which a main option is set, if that is by one whole line.
+fn set_in(directory: &Path, layout: Layout, option: &str) -> Option<PathBuf> {
+    let main = directory.join("conf.d/main");
+    let files: Vec<PathBuf> = match layout {
+        Layout::Split => files(&main).into_iter().map(|name| main.join(name)).collect(),
+        Layout::Single => {
+            ["exim4.conf.template", layout.local_macros()].map(|name| directory.join(name)).into()
+        }
+        Layout::Own => Vec::new(),
+    };
+    let sets = |line: &&str| {
+        line.trim_start().strip_prefix(option).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let mut found = files.into_iter().flat_map(|path| {
+        let text = text(&path);
+        let lines: Vec<bool> =
+            text.lines().filter(sets).map(|line| line.trim_end().ends_with('\\')).collect();
+        lines.into_iter().map(move |goes_on| (path.clone(), goes_on))
+    });
+    match (found.next(), found.next()) {
+        (Some((path, false)), None) => Some(path),
+        _ => None,
+    }
+}
+
 /// Macros begin with a capital; options do not.
 fn macro_name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('=')?;
@@ -225,6 +253,26 @@ fn access(account: Option<Account>, path: &Path) -> Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_is_set_by_one_line_or_not_known() {
+        let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let main = directory.path().join("conf.d/main");
+        fs::create_dir_all(&main).unwrap_or_else(|error| panic!("{error}"));
+        let own = main.join("01_own");
+        for (text, other, expected) in [
+            (" hosts_proxy=192.0.2.0/24\n", "# hosts_proxy = x\nhosts_proxy_x = y\n", Some(&own)),
+            ("hosts_proxy = a : \\\n  b\n", "", None),
+            ("hosts_proxy = a\n", "hosts_proxy = b\n", None),
+            ("", "", None),
+        ] {
+            for (path, text) in [(&own, text), (&main.join("02_other"), other)] {
+                fs::write(path, text).unwrap_or_else(|error| panic!("{error}"));
+            }
+            assert_eq!(set_in(directory.path(), Layout::Split, "hosts_proxy").as_ref(), expected, "{text}");
+            assert_eq!(set_in(directory.path(), Layout::Own, "hosts_proxy"), None);
+        }
+    }
 
     #[test]
     fn what_no_line_alone_can_set_is_known() {

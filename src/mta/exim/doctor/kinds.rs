@@ -192,7 +192,7 @@ pub(super) static PROXY: Kind = Kind {
     severity: Severity::Bypass,
     about: "`hosts_proxy` has more than single addresses. Who is in it says by the PROXY protocol at what address a client is, \
             and connectors are judged by that: at one of `[inbound_exempt]` nobody is judged. A proxy has its own address \
-            there, and nobody else.",
+            there, and nobody else. The commands put the line into a comment.",
 };
 
 pub(super) static SOCKET_PATH: Kind = Kind {

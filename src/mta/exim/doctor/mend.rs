@@ -145,6 +145,13 @@ impl Patient<'_> {
         self.in_force(vec![format!("mv {directory}/{ours} {directory}/{first}")])
     }
 
+    /// Believes no proxy any more.
+    pub(super) fn without_proxies(&self) -> Vec<String> {
+        let Some(file) = &self.host.proxies else { return Vec::new() };
+        let change = "sed -i --follow-symlinks 's/^[[:blank:]]*hosts_proxy[[:blank:]]*=/# &/'";
+        self.in_force(vec![format!("{change} {}", file.display())])
+    }
+
     /// A macro of Debian's, or of ours.
     pub(super) fn set_macros(&self, macros: &[(&str, &str)]) -> Vec<String> {
         let is_fixed = macros.iter().any(|(name, _)| self.host.fixed.contains(*name));

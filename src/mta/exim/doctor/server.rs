@@ -25,8 +25,9 @@ fn proxy(patient: &Patient<'_>) -> Option<Finding> {
         return None;
     }
     let message = "these hosts may say that they are at any address, and no connector stops them: only the addresses of \
-                   proxies belong here";
-    patient.coming(&PROXY, |_| true, message, format!("{OPTION} = {value}"), Vec::new())
+                   proxies belong here; without them mail of a proxy is refused";
+    let mend = patient.without_proxies();
+    patient.coming(&PROXY, |_| true, message, format!("{OPTION} = {value}"), mend)
 }
 
 fn starttls(patient: &Patient<'_>) -> Option<Finding> {
