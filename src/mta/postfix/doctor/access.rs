@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use super::Patient;
-use super::asked::{Asked, LISTS, Verdict, asked_in};
-use super::inbound::doors;
+use super::asked::{Asked, LISTS, Verdict, asked_in, in_full};
+use super::inbound::{doors, is_at_another_port};
 use crate::model::{Inbound, Mode, Pattern, domain};
 use crate::mta::postfix::postmap::can_be_listed;
 use crate::mta::postfix::restrictions::{Outcome, Restriction, Subject, access_table};
@@ -68,7 +68,16 @@ impl<'p> AccessTables<'p> {
         let mut read = BTreeMap::new();
         let deadline = Instant::now() + PATIENCE;
         for (service, list) in doors(patient).flat_map(|service| LISTS.map(|list| (service, list))) {
-            let Asked::First(_, before) = asked_in(patient, service, list) else { continue };
+            let before = match asked_in(patient, service, list) {
+                Asked::First(_, before) => before,
+                // Somebody else than the daemon may turn strangers away there.
+                Asked::InVain | Asked::Late(_) | Asked::Never
+                    if is_at_another_port(patient.settings, service) =>
+                {
+                    in_full(patient, service, list)
+                }
+                Asked::InVain | Asked::Late(_) | Asked::Never => continue,
+            };
             for (_, table) in before.iter().filter_map(|restriction| access_table(restriction, list)) {
                 read.entry(table).or_insert_with(|| match Instant::now() < deadline {
                     true => content(patient, table),

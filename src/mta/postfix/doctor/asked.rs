@@ -35,6 +35,17 @@ pub(super) fn in_full<'p>(patient: &Patient<'p>, service: &'p Service, name: &st
     lists::in_full(list, &|name| patient.class(service, name))
 }
 
+/// What lets clients pass whom an smtpd(8) at a port of its own knows.
+const KNOWN: [&str; 7] = [
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+    "permit_tls_clientcerts",
+    "permit_tls_all_clientcerts",
+    "check_client_access",
+    "check_ccert_access",
+    "check_sasl_access",
+];
+
 /// What comes of the answer of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -91,7 +102,7 @@ pub(super) fn asked<'p>(
     access: &AccessTables<'p>,
     service: &'p Service,
 ) -> Vec<Finding> {
-    let mut findings = asked_at_all(patient, service);
+    let mut findings = asked_at_all(patient, access, service);
     findings.extend(let_pass(patient, access, service));
     findings
 }
@@ -102,7 +113,7 @@ fn judged_at_rcpt(patient: &Patient<'_>, service: &Service) -> &'static [&'stati
 }
 
 /// What is wrong with how the daemon is asked in the lists.
-fn asked_at_all<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding> {
+fn asked_at_all<'p>(patient: &Patient<'p>, access: &AccessTables<'p>, service: &'p Service) -> Vec<Finding> {
     let early = judged_at_rcpt(patient, service);
     let is_reached = |ours: &PolicyService<'_>| patient.reaches(service, ours.path, patient.policy);
     let first = |name: &&'static str| match asked_in(patient, service, name) {
@@ -115,7 +126,7 @@ fn asked_at_all<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding>
     let is_refused = at_rcpt.any(|ours| is_reached(&ours) && !ours.lets_pass());
     let mut findings = Vec::new();
     for name in LISTS {
-        if patient.turns_strangers_away(service, name) {
+        if patient.turned_away(access, service, name).is_some() {
             continue;
         }
         let is_early = BEFORE.contains(&name);
@@ -155,7 +166,17 @@ fn asked_at_all<'p>(patient: &Patient<'p>, service: &'p Service) -> Vec<Finding>
         };
         let set =
             Set { place: patient.place(service, name), name, value: patient.settings.of(service, name) };
-        findings.extend(patient.coming(kind, |_| true, message, set, patient.judged_first(service, name)));
+        // Where strangers are turned away at RCPT they are so here; the daemon would judge our own clients, or what a filter
+        // gives back.
+        let turned_away = patient.turned_away(access, service, RECIPIENT).filter(|_| name == DATA);
+        let mend = match turned_away {
+            Some(restrictions) => {
+                let entries: Vec<String> = restrictions.iter().map(Restriction::text).collect();
+                patient.rewrite(patient.place(service, name), name, &entries)
+            }
+            None => patient.judged_first(service, name),
+        };
+        findings.extend(patient.coming(kind, |_| true, message, set, mend));
     }
     findings
 }
@@ -228,33 +249,58 @@ impl<'p> Patient<'p> {
         self.rewrite(place, name, &entries)
     }
 
-    /// Whether an smtpd(8) at another port than 25 lets nobody by here, or in a list that is judged before, but who logs in
-    /// or is one of ours: whom tables name by address, by certificate or by login is.
-    fn turns_strangers_away(&self, service: &Service, name: &str) -> bool {
-        const KNOWN: [&str; 7] = [
-            "permit_mynetworks",
-            "permit_sasl_authenticated",
-            "permit_tls_clientcerts",
-            "permit_tls_all_clientcerts",
-            "check_client_access",
-            "check_ccert_access",
-            "check_sasl_access",
-        ];
-        let refuses_strangers = |name: &str| {
-            let all = in_full(self, service, name);
-            let mut behind = all.iter().skip_while(|one| {
-                let lower = one.name.to_ascii_lowercase();
-                KNOWN.contains(&lower.as_str())
-                    || one.only_warns
-                    || lower.starts_with("reject_") && access_table(one, name).is_none()
-            });
-            behind.next().is_some_and(|one| is(one.name, "reject") || is(one.name, "defer"))
+    /// What turns strangers away in a list of an smtpd(8) at another port than 25, with what stands before it: who logs in,
+    /// is one of ours or is in a table that is about clients passes, if no table lets a connector's mail pass.
+    fn turning_away<'s>(
+        &'s self,
+        access: &AccessTables<'p>,
+        service: &'s Service,
+        name: &str,
+    ) -> Option<Vec<Restriction<'s>>> {
+        if !is_at_another_port(self.settings, service) {
+            return None;
+        }
+        let goes_on = |one: &Restriction<'_>| {
+            let lower = one.name.to_ascii_lowercase();
+            let is_question = ["check_", "reject_", "defer_"].iter().any(|head| lower.starts_with(head));
+            one.only_warns || is_question || KNOWN.contains(&lower.as_str())
         };
-        is_at_another_port(self.settings, service)
-            && match name {
-                DATA => refuses_strangers(DATA),
-                _ => BEFORE.into_iter().chain([RECIPIENT]).any(refuses_strangers),
-            }
+        let list = self.settings.of(service, name);
+        let mut all = lists::in_full(list, &|name| self.class(service, name));
+        let end = all.iter().position(|one| !goes_on(one))?;
+        if !["reject", "defer"].iter().any(|word| is(all.get(end).map_or("", |one| one.name), word)) {
+            return None;
+        }
+        let last = all.drain(end..).next()?;
+        let passing = access.passing(self, service, name, &all);
+        passing.connectors.is_empty().then(|| {
+            let known = all.into_iter().filter(|one| KNOWN.contains(&one.name.to_ascii_lowercase().as_str()));
+            known.filter(|one| !one.only_warns).chain([last]).collect()
+        })
+    }
+
+    /// Whether strangers are turned away at RCPT and at DATA.
+    pub(super) fn turns_strangers_away(&self, access: &AccessTables<'p>, service: &Service) -> bool {
+        [RECIPIENT, DATA].iter().all(|name| self.turned_away(access, service, name).is_some())
+    }
+
+    /// The lists at RCPT that turn strangers away, and the one at DATA; or the first of all, which is judged when somebody
+    /// connects.
+    fn turned_away<'s>(
+        &'s self,
+        access: &AccessTables<'p>,
+        service: &'s Service,
+        name: &str,
+    ) -> Option<Vec<Restriction<'s>>> {
+        let early = || BEFORE.into_iter().chain([RECIPIENT]);
+        let is_at_once = is(self.settings.of(service, "smtpd_delay_reject"), "no");
+        match name {
+            DATA => [DATA]
+                .into_iter()
+                .chain(is_at_once.then_some(BEFORE[0]))
+                .find_map(|list| self.turning_away(access, service, list)),
+            _ => early().find_map(|list| self.turning_away(access, service, list)),
+        }
     }
 
     /// What the answer of a table in this list does for clients that the daemon would judge.

@@ -22,6 +22,7 @@ fn mail_to_what_main_cf_takes_for_ours_leaves_by_smtp_alone() {
         // The host is one that the connector is about.
         ("virtual_mailbox_domains", "virtual_transport", "smtp:[mx.a.example]", ""),
         ("virtual_mailbox_domains", "virtual_transport", "virtual", ""),
+        ("virtual_mailbox_domains", "virtual_transport", "smtp:[127.0.0.1]:2526", ""),
         ("virtual_mailbox_domains", "virtual_transport", "lmtp:unix:private/dovecot", ""),
     ] {
         let value = "other.example, Sub.A.example b.example, hash:/etc/x";
@@ -30,8 +31,9 @@ fn mail_to_what_main_cf_takes_for_ours_leaves_by_smtp_alone() {
         let found: Vec<_> =
             found.iter().map(|[id, place, names, command]| (&**id, &**place, &**names, &**command)).collect();
         let place = format!("main.cf: {list} = {value}");
-        let command = format!("postconf -e '{list} = other.example, hash:/etc/x'");
-        let expected = ("postfix-other-way", place.as_str(), names, command.as_str());
+        let command =
+            "postconf -e 'relay_domains = hash:/etc/postfix/relay_domains, Sub.A.example, b.example'";
+        let expected = ("postfix-other-way", place.as_str(), names, command);
         let expected: Vec<_> = Some(expected).into_iter().filter(|_| !names.is_empty()).collect();
         assert_eq!(found, expected, "{transport} = {way}");
     }
@@ -66,6 +68,8 @@ fn a_filter_before_the_queue_is_on_this_host() {
         ("inet:localhost:10024", false),
         ("unix:private/filter", false),
         (":10024", false),
+        ("10024", false),
+        ("INET:10024", false),
         ("192.0.2.1:10024", true),
         ("inet:filter.lab:10024", true),
     ] {
@@ -105,7 +109,7 @@ fn records_are_asked_for_and_obeyed_or_dane_is_nothing() {
 fn the_name_of_the_host_is_main_cfs_where_there_is_no_other() {
     let texts = ["verify of a.example", "secure x.example of b.example"];
     for (value, names) in
-        [("hostname", ""), ("Hostname", ""), ("hostname, .example", "c0"), ("nexthop", "c0")]
+        [("hostname", ""), ("Hostname", ""), ("hostname, .example", "c0"), ("dot-nexthop, nexthop", "")]
     {
         let found = found(&format!("smtp_tls_verify_cert_match = {value}"), "", &texts);
         let found: Vec<_> = found.iter().map(|[id, _, names, _]| (&**id, &**names)).collect();
@@ -116,7 +120,15 @@ fn the_name_of_the_host_is_main_cfs_where_there_is_no_other() {
 
 #[test]
 fn what_comes_back_stays_here() {
-    for (value, count) in [("", 0), ("local", 0), ("virtual:", 0), ("smtp:[relay.lab]", 1)] {
+    for (value, count) in [
+        ("", 0),
+        ("local", 0),
+        ("virtual:", 0),
+        ("lmtp:unix:private/dovecot", 0),
+        ("error:5.4.6 a loop", 0),
+        ("smtp:[127.0.0.1]:10026", 0),
+        ("smtp:[relay.lab]", 1),
+    ] {
         let found = found(&format!("best_mx_transport = {value}"), "", &["encrypt of a.example"]);
         assert_eq!(found.len(), count, "{value}: {found:?}");
     }

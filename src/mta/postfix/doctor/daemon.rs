@@ -55,7 +55,7 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     if is_reached && !sockets.is_empty() {
         let place = "the running daemon".to_owned();
         let finding = match &patient.serving.sha256 {
-            Ok(sha256) if sha256 == patient.snapshot.sha256() => None,
+            Ok(_) if patient.is_read() => None,
             Ok(sha256) => {
                 let message = format!(
                     "it answers by another configuration than that of the files: {}",
@@ -79,6 +79,11 @@ pub(super) fn daemon(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
 }
 
 impl Patient<'_> {
+    /// Whether the daemon is known to answer by the files as they are.
+    pub(super) fn is_read(&self) -> bool {
+        self.serving.sha256.as_ref().is_ok_and(|sha256| sha256 == self.snapshot.sha256())
+    }
+
     fn as_root(&self) -> Vec<String> {
         let words = &self.serving.as_root;
         (!words.is_empty()).then(|| command(words.iter().map(String::as_str))).into_iter().collect()

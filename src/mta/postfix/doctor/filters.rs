@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::kinds::CONTENT_FILTER;
 use super::names::Whose;
 use super::ways::{Ways, hops};
-use super::{Patient, Set, finding};
+use super::{Patient, Set, finding, is};
 use crate::answer;
 use crate::model::host::{Key, KeyHost};
 use crate::model::names::Names;
@@ -42,8 +42,14 @@ pub(super) fn filters(patient: &Patient<'_>, ways: &mut Ways) -> Vec<Finding> {
 fn before<'p>(patient: &Patient<'p>, smtpd: &'p Service) -> Option<Finding> {
     const NAME: &str = "smtpd_proxy_filter";
     let value = patient.settings.of(smtpd, NAME);
-    let filter = value.strip_prefix("inet:").unwrap_or(value);
-    if value.is_empty() || value.starts_with("unix:") || filter.starts_with(':') || patient.is_here(filter) {
+    let after = |prefix: &str| {
+        let (head, rest) = value.split_at_checked(prefix.len())?;
+        is(head, prefix).then_some(rest)
+    };
+    let filter = after("inet:").unwrap_or(value);
+    // A port alone is one of this host (inet_connect.c).
+    let has_host = filter.contains([':', '[']) && !filter.starts_with(':');
+    if after("unix:").is_some() || !has_host || patient.is_here(filter) {
         return None;
     }
     let plain = Requirement::of_main_cf(Level::May);
@@ -145,7 +151,7 @@ impl Patient<'_> {
     }
 
     /// Whether mail for a host stays on this one, by the names and addresses that main.cf has for it.
-    fn is_here(&self, hop: &str) -> bool {
+    pub(super) fn is_here(&self, hop: &str) -> bool {
         match Key::parse(hop).map(|key| key.host) {
             Ok(KeyHost::Address(address)) => {
                 let own = tables(self.settings.main("inet_interfaces")).into_iter();

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use super::access::AccessTables;
 use super::asked::{asked, says_what_then};
 use super::kinds::{CLIENT_CERTIFICATE, CLIENT_DIGEST, NO_STARTTLS, POLICY_SERVICE_ACTION};
+use super::proxies::proxies;
 use super::{Patient, Rule, Set, finding, is};
 use crate::model::Inbound;
 use crate::mta::finding::{Finding, Kind, Severity};
@@ -36,6 +37,7 @@ pub(super) fn inbound(patient: &Patient<'_>) -> Vec<Finding> {
             findings.extend(patient.at_door(rule, service));
         }
     }
+    findings.extend(proxies(patient, &access));
     findings
 }
 
@@ -56,7 +58,8 @@ pub(super) fn is_at_another_port(settings: &Settings, service: &Service) -> bool
         let is_loopback = plain.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
         is(host, "localhost") || is(host, "loopback-only") || is_loopback
     };
-    let hosts = if host.is_empty() { tables(settings.of(service, "inet_interfaces")) } else { vec![host] };
+    // master(8) opens ports by main.cf alone (master_ent.c:get_master_ent).
+    let hosts = if host.is_empty() { tables(settings.main("inet_interfaces")) } else { vec![host] };
     let is_for_us = !hosts.is_empty() && hosts.into_iter().all(is_local);
     kind == "inet" && !["smtp", "25"].contains(&port) && !is_for_us
 }

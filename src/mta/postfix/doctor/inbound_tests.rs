@@ -166,7 +166,10 @@ fn only_an_smtpd_that_lets_strangers_in_is_looked_at() {
         ("permit_sasl_authenticated, reject", 0),
         ("permit_mynetworks reject_unknown_client_hostname Permit_Tls_Clientcerts, Reject", 0),
         ("check_client_access hash:/etc/postfix/known, reject", 0),
-        ("check_recipient_access hash:/etc/postfix/users, reject", 1),
+        ("check_policy_service inet:127.0.0.1:10031, permit_sasl_authenticated, reject", 0),
+        ("check_sender_access inline:{a.example=DUNNO}, permit_sasl_authenticated, reject", 0),
+        ("check_sender_access inline:{a.example=OK}, reject", 1),
+        ("check_client_access inline:{192.0.2.1=OK}, reject", 1),
         ("warn_if_reject reject", 1),
         ("permit_auth_destination, reject", 1),
     ] {
@@ -245,7 +248,7 @@ fn only_exempt_hosts_may_say_who_they_are() {
         );
     }
     // Its own value is for this service, and nobody else's is anybody's here.
-    for (service, expected) in [("smtp", 1), ("submission", 0)] {
+    for (service, expected) in [("smtp", 1), ("submission", 1), ("127.0.0.1:10025", 0)] {
         let own = format!("{service}/inet/smtpd_authorized_xclient_hosts = 192.0.2.7\n");
         let found = found_of("relayhost =", &own, &partners());
         assert_eq!(found.len(), expected, "{service}");
@@ -264,7 +267,14 @@ fn hold_is_nothing_before_a_proxy_filter() {
         ("smtp/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", held(), Some("shows")),
         ("smtp/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", partners(), None),
         ("smtp/inet/smtpd_proxy_filter = \n", held(), None),
-        ("submission/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", held(), None),
+        ("submission/inet/smtpd_proxy_filter = 127.0.0.1:10024\n", held(), Some("shows")),
+        (
+            "submission/inet/smtpd_proxy_filter = 127.0.0.1:10024\n\
+             submission/inet/smtpd_client_restrictions = permit_sasl_authenticated,reject\n\
+             submission/inet/smtpd_delay_reject = no\n",
+            held(),
+            None,
+        ),
     ] {
         let found = found_of("relayhost =", own, &all);
         let found: Vec<_> = found.iter().map(|[id, _, names, _]| (id.as_str(), names.as_str())).collect();

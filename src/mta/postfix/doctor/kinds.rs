@@ -96,8 +96,9 @@ pub(super) static OTHER_WAY: Kind = Kind {
             connector is not asked. Or the connector's own `route` or `transport` is not taken. Tables are asked what they \
             say of the connectors' domains; one that cannot be asked is a finding too. So it is where mydestination or \
             virtual_mailbox_domains names a connector's domain, and local_transport or virtual_transport gives its mail to smtp(8); \
-            and with best_mx_transport, which takes mail that an MX record sends back to this host. Not looked at: what makes \
-            another address of one, or adds one (virtual_alias_maps, canonical_maps, always_bcc, recipient_bcc_maps, milters, \
+            and with best_mx_transport, which takes mail that an MX record sends back to this host. Not looked at: those lists in files \
+            and in tables that do not tell their entries; mailbox_transport, fallback_transport and their maps; what makes another \
+            address of one, or adds one (virtual_alias_maps, canonical_maps, always_bcc, recipient_bcc_maps, milters, \
             REDIRECT and BCC), since mail to the other address has its own domain's connector.",
 };
 
@@ -173,8 +174,8 @@ pub(super) static DANE_WAITS: Kind = Kind {
 pub(super) static HOST_NAME: Kind = Kind {
     id: "postfix-host-name",
     severity: Severity::Bypass,
-    about: "smtp_tls_verify_cert_match is not `hostname`, and is what counts for connectors with `verify` and without `match`: a \
-            trusted certificate for a host of another name will do.",
+    about: "smtp_tls_verify_cert_match has more than `hostname`, `nexthop` and `dot-nexthop`, and is what counts for connectors \
+            with `verify` and without `match`: a trusted certificate for a host of another name will do.",
 };
 
 pub(super) static TLSPROXY_MISSING: Kind = Kind {
@@ -254,7 +255,7 @@ pub(super) static POLICY_SERVICE_MISSING: Kind = Kind {
             another list that is judged at RCPT), or not in smtpd_data_restrictions. Both are needed: for \
             `RCPT TO:<postmaster>` without a domain Postfix skips the former. So it is at other ports that other hosts reach, such \
             as submission, where strangers are let in: where the lists at RCPT end in `reject` for all who do not log in and are \
-            not ours, it is so at DATA alone. Not looked at: qmqpd(8), and what comes by sendmail(1).",
+            not ours (mynetworks), it is so at DATA alone, and the command turns strangers away there as well. Not looked at: qmqpd(8), and what comes by sendmail(1).",
 };
 
 pub(super) static POLICY_SERVICE_LATE: Kind = Kind {

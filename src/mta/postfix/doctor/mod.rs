@@ -78,7 +78,6 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(rules::rules(patient, &ways));
     findings.extend(ways.findings);
     findings.extend(inbound::inbound(patient));
-    findings.extend(proxies::proxies(patient));
     findings.extend(stress::under_stress(patient, &findings));
     // Services that have something from main.cf have one fault together.
     let mut all: Vec<Finding> = Vec::new();

@@ -68,11 +68,22 @@ pub(super) const HOMES: [(&str, &str); 2] =
     [("mydestination", "local_transport"), ("virtual_mailbox_domains", "virtual_transport")];
 
 impl Home {
-    fn of(list: &str, by: &'static str, transport: &str) -> Home {
-        let names = tables(list).into_iter().filter(|entry| domain::normalise(entry).is_ok());
+    fn of(patient: &Patient<'_>, list: &str, by: &'static str, transport: &str) -> Home {
         let (service, next) = transport.split_once(':').unwrap_or((transport, ""));
         let way = Way { service: service.to_owned(), next: next.to_owned(), by };
-        Home { domains: names.map(str::to_lowercase).collect(), way }
+        let mut domains = BTreeSet::new();
+        // Mail for what is in there leaves only by smtp(8).
+        let leaves = patient.program_of(service) == "smtp";
+        for entry in tables(list) {
+            let table = entry.strip_prefix("proxy:").unwrap_or(entry);
+            if leaves && can_be_listed(table) {
+                let keys = patient.tables.list(table).unwrap_or_default().into_keys();
+                domains.extend(keys.filter(|key| !patient.owners(key, Whose::Named).is_empty()));
+            } else if domain::normalise(entry).is_ok() {
+                domains.insert(entry.to_lowercase());
+            }
+        }
+        Home { domains, way }
     }
 }
 
@@ -82,7 +93,8 @@ impl<'p> Routing<'p> {
         let mut chain = Chain::open(patient, of(TRANSPORT), MAP);
         let relay_domains = only_names(of("relay_domains"));
         let relayed = relay_domains.iter().flatten().map(String::as_str);
-        let homes: Vec<Home> = HOMES.map(|(list, transport)| Home::of(of(list), list, of(transport))).into();
+        let homes: Vec<Home> =
+            HOMES.map(|(list, transport)| Home::of(patient, of(list), list, of(transport))).into();
         let at_home = homes.iter().flat_map(|home| &home.domains).map(String::as_str);
         let names = patient.names(chain.keys().chain(relayed).chain(at_home), Whose::Named);
         let style = tables(of("parent_domain_matches_subdomains"));

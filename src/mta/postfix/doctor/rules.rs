@@ -42,7 +42,7 @@ const NO_RECORDS: &str = "no TLSA records are asked for: `dane` is no more than 
 
 const NOTHING_WITHOUT_RECORDS: &str = "no TLSA records are asked for, and all mail at `dane-only` waits";
 
-const RULES: [Rule<Outbound>; 14] = [
+const RULES: [Rule<Outbound>; 13] = [
     Rule {
         kind: &TLS_REQUIRED,
         name: "tls_required_enable",
@@ -88,7 +88,8 @@ const RULES: [Rule<Outbound>; 14] = [
         kind: &DANE_IGNORED,
         name: "smtp_host_lookup",
         is_right: has_dns,
-        right: "dns",
+        // What only /etc/hosts knows is found as before.
+        right: "dns, native",
         about: at_dane,
         message: NO_RECORDS,
     },
@@ -128,7 +129,7 @@ const RULES: [Rule<Outbound>; 14] = [
         kind: &DANE_WAITS,
         name: "smtp_host_lookup",
         is_right: has_dns,
-        right: "dns",
+        right: "dns, native",
         about: at_dane_only,
         message: NOTHING_WITHOUT_RECORDS,
     },
@@ -144,27 +145,23 @@ const RULES: [Rule<Outbound>; 14] = [
     Rule {
         kind: &HOST_NAME,
         name: "smtp_tls_verify_cert_match",
-        is_right: |value| is(value, "hostname"),
+        // A name of the next hop is no less sure than that of its host.
+        is_right: |value| tables(value).iter().all(|word| VERIFIED.iter().any(|right| is(word, right))),
         right: "hostname",
         about: |connector| {
             connector.requirement.level() == Level::Verify && *connector.requirement.names() == Names::MxHost
         },
         message: "another name than that of the host will do for connectors that have no `match`",
     },
-    // smtp_addr.c, smtp_connect.c:smtp_connect_inet
-    Rule {
-        kind: &OTHER_WAY,
-        name: "best_mx_transport",
-        is_right: |value| value.is_empty() || ["local", "virtual"].contains(&value.trim_end_matches(':')),
-        right: "",
-        about: all,
-        message: "mail for a domain whose MX record names this host goes there, and the connector is not asked",
-    },
 ];
+
+/// What counts for `verify` without `match`, in words of Postfix.
+const VERIFIED: [&str; 3] = ["hostname", "nexthop", "dot-nexthop"];
 
 pub(super) fn rules(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| patient.by_rule(ways, rule)).collect();
     findings.extend(fallback_relay(patient, ways));
+    findings.extend(best_mx(patient, ways));
     findings.extend(tls_proxy(patient, ways));
     findings.extend(level(patient, ways));
     findings.extend(sessions(patient));
@@ -185,6 +182,25 @@ fn fallback_relay(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
         let message = "mail that a connector stops is sent to this relay instead; what mends it takes the relay from all mail: \
                        what can leave only by it needs a connector with that smart host first";
         patient.leaving(ways, &FALLBACK_RELAY, is_sent_round, message, wrong, mend)
+    });
+    found.collect()
+}
+
+/// Mail that an MX record sends back to this host (smtp_addr.c, smtp_connect.c:smtp_connect_inet), where that leaves by
+/// smtp(8) for another one.
+fn best_mx(patient: &Patient<'_>, ways: &Ways) -> Vec<Finding> {
+    const NAME: &str = "best_mx_transport";
+    let stays = |value: &str| {
+        let (service, next) = value.split_once(':').unwrap_or((value, ""));
+        let is_here = !next.is_empty() && hops(next).all(|hop| patient.is_here(hop));
+        patient.program_of(service) != "smtp" || is_here
+    };
+    let wrong = patient.wrong(ways, NAME, |_, value| stays(value));
+    let found = wrong.iter().filter_map(|wrong| {
+        let mend = patient.mend(wrong.set.place, NAME, str::is_empty, "");
+        let message = "mail for a domain whose MX record names this host goes there, and the connector is not asked; what mends \
+                       it has such mail returned as looping";
+        patient.leaving(ways, &OTHER_WAY, |_, _| true, message, wrong, mend)
     });
     found.collect()
 }

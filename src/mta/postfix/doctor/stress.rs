@@ -30,7 +30,9 @@ pub(super) fn under_stress(patient: &Patient<'_>, otherwise: &[Finding]) -> Vec<
 }
 
 /// Whatever else of an smtpd(8) is looked at.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 8] = [
+    "smtpd_authorized_xclient_hosts",
+    "smtpd_proxy_filter",
     "mynetworks",
     "smtpd_delay_reject",
     "smtpd_policy_service_default_action",

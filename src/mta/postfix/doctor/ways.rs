@@ -196,8 +196,8 @@ fn own_domains<'p>(patient: &Patient<'p>, rewrite: &'p Service) -> Vec<Finding> 
         (name, value, sent_out)
     });
     // Both lists are mended by one change of one list of ours.
-    let mut mend =
-        patient.written.own_domains(lists.iter().flat_map(|(_, _, sent_out)| sent_out.iter().copied()));
+    let sent_out = lists.iter().flat_map(|(_, _, sent_out)| sent_out.iter().copied());
+    let mut mend = patient.written.own_domains(sent_out, patient.is_read());
     let found = lists.iter().filter_map(|(name, value, sent_out)| {
         let first = printable(sent_out.first()?, WORDS);
         let more = match sent_out.len() {
@@ -279,7 +279,7 @@ impl<'p> Patient<'p> {
     }
 
     /// What a service of this name runs; nothing if there is none.
-    fn program_of(&self, service: &str) -> &'p str {
+    pub(super) fn program_of(&self, service: &str) -> &'p str {
         self.settings.service(&format!("{service}/unix")).map_or("", |service| &service.program)
     }
 
@@ -294,6 +294,13 @@ impl<'p> Patient<'p> {
         if !program.is_empty() && program != "smtp" {
             let service = printable(&way.service, WORDS);
             return Some(format!("mail for {domain} is given to `{service}`, which asks no connector"));
+        }
+        // What is delivered on this host comes back here, or stays.
+        if HOMES.iter().any(|(list, _)| *list == way.by)
+            && !way.next.is_empty()
+            && hops(&way.next).all(|hop| self.is_here(hop))
+        {
+            return None;
         }
         let mut hops = hops(&way.next);
         if hops.any(|hop| hop != name.domain && !self.knows_host(number, hop)) {
@@ -326,13 +333,25 @@ impl<'p> Patient<'p> {
         let name_of = |number: &usize| self.agreements.outbound.get(*number).map(|one| one.name.as_str());
         let mend =
             || self.ask_first(self.place(rewrite, TRANSPORT), TRANSPORT, MAP, std::iter::once(rewrite));
-        // What is taken for ours and is not leaves the list; the daemon's map would leave it there.
+        // What is taken for ours and is not leaves the list, where the daemon's map would leave it; it is taken in as before,
+        // and first of all.
         let sent_out = |list: &str| {
-            let place = self.place(rewrite, list);
+            const RELAYED: &str = "relay_domains";
+            let (place, relayed) = (self.place(rewrite, list), self.place(rewrite, RELAYED));
             let is_ours = |entry: &&str| self.is_own(entry) || self.owners(entry, Whose::Named).is_empty();
-            let all = tables(self.written(place, list));
-            let left: Vec<String> = all.iter().copied().filter(is_ours).map(str::to_owned).collect();
-            if left.len() == all.len() { Vec::new() } else { self.rewrite(place, list, &left) }
+            let (left, sent): (Vec<&str>, Vec<&str>) =
+                tables(self.written(place, list)).into_iter().partition(is_ours);
+            if sent.is_empty() {
+                return Vec::new();
+            }
+            let texts =
+                |entries: Vec<&str>| -> Vec<String> { entries.into_iter().map(str::to_owned).collect() };
+            let taken_in = texts([tables(self.written(relayed, RELAYED)), sent].concat());
+            let mut commands = self.rewrite(relayed, RELAYED, &taken_in);
+            // One reload for both.
+            commands.pop();
+            let others = self.rewrite(place, list, &texts(left));
+            if commands.is_empty() || others.is_empty() { Vec::new() } else { [commands, others].concat() }
         };
         let set =
             |name| Set { place: self.place(rewrite, name), name, value: self.settings.of(rewrite, name) };
@@ -343,7 +362,10 @@ impl<'p> Patient<'p> {
             };
             let is_home = HOMES.iter().any(|(list, _)| list == name);
             if is_home {
-                message.push_str("; a domain that is ours is written into own_domains of [mta] instead");
+                message.push_str(
+                    "; what mends it has mail for it taken in as for relay_domains, and sent where the connector says; a domain \
+                     that is ours is written into own_domains of [mta] instead",
+                );
             }
             let connectors = trouble.connectors.iter().filter_map(name_of);
             let mend = if is_home { sent_out(name) } else { mend() };

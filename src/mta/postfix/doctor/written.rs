@@ -33,8 +33,12 @@ pub struct Written<'p> {
 }
 
 impl Written<'_> {
-    /// The commands that write these into `own_domains`.
-    pub(super) fn own_domains<'d>(&self, domains: impl Iterator<Item = &'d str>) -> Vec<String> {
+    /// The commands that write these into `own_domains`. `is_read`: the daemon answers by the files as they are now.
+    pub(super) fn own_domains<'d>(
+        &self,
+        domains: impl Iterator<Item = &'d str>,
+        is_read: bool,
+    ) -> Vec<String> {
         let normal = domains.map(|domain| crate::model::domain::normalise(domain).ok());
         let Some(names) =
             normal.collect::<Option<BTreeSet<_>>>().filter(|names| (1..=DOMAINS).contains(&names.len()))
@@ -65,8 +69,8 @@ impl Written<'_> {
             ),
             _ => return Vec::new(),
         };
-        // Mail for us is no partner's any more.
-        let leave = if self.refuses_weaker { " --accept-weaker" } else { "" };
+        // Mail for us is no partner's any more. Where something else waits to be accepted, nobody has said so of that.
+        let leave = if self.refuses_weaker && is_read { " --accept-weaker" } else { "" };
         vec![change, format!("{}{leave}", self.reload())]
     }
 

@@ -82,7 +82,7 @@ fn own_domains_are_added_wherever_they_stand() {
         ),
     ] {
         let files = Files::new(text);
-        files.obey(|written, _| written.own_domains(["A.example", "b.example"].into_iter()));
+        files.obey(|written, _| written.own_domains(["A.example", "b.example"].into_iter(), true));
         assert_eq!(files.text(), expected);
         let own = files.load().agreements.mta.own_domains;
         assert!(["a.example", "b.example"].iter().all(|name| own.covers_name(name)), "{text}");
@@ -95,11 +95,14 @@ fn own_domains_are_added_wherever_they_stand() {
         "version = 1\nmta.own_domains = [\"c.example\"]\n",
     ] {
         let files = Files::new(text);
-        assert!(files.obey(|written, _| written.own_domains(["a.example"].into_iter())).is_empty(), "{text}");
+        assert!(
+            files.obey(|written, _| written.own_domains(["a.example"].into_iter(), true)).is_empty(),
+            "{text}"
+        );
     }
     let files = Files::new("version = 1\n");
-    assert!(files.obey(|written, _| written.own_domains(["a b"].into_iter())).is_empty());
-    assert!(files.obey(|written, _| written.own_domains(std::iter::empty())).is_empty());
+    assert!(files.obey(|written, _| written.own_domains(["a b"].into_iter(), true)).is_empty());
+    assert!(files.obey(|written, _| written.own_domains(std::iter::empty(), true)).is_empty());
 }
 
 /// Somebody types a command a second time, or one that is older than what is in the file.
@@ -107,7 +110,7 @@ fn own_domains_are_added_wherever_they_stand() {
 fn what_is_there_is_not_written_again() {
     for text in ["version = 1\n", "version = 1\n[mta]\n"] {
         let files = Files::new(text);
-        let commands = files.obey(|written, _| written.own_domains(["a.example"].into_iter()));
+        let commands = files.obey(|written, _| written.own_domains(["a.example"].into_iter(), true));
         let after = files.text();
         run(&commands[0]);
         assert_eq!(files.text(), after);
@@ -130,7 +133,7 @@ fn a_link_stays_one() {
     let real = files.directory.path().join("real");
     fs::rename(files.main(), &real).unwrap();
     symlink(&real, files.main()).unwrap();
-    files.obey(|written, _| written.own_domains(["a.example"].into_iter()));
+    files.obey(|written, _| written.own_domains(["a.example"].into_iter(), true));
     assert!(fs::symlink_metadata(files.main()).unwrap().is_symlink());
     assert!(fs::read_to_string(&real).unwrap().contains("[\"a.example\", \"b.example\"]"));
 }
@@ -141,11 +144,14 @@ fn a_line_within_a_text_is_left_alone() {
                 \"enforce\"\nidentify.domains = [\"a.example\"]\nrequire.tls = true\non_violation = \"hold\"\n";
     let files = Files::new(text);
     assert!(files.obey(|written, loaded| written.deferred(loaded.agreements.inbound.iter())).is_empty());
-    assert!(files.obey(|written, _| written.own_domains(["a.example"].into_iter())).is_empty());
+    assert!(files.obey(|written, _| written.own_domains(["a.example"].into_iter(), true)).is_empty());
     // A daemon that refuses what is weaker is told that it is meant.
     let refusing = Written { refuses_weaker: true, ..written() };
-    let commands = refusing.own_domains(["a.example"].into_iter());
+    let commands = refusing.own_domains(["a.example"].into_iter(), true);
     assert_eq!(commands[1], "connectord reload --accept-weaker");
+    // But not of what else is new in the files.
+    let commands = refusing.own_domains(["a.example"].into_iter(), false);
+    assert_eq!(commands[1], "connectord reload");
 }
 
 #[test]
