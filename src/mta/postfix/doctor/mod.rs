@@ -297,6 +297,8 @@ mod detour_tests;
 #[cfg(test)]
 mod inbound_tests;
 #[cfg(test)]
+mod proxies_tests;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tests;
