@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use nix::unistd::{Group, User};
 
@@ -79,6 +83,8 @@ pub enum Access {
     Denied(Vec<String>),
     /// There is no such socket.
     Missing,
+    /// It is left from a daemon that does not run any more.
+    Silent,
 }
 
 impl Host {
@@ -244,15 +250,39 @@ fn access(account: Option<Account>, path: &Path) -> Access {
         known => known,
     };
     match barred {
+        Ok(()) | Err(Barred::Unknown(_)) if is_refused(path) => Access::Silent,
         Ok(()) | Err(Barred::Unknown(_)) => Access::Open,
         Err(Barred::Missing(_) | Barred::Other(_)) => Access::Missing,
         Err(Barred::Closed(closed)) => Access::Denied(account.let_in(path, &closed)),
     }
 }
 
+/// Whether nobody listens at a socket. To connect to somebody who accepts nobody any more takes as long as that lasts.
+fn is_refused(socket: &Path) -> bool {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let path = socket.to_owned();
+    let (sender, connected) = mpsc::channel();
+    thread::spawn(move || sender.send(UnixStream::connect(path).map(drop)));
+    let connected = connected.recv_timeout(PATIENCE);
+    matches!(connected, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    #[test]
+    fn a_socket_that_is_left_is_no_daemon() {
+        let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let path = directory.path().join("s");
+        assert_eq!(access(None, &path), Access::Missing);
+        let listener = UnixListener::bind(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!is_refused(&path));
+        drop(listener);
+        assert!(is_refused(&path));
+    }
 
     #[test]
     fn an_option_is_set_by_one_line_or_not_known() {

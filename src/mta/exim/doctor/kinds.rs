@@ -205,7 +205,7 @@ pub(super) static SOCKET_PATH: Kind = Kind {
 pub(super) static SOCKET_ACCESS: Kind = Kind {
     id: "exim-socket-access",
     severity: Severity::Outage,
-    about: "The socket is not there, or Exim's user may not connect to it. Routers run as root and ask all the same, so that \
+    about: "The socket is not there, nobody listens at it, or Exim's user may not connect to it. Routers run as root and ask all the same, so that \
             `exim -bt` shows nothing; ACLs and transports do not. The commands start connectord.service, or give the socket to \
             Exim's group in the name of its owner, until it is made anew.",
 };

@@ -47,6 +47,10 @@ fn at(patient: &Patient<'_>, path: &str) -> Option<Finding> {
             let message = "there is no socket: the daemon does not run, or does not listen here".to_owned();
             found(patient, &SOCKET_ACCESS, &message, path, patient.host.start.clone())
         }
+        Access::Silent => {
+            let message = "nobody listens at it: the daemon does not run".to_owned();
+            found(patient, &SOCKET_ACCESS, &message, path, patient.host.start.clone())
+        }
         Access::Denied(mend) => {
             let mut message = format!(
                 "user {user} may not connect to it: write `group` into [[listen]] of connectord.toml, or into its unit"
