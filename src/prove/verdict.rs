@@ -15,11 +15,12 @@ pub fn verdict(subject: &Subject, tries: Vec<Try>) -> ConnectorProof {
     for tried in &tries {
         let Some((worse, what)) = meaning(subject, tried) else { continue };
         found = found.max(worse);
-        // What was not taken in never came to a server, and one reason is for all of them.
+        // What was not taken in never came to a server, and one reason is for all of them: its words may have in them what
+        // is of one message only.
         let (server, daemon) =
             if tried.end == End::Refused { ("", true) } else { (tried.server, tried.daemon) };
         let alike = (server, daemon, what);
-        if !told.contains(&alike) {
+        if !told.iter().any(|known| *known == alike || (server, known.0) == ("", "")) {
             let at = tried.host.as_ref().map(|host| format!(" (at {host})")).unwrap_or_default();
             reasons.push(match tried.end {
                 End::Refused => alike.2.clone(),
@@ -171,7 +172,8 @@ mod tests {
         ] {
             assert_eq!(of(&[tried]), (Verdict::NotShown, vec![reason.to_owned()]));
         }
-        let refused = Server::ALL.map(|server| Try { asked: false, ..tried(server, End::Refused) });
+        let mut refused = Server::ALL.map(|server| Try { asked: false, ..tried(server, End::Refused) });
+        refused[1].reason = "why, message 2".to_owned();
         assert_eq!(of(&refused), (Verdict::NotShown, vec!["why".to_owned()]));
         let doubts = vec!["a copy went to archive.example".to_owned(), "more".to_owned()];
         for end in [End::Arrived, End::Waits] {

@@ -60,7 +60,7 @@ struct Fault {
 const SITE: &str = "printf 'site_smarthost:\\n driver = manualroute\\n domains = ! +local_domains\\n transport = remote_smtp\\n \
                     route_list = * relay.lab.example bydns\\n' > conf.d/router/06_site; ";
 
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 5] = [
     Fault {
         id: "exim-routers-missing",
         place: "router connectord_address: more = true",
@@ -86,6 +86,17 @@ const FAULTS: [Fault; 4] = [
         connectors: &["wrong"],
         made_by: "sed -i '/^connectord_host:/,/^$/s/^  hosts_require_tls/  fallback_hosts = mx.good.example\\n&/' \
                   connectord/transports",
+        domain: "wrong.example",
+        with: GOOD,
+        without: UNTRUSTED,
+    },
+    // In the file that all our transports read.
+    Fault {
+        id: "exim-other-host",
+        place: "transport connectord_may, connectord_encrypt, connectord_host, connectord_cert, connectord_pin, \
+                connectord_dane: fallback_hosts = mx.good.example",
+        connectors: ALL,
+        made_by: "sed -i '1i fallback_hosts = mx.good.example' connectord/transport-options",
         domain: "wrong.example",
         with: GOOD,
         without: UNTRUSTED,
@@ -139,7 +150,19 @@ fn x2_settings(release: Release) {
             practice.send(&format!("without{number}@{}", fault.domain), fault.without);
         });
     }
+    // Debian's router for `hubbed_hosts` comes behind ours, and `localhost` is one of our own domains.
+    practice.agree(&format!("{CONNECTORS}{FOR_ALL}"));
+    practice.is_well();
 }
+
+/// A connector for whoever has none.
+const FOR_ALL: &str = r#"
+[[outbound]]
+name = "all"
+mode = "enforce"
+domains = ["*"]
+tls = "may"
+"#;
 
 /// A domain that the DNS makes another one of: mail arrives there under the other name, and nobody was asked about ours.
 fn x2_moved(release: Release) {
@@ -209,8 +232,8 @@ require.tls = true
 on_violation = "reject"
 "#;
 
-/// What a client in plaintext is told at RCPT that says it is on this host.
-fn told(practice: &Practice) -> std::io::Result<String> {
+/// What a client in plaintext is told at RCPT, or before, that says it is on this host, or says nothing of the kind.
+fn told(practice: &Practice, is_proxy: bool) -> std::io::Result<String> {
     let network = &practice.lab.network.partner;
     let stream = network.enter(|| TcpStream::connect((OURS, 25)))?;
     stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
@@ -225,13 +248,11 @@ fn told(practice: &Practice) -> std::io::Result<String> {
             }
         }
     };
-    let said = [
-        "PROXY TCP4 127.0.0.1 192.0.2.1 1234 25",
-        "EHLO mail.contoso.example",
-        "MAIL FROM:<bob@tls.example>",
-        "RCPT TO:<carol@ours.example>",
-    ];
-    let mut last = String::new();
+    if is_proxy {
+        writer.write_all(b"PROXY TCP4 127.0.0.1 192.0.2.1 1234 25\r\n")?;
+    }
+    let said = ["EHLO mail.contoso.example", "MAIL FROM:<bob@tls.example>", "RCPT TO:<carol@ours.example>"];
+    let mut last = reply()?;
     for line in said {
         writer.write_all(format!("{line}\r\n").as_bytes())?;
         last = reply()?;
@@ -241,6 +262,9 @@ fn told(practice: &Practice) -> std::io::Result<String> {
     }
     Ok(last)
 }
+
+/// What the connector says to whoever has no TLS.
+const JUDGED: &str = "530 5.7.0";
 
 fn x2_proxy(release: Release) {
     let authority = Authority::new("Lab CA");
@@ -255,19 +279,19 @@ fn x2_proxy(release: Release) {
              conf.d/main/000_localmacros; update-exim4.conf; kill -HUP $(cat /run/exim4/exim.pid)"
         ));
     };
-    let is_told = |code: &str| {
+    let is_told = |is_proxy: bool, code: &str| {
         wait_for(code, || {
-            let reply = told(&practice).map_err(|error| error.to_string())?;
+            let reply = told(&practice, is_proxy).map_err(|error| error.to_string())?;
             if reply.starts_with(code) { Ok(()) } else { Err(reply) }
         });
     };
     believe("192.0.2.0/24");
-    is_told("250");
+    is_told(true, "250");
     practice.is_mended("exim-proxy", "hosts_proxy = 192.0.2.0/24", &["tls"]);
-    is_told("5");
+    is_told(false, JUDGED);
     // A proxy that this client is not.
     believe("192.0.2.77");
-    is_told("5");
+    is_told(false, JUDGED);
     practice.is_well();
 }
 

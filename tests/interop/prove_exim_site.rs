@@ -18,6 +18,7 @@ on_each_exim!(
     what_the_site_runs_touches_nothing,
     what_an_acl_refuses_is_told,
     room_that_is_not_there_is_told,
+    logs_in_the_spool_are_read,
 );
 
 const CONNECTORS: &str = r#"
@@ -185,6 +186,15 @@ fn what_an_acl_refuses_is_told(release: Release) {
             "defer senders = connectord-prove@ours.example\n log_message = the scanner is away",
             "the scanner is away",
         ),
+        (
+            "discard senders = connectord-prove@ours.example\n log_message = we know you",
+            "discarded, we know you",
+        ),
+        ("discard senders = connectord-prove@ours.example", "discarded, no reason given"),
+        (
+            "deny senders = connectord-prove@ours.example\n message = $message_exim_id is unwanted",
+            "is unwanted",
+        ),
     ] {
         let write = |first: &str| {
             let text = format!("acl_site_local:\n {first}\n {acl}\n accept\n");
@@ -206,10 +216,20 @@ fn what_an_acl_refuses_is_told(release: Release) {
             );
         }
         // What it tells to do makes the proof a whole one.
-        let advice = reasons(&proof, "good")[0].split('`').nth(1).unwrap().to_owned();
+        let advice = reasons(&proof, "good")[0].rsplit('`').nth(1).unwrap().to_owned();
         write(&advice);
         let proof = practice.proof(&[]);
         assert_eq!(proof["verdict"], "holds", "{advice}: {proof:#}");
+    }
+}
+
+/// Where they are is made by Exim, and not there yet.
+fn logs_in_the_spool_are_read(release: Release) {
+    let practice = practice(release);
+    for setting in ["log_file_path =", "log_file_path = /var/spool/exim4/own/%slog"] {
+        practice.shell(&format!("echo '{setting}' > /etc/exim4/conf.d/main/90_site; update-exim4.conf"));
+        let proof = practice.proof(&[]);
+        assert_eq!(proof["verdict"], "holds", "{setting}: {proof:#}");
     }
 }
 

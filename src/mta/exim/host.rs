@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::unistd::{Group, User};
 
+use super::lists::file_that_it_needs;
 use super::settings::Settings;
 use crate::mta::account::{Account, Barred};
 
@@ -102,6 +103,8 @@ impl Host {
         let macros = directory.join(layout.local_macros());
         let account = account(settings.main("exim_user"), settings.main("exim_group"));
         let certificate = ["tls_certificate", "tls_privatekey"].map(|name| settings.main(name));
+        let domains =
+            settings.routers.iter().filter_map(|router| file_that_it_needs(router.option("domains")));
         Host {
             layout,
             contrib: Some(PathBuf::from(CONTRIB)).filter(|contrib| contrib.is_dir()),
@@ -115,6 +118,7 @@ impl Host {
                 .collect(),
             missing: certificate
                 .into_iter()
+                .chain(domains)
                 .filter(|file| file.starts_with('/') && !file.contains('$') && !Path::new(file).exists())
                 .map(str::to_owned)
                 .collect(),

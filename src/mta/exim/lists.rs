@@ -36,6 +36,14 @@ pub fn takes_the_rest(items: &[String]) -> bool {
     items.last().is_some_and(|item| item.starts_with('!'))
 }
 
+/// The file without which a list is for nobody, as that of Debian's router for `hubbed_hosts`.
+pub fn file_that_it_needs(domains: &str) -> Option<&str> {
+    let (file, _) = domains.strip_prefix("${if exists{")?.split_once('}')?;
+    // Of two expansions it is not known whose the `fail` is.
+    let is_alone = domains.matches("${").count() == 1;
+    (is_alone && domains.ends_with("}fail}") && !file.contains('{')).then_some(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +60,20 @@ mod tests {
             ("<; 192.0.2.0/24;2001:db8::/32", vec!["192.0.2.0/24", "2001:db8::/32"]),
         ] {
             assert_eq!(items(list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_need_a_file() {
+        for (list, expected) in [
+            ("${if exists{/etc/hubs}{partial-lsearch;/etc/hubs}fail}", Some("/etc/hubs")),
+            ("${if exists{/etc/hubs}{partial-lsearch;/etc/hubs}}", None),
+            ("${if exists{/etc/hubs}{x}fail} : a.example", None),
+            ("${if exists{/etc/hubs}{x}} : ${if exists{/etc/x}{y}fail}", None),
+            ("${if exists{/etc/${domain}}{x}fail}", None),
+            ("a.example", None),
+        ] {
+            assert_eq!(file_that_it_needs(list), expected, "{list}");
         }
     }
 }

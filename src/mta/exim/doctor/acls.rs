@@ -15,7 +15,7 @@ use crate::mta::finding::{Finding, Kind};
 
 /// ACLs within ACLs, and lists within lists, that are followed: ours are two deep. Exim's own limit is 20
 /// (acl.c:acl_check_internal), but an ACL may call another several times, and that one too.
-const DEPTH: usize = 5;
+pub(super) const DEPTH: usize = 5;
 
 /// How the daemon is asked in an ACL.
 enum Asked {
@@ -208,14 +208,20 @@ fn are_exempt(patient: &Patient<'_>, list: &str, depth: usize) -> bool {
                     .is_some_and(|list| are_exempt(patient, list, depth));
             }
             // What is taken out makes the list smaller; the empty item is for processes on the host.
-            if item.is_empty() || item.starts_with('!') {
-                return true;
-            }
-            let network = item.parse::<IpNet>().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from));
-            network.is_some_and(|network| {
-                patient.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(&network))
-            })
+            item.is_empty()
+                || item.starts_with('!')
+                || network(item).is_some_and(|network| is_exempt(patient, &network))
         })
+}
+
+/// The addresses that an item of a list of hosts is.
+pub(super) fn network(item: &str) -> Option<IpNet> {
+    item.parse().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// Whether nobody at these addresses is judged.
+pub(super) fn is_exempt(patient: &Patient<'_>, network: &IpNet) -> bool {
+    patient.agreements.inbound_exempt.iter().any(|exempt| exempt.contains(network))
 }
 
 /// A statement, enough to find it.

@@ -38,8 +38,8 @@ pub(super) static ROUTERS_MISSING: Kind = Kind {
     about: "No router asks the daemon, or the one that does is only about some domains or mail, or no router behind it \
             has a transport that the answer chooses, or the last that has lets go on what it does not deliver. Mail that leaves \
             goes by the site's own routers, and outbound connectors are not in force. So it is with a connector's domain that \
-            `local_domains` names and a router sends away. Of that list only names are looked at, and no tables. Not looked at: \
-            what makes another address of one, or adds one (routers with `redirect`, the section \"begin rewrite\", \
+            `local_domains` names and a router sends away. Of that list only names are looked at, and no tables, and not for \
+            connectors for `*`. There are no commands where a list or a table says what is not asked about. Not looked at: what makes another address of one, or adds one (routers with `redirect`, the section \"begin rewrite\", \
             `system_filter`), since the other address is asked about.",
 };
 
@@ -47,8 +47,8 @@ pub(super) static ROUTER_BEFORE: Kind = Kind {
     id: "exim-router-before",
     severity: Severity::Bypass,
     about: "A router that hands mail to an SMTP transport stands before the one that asks the daemon, or between that and \
-            those that obey the answer, and is not about local domains only; or `redirect_router` leads addresses past the \
-            question. What it takes is not asked about. Its conditions are not looked at, but for `domains` and \
+            those that obey the answer, and is not about local domains only; or `redirect_router` or `pass_router` leads \
+            addresses past the question, or past the last router that obeys the answer. What it takes is not asked about. Its conditions are not looked at, but for `domains` and \
             `verify_only`, and neither are transports with `protocol = lmtp`, wherever their hosts are.",
 };
 
@@ -72,7 +72,8 @@ pub(super) static OTHER_HOST: Kind = Kind {
     id: "exim-other-host",
     severity: Severity::Bypass,
     about: "`fallback_hosts`, or `hosts` with `hosts_override`, is set in a transport for connectors, or `fallback_hosts` in a \
-            router that obeys the answer. Mail goes to these hosts, and not to the partner's or to those of `route`.",
+            router that obeys the answer, or its hosts (`route_data`, `route_list`) have neither the domain nor `hosts=` of the \
+            answer in them. Mail goes to these hosts, and not to the partner's or to those of `route`.",
 };
 
 pub(super) static TLS_NOT_REQUIRED: Kind = Kind {
@@ -132,7 +133,7 @@ pub(super) static MINIMUM_VERSION: Kind = Kind {
     id: "exim-minimum-version",
     severity: Severity::Bypass,
     about: "`tls_require_ciphers` of a transport does not take the `min=` of the answer, or `dane_require_tls_ciphers` does not, \
-            which counts where there are TLSA records: a connector's `protocols` is not obeyed.",
+            which counts where there are TLSA records and the transport looks for them: a connector's `protocols` is not obeyed.",
 };
 
 pub(super) static MULTI_DOMAIN: Kind = Kind {
@@ -190,7 +191,7 @@ pub(super) static ACL_ANSWER: Kind = Kind {
 pub(super) static PROXY: Kind = Kind {
     id: "exim-proxy",
     severity: Severity::Bypass,
-    about: "`hosts_proxy` has more than single addresses. Who is in it says by the PROXY protocol at what address a client is, \
+    about: "`hosts_proxy` has more than single addresses and what is in `[inbound_exempt]`. Who is in it says by the PROXY protocol at what address a client is, \
             and connectors are judged by that: at one of `[inbound_exempt]` nobody is judged. A proxy has its own address \
             there, and nobody else. The commands put the line into a comment.",
 };

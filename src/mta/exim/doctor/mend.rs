@@ -3,6 +3,14 @@
 use super::Patient;
 use crate::mta::exim::host::{DIRECTORY, Layout};
 
+/// What all our transports read.
+const OPTIONS: &str = "transport-options";
+
+/// What puts the lines with an option into comments, for sed(1).
+fn aside(option: &str) -> String {
+    format!(r"s/^[[:blank:]]*\(no_\)\?{option}\b/# &/")
+}
+
 /// The directory of our files.
 fn ours(file: &str) -> String {
     format!("{DIRECTORY}/connectord/{file}")
@@ -43,14 +51,41 @@ impl Patient<'_> {
 
     /// An option in the file that all our transports read.
     pub(super) fn in_all_transports(&self, option: &str, value: &str) -> Vec<String> {
-        let file = "transport-options";
-        let is_fixed =
-            [option.to_owned(), format!("no_{option}")].iter().any(|name| self.host.fixed.contains(name));
-        if !self.host.ours.contains(file) || is_fixed {
+        if !self.host.ours.contains(OPTIONS) || self.is_fixed(option) {
             return Vec::new();
         }
-        let aside = format!(r"s/^[[:blank:]]*\(no_\)\?{option}\b/# &/");
-        self.in_force(vec![format!("sed -i -e '{aside}' -e '1i {option} = {value}' {}", ours(file))])
+        let aside = aside(option);
+        self.in_force(vec![format!("sed -i -e '{aside}' -e '1i {option} = {value}' {}", ours(OPTIONS))])
+    }
+
+    /// Whether an option of a transport stands in the file that all our transports read.
+    pub(super) fn is_in_all_transports(&self, transport: &str, option: &str) -> bool {
+        let part = self.settings.written.part("transports", transport);
+        part.and_then(|part| part.file_of(option)) == Some(ours(OPTIONS).as_str())
+    }
+
+    /// An option of a transport as contrib has it, wherever it stands.
+    pub(super) fn restore_option(&self, transport: &str, option: &str) -> Vec<String> {
+        // What contrib's transports have not, so that it is enough that it goes.
+        const UNSET: [&str; 3] = ["hosts", "fallback_hosts", "dane_require_tls_ciphers"];
+        let restored = || self.restore_part("transports", transport, "transports");
+        if !self.is_in_all_transports(transport, option) {
+            return restored();
+        }
+        if !self.host.ours.contains(OPTIONS) || self.is_fixed(option) {
+            return Vec::new();
+        }
+        let aside = vec![format!("sed -i '{}' {}", aside(option), ours(OPTIONS))];
+        if UNSET.contains(&option) {
+            return self.in_force(aside);
+        }
+        // Exim refuses an option that is in both files.
+        let rest = restored();
+        if rest.is_empty() { rest } else { [aside, rest].concat() }
+    }
+
+    fn is_fixed(&self, option: &str) -> bool {
+        [option.to_owned(), format!("no_{option}")].iter().any(|name| self.host.fixed.contains(name))
     }
 
     /// Reads our file in its section, right behind the section's first line.

@@ -11,6 +11,7 @@
 mod acls;
 mod answers;
 mod certificates;
+mod domains;
 mod kinds;
 mod mend;
 mod routers;

@@ -1,5 +1,6 @@
 //! The way of mail that leaves: who is asked first, and what comes of the answer.
 
+use super::domains::{LOCAL, left_out, may_be, may_take, may_take_name, taken_for_ours};
 use super::kinds::{ANSWER_UNCHECKED, DOMAIN_MOVED, OTHER_HOST, ROUTER_BEFORE, ROUTERS_MISSING};
 use super::{Patient, finding};
 use crate::model::Outbound;
@@ -43,6 +44,7 @@ pub(super) fn routers(patient: &Patient<'_>) -> Vec<Finding> {
     findings.extend(goes_on(patient, asking, behind));
     findings.extend(moves(patient, before, asking, behind));
     findings.extend(behind.iter().filter_map(|router| falls_back(patient, router)));
+    findings.extend(behind.iter().filter_map(|router| leads_elsewhere(patient, router)));
     match behind.iter().rposition(is_chosen_by_answer) {
         Some(last) => {
             let others = behind.iter().take(last).filter(|router| !is_chosen_by_answer(router));
@@ -71,6 +73,17 @@ fn leads_past(patient: &Patient<'_>, before: &[Driver], behind: &[Driver]) -> Ve
     let passing = everywhere
         .chain(before.iter().map(|router| (router, "pass_router")))
         .filter(|(router, option)| is_behind(router.option(option)));
+    // Behind the question there is still the last router that obeys the answer, which nobody may leave out.
+    let (obeying, after) = behind
+        .split_at_checked(behind.iter().rposition(is_chosen_by_answer).unwrap_or(0))
+        .unwrap_or((behind, &[]));
+    let is_after = |name: &str| after.iter().skip(1).any(|router| router.name == name);
+    let leaving_out = obeying.iter().filter(|router| {
+        router.option("condition") != WITHOUT_CONNECTOR
+            && passes(router)
+            && is_after(router.option("pass_router"))
+    });
+    let passing = passing.chain(leaving_out.map(|router| (router, "pass_router")));
     let found = passing.filter_map(|(router, option)| {
         let place = format!("router {}: {option} = {}", router.name, router.option(option));
         let message = format!(
@@ -90,20 +103,21 @@ fn is_for_some(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
     if let Some(option) = limits.into_iter().find(|option| !asking.option(option).is_empty()) {
         return patient.leaving(&ROUTERS_MISSING, |_| true, message, place(option), mend());
     }
-    let items = items(asking.option("domains"));
-    let is_for_all = |item: &String| {
-        item == "*"
-            || item.strip_prefix('!').is_some_and(|item| ["@", "+local_domains"].contains(&item.trim()))
-    };
+    let domains = asking.option("domains");
+    let (items, left_out) = (items(domains), left_out(patient, domains));
     // What a list of other names leaves out is looked at by these names, as of a router that comes before.
     let leaves_out = |connector: &Outbound| {
         let is_open =
             items.is_empty() || takes_the_rest(&items) || items.last().is_some_and(|item| item == "*");
-        let excluded =
-            items.iter().filter(|item| !is_for_all(item)).filter_map(|item| item.strip_prefix('!'));
-        !is_open || excluded.map(str::trim).any(|item| may_be(patient, item, connector))
+        !is_open || left_out.iter().any(|item| may_be(patient, item, connector))
     };
-    patient.leaving(&ROUTERS_MISSING, leaves_out, message, place("domains"), mend())
+    // A list or a table is there for mail that contrib's router would ask about as well, and maybe must not.
+    let is_plain = |item: &String| {
+        let item = item.trim_start_matches(['!', ' ']);
+        ["*", "@", "+local_domains"].contains(&item) || normalise(item).is_ok()
+    };
+    let mend = if items.iter().all(is_plain) { mend() } else { Vec::new() };
+    patient.leaving(&ROUTERS_MISSING, leaves_out, message, place("domains"), mend)
 }
 
 /// What makes a router one for some mail only (route.c:check_router_conditions).
@@ -112,19 +126,24 @@ const LIMITS: [&str; 6] =
 
 /// A router that lets nothing go on that the daemon has a connector for.
 fn is_last(asking: &Driver, router: &Driver) -> bool {
-    let is_on = |name: &str| router.option(name) == "true";
-    let passes =
-        ["self", "host_find_failed", "host_all_ignored"].iter().any(|name| router.option(name) == "pass");
-    let is_for_some = LIMITS.iter().any(|name| !["", "false"].contains(&router.option(name)));
+    // `unseen` may be expanded: what is known in a delivery only counts as on.
+    let is_on = |name: &str| !["", "false"].contains(&router.option(name));
+    let is_for_some = LIMITS.iter().any(|name| is_on(name));
     is_chosen_by_answer(router)
         && router.option("more") == "false"
         && !is_on("unseen")
-        && !is_on("pass_on_timeout")
         && !is_on("verify_only")
-        && !passes
+        && !passes(router)
         && !is_for_some
         && ["", WITH_CONNECTOR].contains(&router.option("condition"))
         && ["", asking.option("domains")].contains(&router.option("domains"))
+}
+
+/// Whether a router hands addresses on to another one (its `pass_router`, or the next).
+fn passes(router: &Driver) -> bool {
+    ["self", "host_find_failed", "host_all_ignored"].iter().any(|name| router.option(name) == "pass")
+        || router.option("pass_on_timeout") == "true"
+        || router.option("driver") == "queryprogram"
 }
 
 /// Mail of a connector that the routers which obey the answer decline, such as that for a domain which the DNS does not
@@ -189,30 +208,38 @@ fn falls_back(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
     patient.leaving(&OTHER_HOST, |_| true, message, place, mend)
 }
 
+/// Hosts that are neither the domain's own nor those of the answer.
+fn leads_elsewhere(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
+    const KNOWN: [&str; 3] = ["$domain", "${domain}", "${extract{hosts}{$address_data}"];
+    let is_fixed = |option: &&str| {
+        let hosts = router.option(option);
+        !hosts.is_empty() && !KNOWN.iter().any(|known| hosts.contains(known))
+    };
+    let option = ["route_data", "route_list"].into_iter().find(is_fixed)?;
+    if !is_chosen_by_answer(router) || router.option("driver") != "manualroute" {
+        return None;
+    }
+    let message =
+        "mail of connectors goes to these hosts: neither the domain nor `hosts=` of the answer says where";
+    let place = format!("router {}: {option} = {}", router.name, router.option(option));
+    let mend = patient.restore_part("routers", &router.name, "routers");
+    patient.leaving(&OTHER_HOST, |_| true, message, place, mend)
+}
+
 /// A connector's domain that is among the local ones, which the daemon is not asked about, where a router sends it away.
 fn is_taken_for_ours(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
-    const LOCAL: &str = "local_domains";
     let excludes = items(asking.option("domains"))
         .iter()
         .any(|item| item.strip_prefix('!').is_some_and(|item| item.trim() == "+local_domains"));
     let list = patient.settings.written.domain_list(LOCAL).filter(|_| excludes)?;
-    let names = items(list);
-    // Only names: who is in a table, or below a name, is not known to be anybody's.
-    let named = |connector: &Outbound| {
-        names.iter().find(|name| normalise(name).is_ok() && may_be(patient, name, connector))
-    };
-    let takes = |router: &&Driver, name: &str| {
-        let domains = items(router.option("domains"));
-        let may_be = |item: &String| {
-            ["*", "+local_domains", name].contains(&item.as_str()) || item.contains(['$', ';', '*', '^'])
-        };
+    let takes = |router: &Driver, name: &str| {
         sends(patient, router)
             && !is_chosen_by_answer(router)
-            && (domains.is_empty() || domains.iter().any(may_be))
+            && may_take_name(patient, router.option("domains"), name)
     };
     let is_sent = |connector: &Outbound| {
-        named(connector)
-            .is_some_and(|name| patient.settings.routers.iter().any(|router| takes(&router, name)))
+        let names = taken_for_ours(patient, list, connector);
+        names.iter().any(|name| patient.settings.routers.iter().any(|router| takes(router, name)))
     };
     let message = "the daemon is not asked about these domains, and a router may send their mail away; what is ours is \
                    written into own_domains of [mta]";
@@ -281,23 +308,6 @@ fn stands_before(patient: &Patient<'_>, router: &Driver) -> Option<Finding> {
 fn is_smtp(patient: &Patient<'_>, name: &str) -> bool {
     let transport = patient.settings.transport(name);
     transport.is_none_or(|found| found.option("driver") == "smtp" && found.option("protocol") != "lmtp")
-}
-
-/// Whether a domain of the connector can be in a list of domains.
-fn may_take(patient: &Patient<'_>, domains: &str, connector: &Outbound) -> bool {
-    let items = items(domains);
-    let mut positive = items.iter().filter(|item| !item.starts_with('!'));
-    items.is_empty() || takes_the_rest(&items) || positive.any(|item| may_be(patient, item, connector))
-}
-
-/// Whether a domain of the connector can be what an item of a list of domains says.
-fn may_be(patient: &Patient<'_>, item: &str, connector: &Outbound) -> bool {
-    let own = &patient.agreements.mta.own_domains;
-    match item {
-        "@" | "+local_domains" => false,
-        name if name.contains(['*', '$', ';', '^', '+', '@', '/', '(', '[', '!']) => true,
-        name => normalise(name).is_ok_and(|name| !own.covers_name(&name) && connector.domains.covers(&name)),
-    }
 }
 
 /// Whether a condition is one for all answers that are not whole, as contrib has it: that they are is all that is asked,

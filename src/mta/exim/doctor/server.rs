@@ -1,8 +1,7 @@
 //! Main options that mail which comes in depends on, and what is logged.
 
-use std::net::IpAddr;
-
 use super::Patient;
+use super::acls::{DEPTH, is_exempt, network};
 use super::finding;
 use super::kinds::{CLIENT_CERTIFICATE, LOG, NO_STARTTLS, PROXY};
 use crate::mta::exim::lists::{items, takes_the_rest};
@@ -19,15 +18,34 @@ pub(super) fn server(patient: &Patient<'_>) -> Vec<Finding> {
 fn proxy(patient: &Patient<'_>) -> Option<Finding> {
     const OPTION: &str = "hosts_proxy";
     let value = patient.settings.main(OPTION);
-    let items = items(value);
-    let is_one = |item: &String| item.is_empty() || item.starts_with('!') || item.parse::<IpAddr>().is_ok();
-    if items.iter().all(is_one) && !takes_the_rest(&items) {
+    if are_single(patient, value, DEPTH) {
         return None;
     }
     let message = "these hosts may say that they are at any address, and no connector stops them: only the addresses of \
                    proxies belong here; without them mail of a proxy is refused";
     let mend = patient.without_proxies();
     patient.coming(&PROXY, |_| true, message, format!("{OPTION} = {value}"), mend)
+}
+
+/// Whether a list of hosts has only single addresses, our own, and those of hosts that are not judged at any address.
+fn are_single(patient: &Patient<'_>, list: &str, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    let items = items(list);
+    let is_single = |item: &String| match item.strip_prefix('+') {
+        Some(name) => {
+            let list = patient.settings.written.host_list(name);
+            list.is_some_and(|list| are_single(patient, list, depth))
+        }
+        None => {
+            item.is_empty()
+                || item.starts_with('!')
+                || item == "@[]"
+                || network(item).is_some_and(|network| {
+                    network.prefix_len() == network.max_prefix_len() || is_exempt(patient, &network)
+                })
+        }
+    };
+    items.iter().all(is_single) && !takes_the_rest(&items)
 }
 
 fn starttls(patient: &Patient<'_>) -> Option<Finding> {

@@ -24,6 +24,8 @@ struct Rule {
     message: &'static str,
 }
 
+const EACH: &[Transport] = &[May, Encrypt, Host, Cert, Pin, Dane];
+
 const STRICT: &[Transport] = &[Encrypt, Host, Cert, Pin, Dane];
 
 fn all(_: &Outbound) -> bool {
@@ -58,11 +60,7 @@ const RULES: [Rule; 15] = [
         kind: &DANE_INSTEAD,
         option: "hosts_try_dane",
         words: &[Host, Cert],
-        is_right: |transport, _| {
-            ["hosts_try_dane", "hosts_require_dane"]
-                .into_iter()
-                .all(|option| transport.option(option).is_empty())
-        },
+        is_right: |transport, _| !looks_for_records(transport),
         about: all,
         shared: None,
         message: "this or hosts_require_dane is not empty: TLSA records take the place of the authorities that were agreed",
@@ -126,7 +124,9 @@ const RULES: [Rule; 15] = [
         words: &[Encrypt, Host, Cert, Pin, Dane],
         is_right: |transport, _| {
             let value = transport.option("dane_require_tls_ciphers");
-            value.is_empty() || value.contains("${extract{min}{$address_data}}")
+            value.is_empty()
+                || value.contains("${extract{min}{$address_data}}")
+                || !looks_for_records(transport)
         },
         about: |connector| connector.requirement.min_version().is_some(),
         shared: None,
@@ -135,7 +135,7 @@ const RULES: [Rule; 15] = [
     Rule {
         kind: &OTHER_HOST,
         option: "hosts",
-        words: STRICT,
+        words: EACH,
         is_right: |transport, _| {
             transport.option("hosts").is_empty() || transport.option("hosts_override") != "true"
         },
@@ -146,7 +146,7 @@ const RULES: [Rule; 15] = [
     Rule {
         kind: &OTHER_HOST,
         option: "fallback_hosts",
-        words: STRICT,
+        words: EACH,
         is_right: |transport, _| transport.option("fallback_hosts").is_empty(),
         about: all,
         shared: None,
@@ -190,6 +190,11 @@ const RULES: [Rule; 15] = [
     },
 ];
 
+/// Whether TLSA records may count.
+fn looks_for_records(transport: &Driver) -> bool {
+    ["hosts_try_dane", "hosts_require_dane"].into_iter().any(|option| !transport.option(option).is_empty())
+}
+
 /// How the transport for `dane-only` sees that there were TLSA records.
 fn insists_on_records(transport: &Driver) -> bool {
     transport.option("authenticated_sender")
@@ -209,12 +214,10 @@ fn missing(patient: &Patient<'_>) -> Vec<Finding> {
     if !settings.routers.iter().any(routers::is_chosen_by_answer) {
         return Vec::new();
     }
-    let unknown = [May, Encrypt, Host, Cert, Pin, Dane]
-        .into_iter()
-        .filter(|word| routers::chosen(patient, word.word()).is_empty());
+    let unknown = EACH.iter().filter(|word| routers::chosen(patient, word.word()).is_empty());
     let found = unknown.filter_map(|word| {
         let message = format!("no transport is for the answer tls={}: the mail waits", word.word());
-        let about = |connector: &Outbound| Transport::of(&connector.requirement) == word;
+        let about = |connector: &Outbound| Transport::of(&connector.requirement) == *word;
         let mend = patient.restore_transports();
         patient.leaving(&TRANSPORT_MISSING, about, &message, "begin transports".to_owned(), mend)
     });
@@ -230,7 +233,10 @@ fn by_rule(patient: &Patient<'_>, rule: &Rule) -> Vec<Finding> {
             transports.into_iter().filter(|found| !(rule.is_right)(found, *word)).map(|found| (*word, found)),
         );
     }
-    let is_ours = |transport: &Driver| rule.shared.is_some() && has_options_of_ours(patient, transport);
+    let is_ours = |transport: &Driver| {
+        patient.is_in_all_transports(&transport.name, rule.option)
+            || rule.shared.is_some() && has_options_of_ours(patient, transport)
+    };
     let (shared, own): (Vec<_>, Vec<_>) = wrong.into_iter().partition(|(_, transport)| is_ours(transport));
     let groups = own.into_iter().map(|one| vec![one]).chain((!shared.is_empty()).then_some(shared));
     groups.filter_map(|group| about(patient, rule, &group)).collect()
@@ -248,7 +254,7 @@ fn about(patient: &Patient<'_>, rule: &Rule, wrong: &[(Transport, &Driver)]) -> 
     let mend = match rule.shared {
         Some(_) if !has_options_of_ours(patient, transport) => Vec::new(),
         Some(value) => patient.in_all_transports(rule.option, value),
-        None => patient.restore_part("transports", &transport.name, "transports"),
+        None => patient.restore_option(&transport.name, rule.option),
     };
     patient.leaving(
         rule.kind,

@@ -31,7 +31,7 @@ use crate::protocol::escape::printable;
 use crate::prove::enclosure::Enclosure;
 use crate::prove::log::Reader;
 use crate::prove::program::{PATIENCE, fed, program};
-use crate::prove::{Error, sockets};
+use crate::prove::{Error, place, sockets};
 
 /// Where the unit has the socket of Exim.
 const SOCKETS: &str = "/run/connectord";
@@ -121,8 +121,10 @@ impl Mta for Exim {
         let spool = self.spool()?;
         let new_spool = alike(enclosure, &spool, "spool")?;
         enclosure.cover(sockets::named(&self.settings.text).map(Path::to_owned).collect())?;
+        // What is below the spool is found before there is a new one.
+        let logs = self.log_directories()?;
         enclosure.replace(&spool, &new_spool)?;
-        for (number, directory) in self.log_directories()?.into_iter().enumerate() {
+        for (number, directory) in logs.into_iter().enumerate() {
             if directory.starts_with(&spool) {
                 continue;
             }
@@ -233,8 +235,8 @@ impl Exim {
             // The names of days and of the kinds of log are not known yet.
             let fixed = entry.split('%').next().unwrap_or_default();
             let directory = Path::new(fixed.rsplit_once('/').map_or("", |(directory, _)| directory));
-            let found =
-                fs::canonicalize(directory).map_err(|error| Error::place("find", directory, error))?;
+            // Below a new spool there is none yet.
+            let found = place::of(directory).map_err(|error| Error::place("find", directory, error))?;
             // It would be gone with the logs.
             let is_lost = |path: &&Path| path.starts_with(&found) && !found.starts_with(&spool);
             if let Some(lost) = needed.into_iter().find(is_lost) {
