@@ -60,7 +60,7 @@ struct Fault {
 const SITE: &str = "printf 'site_smarthost:\\n driver = manualroute\\n domains = ! +local_domains\\n transport = remote_smtp\\n \
                     route_list = * relay.lab.example bydns\\n' > conf.d/router/06_site; ";
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 6] = [
     Fault {
         id: "exim-routers-missing",
         place: "router connectord_address: more = true",
@@ -97,6 +97,15 @@ const FAULTS: [Fault; 5] = [
                 connectord_dane: fallback_hosts = mx.good.example",
         connectors: ALL,
         made_by: "sed -i '1i fallback_hosts = mx.good.example' connectord/transport-options",
+        domain: "wrong.example",
+        with: GOOD,
+        without: UNTRUSTED,
+    },
+    Fault {
+        id: "exim-other-host",
+        place: "router connectord_mx: route_data = mx.good.example bydns",
+        connectors: ALL,
+        made_by: "sed -i 's,^  route_data = .domain/MX,  route_data = mx.good.example,' connectord/routers",
         domain: "wrong.example",
         with: GOOD,
         without: UNTRUSTED,

@@ -124,11 +124,16 @@ fn is_for_some(patient: &Patient<'_>, asking: &Driver) -> Option<Finding> {
 const LIMITS: [&str; 6] =
     ["senders", "local_parts", "require_files", "local_part_prefix", "local_part_suffix", "check_local_user"];
 
+/// Whether a router is for less mail than the one that asks: of that it is told that it is for some only.
+fn is_limited(asking: &Driver, router: &Driver) -> bool {
+    LIMITS.iter().any(|name| !["", "false", asking.option(name)].contains(&router.option(name)))
+}
+
 /// A router that lets nothing go on that the daemon has a connector for.
 fn is_last(asking: &Driver, router: &Driver) -> bool {
     // `unseen` may be expanded: what is known in a delivery only counts as on.
     let is_on = |name: &str| !["", "false"].contains(&router.option(name));
-    let is_for_some = LIMITS.iter().any(|name| is_on(name));
+    let is_for_some = is_limited(asking, router);
     is_chosen_by_answer(router)
         && router.option("more") == "false"
         && !is_on("unseen")
@@ -182,7 +187,7 @@ fn moves(patient: &Patient<'_>, before: &[Driver], asking: &Driver, behind: &[Dr
             && MOVED.iter().all(|part| condition.contains(part))
             && condition.starts_with("${if and{{")
             && router.option("domains").is_empty()
-            && LIMITS.iter().all(|name| ["", "false"].contains(&router.option(name)))
+            && !is_limited(asking, router)
     };
     if before.iter().any(|router| stops(&router)) {
         return None;
