@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 
 use crate::certificates::Authority;
 use crate::condition::wait_for;
+use crate::lab::Mta as _;
 use crate::on_each_postfix;
 use crate::practice::Practice;
 use crate::resolver::Zone;
@@ -30,6 +31,11 @@ match = ["mx.good.example"]
 fn practice(release: Release) -> Practice {
     let practice = Practice::open(release, &Authority::new("Lab CA"), &[], Zone::default());
     practice.agree(CONNECTORS);
+    // What master(8) says of its start is written when it has started.
+    wait_for("the start of Postfix in its log", || {
+        let log = practice.lab.mta.log(&practice.lab.machine);
+        if log.contains("daemon started") { Ok(()) } else { Err(log) }
+    });
     practice
 }
 
