@@ -160,15 +160,8 @@ fn fixed(directory: &Path, layout: Layout) -> BTreeSet<String> {
     let local = directory.join(layout.local_macros());
     let mut fixed = continued(&text(&local));
     fixed.extend(continued(&text(&directory.join("connectord/transport-options"))));
-    let others: Vec<PathBuf> = match layout {
-        Layout::Split => {
-            let main = directory.join("conf.d/main");
-            files(&main).into_iter().map(|name| main.join(name)).filter(|path| *path != local).collect()
-        }
-        Layout::Single => vec![directory.join("exim4.conf.template")],
-        Layout::Own => Vec::new(),
-    };
-    fixed.extend(others.iter().flat_map(|path| defined_anyway(&text(path))));
+    let others = main_files(directory, layout).into_iter().filter(|path| *path != local);
+    fixed.extend(others.flat_map(|path| defined_anyway(&text(&path))));
     fixed
 }
 
@@ -200,20 +193,25 @@ fn defined_anyway(text: &str) -> BTreeSet<String> {
     names
 }
 
-/// The file among Debian's in which a main option is set, if that is by one whole line.
-fn set_in(directory: &Path, layout: Layout, option: &str) -> Option<PathBuf> {
+/// The files among Debian's that main options and macros are in. update-exim4.conf(8) reads no others of conf.d.
+fn main_files(directory: &Path, layout: Layout) -> Vec<PathBuf> {
+    let is_read = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     let main = directory.join("conf.d/main");
-    let files: Vec<PathBuf> = match layout {
-        Layout::Split => files(&main).into_iter().map(|name| main.join(name)).collect(),
+    match layout {
+        Layout::Split => files(&main).into_iter().filter(is_read).map(|name| main.join(name)).collect(),
         Layout::Single => {
             ["exim4.conf.template", layout.local_macros()].map(|name| directory.join(name)).into()
         }
         Layout::Own => Vec::new(),
-    };
+    }
+}
+
+/// The file among Debian's in which a main option is set, if that is by one whole line.
+fn set_in(directory: &Path, layout: Layout, option: &str) -> Option<PathBuf> {
     let sets = |line: &&str| {
         line.trim_start().strip_prefix(option).is_some_and(|rest| rest.trim_start().starts_with('='))
     };
-    let mut found = files.into_iter().flat_map(|path| {
+    let mut found = main_files(directory, layout).into_iter().flat_map(|path| {
         let text = text(&path);
         let lines: Vec<bool> =
             text.lines().filter(sets).map(|line| line.trim_end().ends_with('\\')).collect();
