@@ -6,7 +6,6 @@ use std::process::{Child, Stdio};
 
 use crate::certificates::Authority;
 use crate::condition::wait_for;
-use crate::lab::Mta as _;
 use crate::on_each_postfix;
 use crate::practice::Practice;
 use crate::resolver::Zone;
